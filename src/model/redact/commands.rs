@@ -261,11 +261,14 @@ const fn count() -> usize {
 static INDEX: Index = INDEX_OF;
 const INDEX_OF: Index = index();
 
-/// Returns in which bucket a name is, by its first letter and its length.
+/// Returns the bucket of a name, by its first letter, its last letter and its length.
 const fn bucket(name: &[u8]) -> usize {
     match name {
-        [first, ..] => (*first as usize & 31) << 4 | name.len() & 15,
-        [] => 0,
+        [first, .., last] => {
+            let letters = (*first as usize) << 5 ^ (*last as usize) << 2;
+            (letters ^ name.len()) & (BUCKETS - 1)
+        }
+        _ => 0,
     }
 }
 

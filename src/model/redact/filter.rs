@@ -8,7 +8,7 @@
 
 use super::beginnings::{
     ANYWHERE, AT_START, FOREIGN, PART, PROGRAM, PROGRAM_PART, RARE, RARE_AT, RARE_FOURS, WITHIN,
-    WORD, WORDS, beginning,
+    WORD, beginning,
 };
 use super::foreign;
 use super::fours::{ENDS, FOURS, PRODUCTS, SIGN, four_hash, four_product};
@@ -17,7 +17,7 @@ use super::names::{self, SecretKind};
 use super::pem;
 use super::scan::is_word;
 use super::shapes;
-use super::shapes::Alphabet;
+use super::shapes::{Alphabet, LOOKED_AT};
 use super::urls;
 use super::{commands, find};
 
@@ -40,14 +40,51 @@ impl Hit {
 
 /// Returns the first place from `from` to `until` that is worth a closer look. The rules must not look at what stands before
 /// `barrier`. The last three bytes of a text are skipped: no secret is that short.
-#[inline(never)]
+#[inline]
 pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> Option<Hit> {
     let known = bytes.get(..until + 3).unwrap_or(bytes);
-    let rest = known.get(from..)?;
     // At `from` a word may begin.
-    let mut product = four_product(u32::from(SIGN) << 10 | u32::from(SIGN) << 5 | u32::from(SIGN));
+    let product = four_product(u32::from(SIGN) << 10 | u32::from(SIGN) << 5 | u32::from(SIGN));
+    if from == 0 {
+        return next_far(known, barrier, from, (from, product), bytes);
+    }
+    // The next hit is often near the last one.
+    match next_near(known, barrier, from, product, bytes) {
+        Ok(hit) => Some(hit),
+        Err(product) => next_far(known, barrier, from, (from + CHUNK, product), bytes),
+    }
+}
+
+/// Returns the first such place within a chunk from `from` on. If there is none, the error is the product behind the chunk.
+fn next_near(
+    known: &[u8],
+    barrier: usize,
+    from: usize,
+    mut product: u32,
+    bytes: &[u8],
+) -> Result<Hit, u32> {
+    let near = known.get(from..).unwrap_or_default().iter().take(CHUNK);
+    for (at, byte) in (from..).zip(near) {
+        if marked_by(&mut product, *byte) != 0
+            && let Some(hit) = look(bytes, barrier, from, at)
+        {
+            return Ok(hit);
+        }
+    }
+    Err(product)
+}
+
+/// Returns the first such place from `at` on. `product` holds the kinds of the bytes before.
+#[inline(never)]
+fn next_far(
+    known: &[u8],
+    barrier: usize,
+    from: usize,
+    (mut at, mut product): (usize, u32),
+    bytes: &[u8],
+) -> Option<Hit> {
+    let rest = known.get(at..)?;
     let (chunks, tail) = rest.as_chunks::<CHUNK>();
-    let mut at = from;
     for chunk in chunks {
         // One branch for the whole chunk: most have no marked four.
         let mut marked = 0;
@@ -234,7 +271,10 @@ fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     match four {
         [_, b':', b'A', b'P'] | [_, b':', b'f', b'x'] => true,
         [b'u', b'0', b'0', b'2'] => true,
-        [b'0'..=b'9', b'Q', b'~', _] | [b'0'..=b'9', b':', b'A', b'A'] => true,
+        [b'0'..=b'9', b'Q', b'~', _] => rest()
+            .get(3..3 + LOOKED_AT)
+            .is_some_and(|key| Alphabet::Parts.has_all(key)),
+        [b'0'..=b'9', b':', b'A', b'A'] => true,
         [b'A', b'Z', b'D', b'O'] | [b'N', b'R', b'A', b'L'] => true,
         [b'A', b'z', b'S', b'e'] | [b'A', b'z', b'F', b'u'] | [b'A', b'z', b'C', b'a'] => true,
         [b'm', b's', b'h', _] => rest().get(25..28) == Some(b"jsn"),
@@ -286,6 +326,16 @@ fn begins(rest: &[u8]) -> bool {
         || is_other(rest, *window, what)
 }
 
+/// Returns whether `text` may begin with a quote behind backslashes. It may be too short to show the quote.
+#[inline]
+fn begins_quote(text: &[u8]) -> bool {
+    match text {
+        [b'"' | b'\'' | b'`', ..] => true,
+        [b'\\', behind, ..] => matches!(behind, b'"' | b'\'' | b'`' | b'\\'),
+        _ => false,
+    }
+}
+
 /// Returns whether `rest` can begin anything but a key or a program.
 #[inline]
 fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
@@ -299,9 +349,11 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
             let next = behind.find(|byte| !matches!(byte, b' ' | b'\t'));
             matches!(next, Some(b'"' | b'\'' | b'`' | b'p' | b'P'))
         }
-        [b'd' | b'p' | b'q' | b'k', b'"' | b'\'' | b'`' | b'\\', ..] => true,
-        [b'd', b'p' | b'q', b'"' | b'\'' | b'`' | b'\\', _] => true,
-        [b'q', b'i', b'"' | b'\'' | b'`' | b'\\', _] => true,
+        // The name of a number, and its closing quote, perhaps escaped.
+        [b'd' | b'p' | b'q' | b'k', behind @ ..] if begins_quote(&behind) => true,
+        [b'd', b'p' | b'q', behind @ ..] | [b'q', b'i', behind @ ..] if begins_quote(&behind) => {
+            true
+        }
         [b'0'..=b'2', b'/', b'0'..=b'9', _] => true,
         [b'M' | b'N' | b'O', ..] => {
             let id = rest.get(..=keys::MOST_ID).unwrap_or(rest);
@@ -318,7 +370,8 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
         [b'p', b'a', b't', _] => is_long(50),
         [b'A', b'3', b'-', _] => is_long(36),
         [b'0', b'0', b'D', _] => rest.get(15) == Some(&b'!') || rest.get(18) == Some(&b'!'),
-        _ => WORDS.iter().any(|word| rest.starts_with(word)),
+        [b'A', b'A', b'A', b'A'] => rest.get(4) == Some(&b'A'),
+        _ => false,
     }
 }
 
@@ -351,7 +404,7 @@ fn is_program_around(bytes: &[u8], from: usize, at: usize) -> bool {
         .unwrap_or_default();
     let is_known = |word: &[u8]| commands::known(word).is_some();
     // The first letter may belong to an escape.
-    let is_escaped = before.ends_with(b"\\");
+    let is_escaped = matches!(before, [.., b'\\']);
     is_known(word) || is_escaped && word.get(1..).is_some_and(is_known)
 }
 

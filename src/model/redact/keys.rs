@@ -109,7 +109,7 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
         let least = body.get(..shape.least)?;
         let is_key = (shape.anywhere || begins)
             && !(shape.alone && is_in_base64(view, at))
-            && least.iter().all(|byte| shape.alphabet.has(*byte))
+            && shape.alphabet.has_all(least)
             && (matches!(shape.alphabet, Upper) || is_no_word(least))
             && (!shape.exact
                 || ends_at(view, at + shape.prefix.len() + shape.least, shape.alphabet));
@@ -319,15 +319,15 @@ pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Se
         }
         // A bot's number, `:AA`, and its token.
         b':' if (8..=11).contains(&word.len())
-            && rest.starts_with(b":AA")
+            && matches!(rest, [_, b'A', b'A', ..])
             && word.iter().all(u8::is_ascii_digit) =>
         {
             (start, tail(Word, 1, 30)?, "telegram")
         }
-        b':' if rest.starts_with(b":APA91b") && (8..=30).contains(&word.len()) => {
+        b':' if (8..=30).contains(&word.len()) && rest.starts_with(b":APA91b") => {
             (start, tail(Word, 1, 60)?, "firebase")
         }
-        b':' if word == b"oauth" => {
+        b':' if matches!(word, b"oauth") => {
             let token = rest.get(1..31)?;
             let is_token = token
                 .iter()
@@ -336,8 +336,8 @@ pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Se
                 && ends_at(view, end + 31, Word);
             is_token.then_some((start, end + 31, "twitch"))?
         }
-        b':' if rest.starts_with(b":fx")
-            && word.len() == 36
+        b':' if word.len() == 36
+            && matches!(rest, [_, b'f', b'x', ..])
             && word.iter().all(|b| Uuid.has(*b))
             && ends_at(view, end + 3, Alnum) =>
         {

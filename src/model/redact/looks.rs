@@ -32,20 +32,19 @@ const SMALL: u128 = 0x3ff_ffff << b'a';
 
 impl Signs {
     pub(super) fn of(text: &str) -> Self {
-        let (mut seen, mut all) = (0u128, 0);
+        // One half of ASCII, the other half, and all other bytes.
+        let (mut low, mut high, mut others) = (0u64, 0u64, 0u64);
         for byte in text.bytes() {
-            seen |= 1 << (byte & 127);
-            all |= byte;
+            let bit = 1 << (byte & 63);
+            match byte >> 6 {
+                0 => low |= bit,
+                1 => high |= bit,
+                _ => others |= bit,
+            }
         }
         Self {
-            seen: if all < 128 {
-                seen
-            } else {
-                text.bytes()
-                    .filter(u8::is_ascii)
-                    .fold(0, |seen, byte| seen | 1 << byte)
-            },
-            is_ascii: all < 128,
+            seen: u128::from(high) << 64 | u128::from(low),
+            is_ascii: others == 0,
         }
     }
 
@@ -81,8 +80,8 @@ impl Signs {
 }
 
 /// Returns whether `text` contains `part`. For a text as short as a value, this is faster than a search for the rarest byte.
-pub(super) fn has_part(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+pub(super) fn has_part<const LENGTH: usize>(text: &[u8], part: &[u8; LENGTH]) -> bool {
+    text.array_windows().any(|window| window == part)
 }
 
 pub(super) fn is_identifier(text: &str) -> bool {
@@ -107,32 +106,45 @@ pub(super) fn is_words(value: &str) -> bool {
 
 /// Returns true if `value` is a name with a number, as many types, constants and algorithms have.
 pub(super) fn is_numbered_name(value: &str) -> bool {
+    is_numbered_name_of(value.as_bytes())
+}
+
+fn is_numbered_name_of(value: &[u8]) -> bool {
     const MOST_DIGITS: usize = 3;
     const MOST_NUMBERS: usize = 2;
-    let numbers = || {
-        value
-            .split(|c: char| !c.is_ascii_digit())
-            .filter(|run| !run.is_empty())
-    };
+    let (mut digits, mut numbers, mut has_joint) = (0, 0, false);
+    for byte in value {
+        match byte {
+            b'0'..=b'9' => {
+                digits += 1;
+                numbers += usize::from(digits == 1);
+                if digits > MOST_DIGITS || numbers > MOST_NUMBERS {
+                    return false;
+                }
+                continue;
+            }
+            b'_' | b'-' | b'.' => has_joint = true,
+            _ if byte.is_ascii_alphabetic() => {}
+            _ => return false,
+        }
+        digits = 0;
+    }
     // A long name without joints consists of whole words.
-    let is_long = value.len() >= 24 && !value.contains(['_', '-', '.']);
-    is_identifier(value)
-        && numbers().count() <= MOST_NUMBERS
-        && numbers().all(|run| run.len() <= MOST_DIGITS)
-        && has_words_of(value, if is_long { 5 } else { MEAN })
+    let is_long = value.len() >= 24 && !has_joint;
+    has_words_of(value, if is_long { 5 } else { MEAN })
 }
 
 /// Returns whether the letters of `value` form words, each in capitals or with at most a leading capital.
 pub(super) fn has_words(value: &str) -> bool {
-    has_words_of(value, MEAN)
+    has_words_of(value.as_bytes(), MEAN)
 }
 
 /// The least mean length of words.
 const MEAN: usize = 3;
 
-fn has_words_of(value: &str, mean: usize) -> bool {
+fn has_words_of(value: &[u8], mean: usize) -> bool {
     let (mut letters, mut words) = (0, 0);
-    each_word(value.as_bytes(), |length| {
+    each_word(value, |length| {
         letters += length;
         words += 1;
         length <= LONGEST_WORD
@@ -175,6 +187,9 @@ pub(super) fn is_constant(value: &str) -> bool {
 
 /// Returns whether `value` is the type of a number: `u32`, `__u64`, `int16_t`, `float32`.
 pub(super) fn is_type_of_number(value: &str) -> bool {
+    if !matches!(value.as_bytes(), [.., b'0'..=b'9' | b't']) {
+        return false;
+    }
     let name = value.trim_start_matches('_');
     let name = name.strip_suffix("_t").unwrap_or(name);
     let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
@@ -187,7 +202,16 @@ pub(super) fn is_type_of_number(value: &str) -> bool {
 
 /// Returns whether `value` is a number, a version or a time, perhaps with the sign that ends an expression: `0x04`, `3.30`, `12:30;`.
 pub(super) fn is_number(value: &str) -> bool {
-    let value = value.trim_end_matches([',', ';', ')']);
+    let bytes = value.as_bytes();
+    let ends = |b: &u8| matches!(b, b',' | b';' | b')');
+    let end = bytes.iter().rposition(|b| !ends(b)).map_or(0, |at| at + 1);
+    let value = value.get(..end).unwrap_or_default();
+    // Most values begin with something else.
+    if let Some(first) = value.as_bytes().first()
+        && !matches!(first, b'0'..=b'9' | b'.' | b':' | b'-' | b'/' | b'T' | b'Z')
+    {
+        return false;
+    }
     let hexadecimal = value
         .strip_prefix("0x")
         .is_some_and(|digits| digits.len() <= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -199,10 +223,10 @@ pub(super) fn is_number(value: &str) -> bool {
         )
     };
     let is_time = !digits
-        && (value.contains(':') || is_date())
         && value
             .bytes()
-            .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b'/' | b'T' | b'Z'));
+            .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b'/' | b'T' | b'Z'))
+        && (value.contains(':') || is_date());
     hexadecimal || is_time || digits && (value.len() < 6 || value.contains('.'))
 }
 
@@ -223,11 +247,16 @@ pub(super) fn is_pattern(value: &str) -> bool {
 /// Returns whether `value` is a path or a URL: `/a/b`, `https://a.b/c`, `projects/12/secrets/a-name/versions/1`.
 pub(super) fn is_place(value: &str) -> bool {
     // A step is a number, a version or a name. Base64 has slashes, too, but single letters between its digits.
-    let is_step = |step: &str| {
-        let number = step.strip_prefix('v').unwrap_or(step);
-        number.bytes().all(|b| b.is_ascii_digit())
-            || is_numbered_name(step) && each_word(step.as_bytes(), |length| length > 1)
+    let is_step = |step: &[u8]| {
+        let number = match step {
+            [b'v', number @ ..] => number,
+            _ => step,
+        };
+        number.iter().all(u8::is_ascii_digit)
+            || is_numbered_name_of(step) && each_word(step, |length| length > 1)
     };
+    let bytes = value.as_bytes();
+    let mut steps = bytes.split(|b| *b == b'/');
     // Base64 may begin with a slash, too.
     let is_base64 = value.len() >= 32
         && value
@@ -235,16 +264,27 @@ pub(super) fn is_place(value: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b'='))
         && Signs::of(value).has_capital()
         && Signs::of(value).has_digit();
-    if is_base64 && !value.trim_matches('/').split('/').all(is_step) {
+    if is_base64
+        && !value
+            .trim_matches('/')
+            .split('/')
+            .all(|step| is_step(step.as_bytes()))
+    {
         return false;
     }
-    let place = value.split(['#', '?']).next().unwrap_or_default();
-    let steps = value.split('/').count();
-    ["/", "./", "../", "~/", "file:", "http://", "https://"]
-        .iter()
-        .any(|start| value.starts_with(start))
-        && !looks_random(place.rsplit('/').next().unwrap_or_default())
-        || steps >= 3 && value.split('/').all(is_step)
+    let begins = match bytes {
+        [b'/', ..] | [b'.', b'/', ..] | [b'.', b'.', b'/', ..] | [b'~', b'/', ..] => true,
+        [b'f' | b'h', ..] => ["file:", "http://", "https://"]
+            .iter()
+            .any(|start| value.starts_with(start)),
+        _ => false,
+    };
+    let last_step = || {
+        let place = value.split(['#', '?']).next().unwrap_or_default();
+        place.rsplit('/').next().unwrap_or_default()
+    };
+    begins && !looks_random(last_step())
+        || bytes.iter().filter(|b| **b == b'/').count() >= 2 && steps.all(is_step)
 }
 
 /// Returns whether `value` is long, of letters and digits, and of many different ones.

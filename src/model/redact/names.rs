@@ -63,9 +63,12 @@ pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
 pub(super) const WORDS: &[(&str, SecretKind)] = &[
     ("pass", Password),
     ("psk", Password),
-    ("pw", Password),
+    SHORTEST,
     ("mdp", Password),
 ];
+
+/// The only one of [`WORDS`] with two letters.
+const SHORTEST: (&str, SecretKind) = ("pw", Password);
 
 /// The words before `key` with which it is not secret, or with which nobody can tell. In order.
 #[rustfmt::skip]
@@ -145,10 +148,7 @@ const MOST_DIGITS: usize = 4;
 pub(super) fn telling(name: &[u8]) -> Option<SecretKind> {
     let name = without_number(name);
     let hint = hint(name);
-    let whole = match hint & AS_ENDING {
-        0 => None,
-        _ => ending(name).map(|(_, telling)| telling),
-    };
+    let whole = ending_by(name, hint).map(|(_, telling)| telling);
     match hint & AS_SUFFIX {
         0 => whole,
         _ => whole.or_else(|| ending(without_suffix(name)?).map(|(_, telling)| telling)),
@@ -159,6 +159,8 @@ pub(super) fn telling(name: &[u8]) -> Option<SecretKind> {
 const AS_ENDING: u8 = 1;
 /// The name may end with one of [`SUFFIXES`].
 const AS_SUFFIX: u8 = 2;
+/// The name may end with [`SHORTEST`].
+const AS_SHORTEST: u8 = 4;
 
 /// Returns what a name may end with, by its last three characters. Most names are ruled out by them.
 #[inline]
@@ -168,13 +170,18 @@ pub(super) fn hint(name: &[u8]) -> u8 {
         [.., second, third, last] if !(is_joint(second) || is_joint(third) || is_joint(last)) => {
             (second, third, last)
         }
+        [third, last] if !(is_joint(third) || is_joint(last)) => (0, third, last),
         _ => {
-            let mut letters = name.iter().rev().filter(|byte| !is_joint(**byte));
-            let (last, third) = (letters.next(), letters.next());
-            let (Some(last), Some(third)) = (last, third) else {
-                return 0;
-            };
-            (letters.next().copied().unwrap_or_default(), *third, *last)
+            let mut letters = [0; 3];
+            let mut places = letters.iter_mut().rev();
+            for &byte in name.iter().rev() {
+                if LETTERS.get(usize::from(byte)) == Some(&JOINT) {
+                    continue;
+                }
+                let Some(place) = places.next() else { break };
+                *place = byte;
+            }
+            letters.into()
         }
     };
     let row = HINTS.get(usize::from(third & 31));
@@ -184,7 +191,9 @@ pub(super) fn hint(name: &[u8]) -> u8 {
         .unwrap_or_default();
     let seconds = 1 << (second & 31);
     let is = |bits: u32, hint: u8| if bits & seconds == 0 { 0 } else { hint };
-    is(as_ending, AS_ENDING) | is(as_suffix, AS_SUFFIX)
+    let is_shortest = [third | 32, last | 32] == *b"pw";
+    let as_shortest = if is_shortest { AS_SHORTEST } else { 0 };
+    is(as_ending, AS_ENDING) | is(as_suffix, AS_SUFFIX) | as_shortest
 }
 
 /// For the last two letters of a name in any case: the letters that precede them in [`ENDINGS`], and in [`SUFFIXES`].
@@ -203,13 +212,12 @@ const fn hints() -> [[[u32; 2]; 32]; 32] {
     }
     at = 0;
     while at < WORDS.len() {
+        // Any letter may stand before [`SHORTEST`].
         if WORDS[at].0.len() > 2 {
             mark_last(&mut hints, WORDS[at].0.as_bytes(), 0);
         }
         at += 1;
     }
-    // `pw`, whatever stands before it.
-    hints[(b'p' & 31) as usize][(b'w' & 31) as usize][0] = u32::MAX;
     // Any word may stand before `key`.
     mark_last(&mut hints, b"key", 0);
     mark_last(&mut hints, ACCESS_TOKEN.as_bytes(), 0);
@@ -247,7 +255,9 @@ fn without_number(name: &[u8]) -> &[u8] {
 
 /// Returns `name` without the suffix at its end, if it has one.
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {
+    let last = name.last()?.to_ascii_lowercase();
     SUFFIXES.iter().find_map(|suffix| {
+        (suffix.as_bytes().last() == Some(&last)).then_some(())?;
         let start = name.len().checked_sub(suffix.len())?;
         let (before, end) = name.split_at_checked(start)?;
         let is_camel = end.first().is_some_and(u8::is_ascii_uppercase)
@@ -271,6 +281,22 @@ const COMPARED: usize = 16;
 
 /// Returns the ending that makes `name` a telling name, and the kind of secret that it announces.
 pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
+    ending_by(name, hint(name))
+}
+
+/// Returns the same for a name whose [`hint`] is known.
+pub(super) fn ending_by(name: &[u8], hint: u8) -> Option<(&'static str, SecretKind)> {
+    let long = match hint & AS_ENDING {
+        0 => None,
+        _ => long_ending(name),
+    };
+    match hint & AS_SHORTEST {
+        0 => long,
+        _ => long.or_else(|| ends_with_word(name, SHORTEST.0.as_bytes()).then_some(SHORTEST)),
+    }
+}
+
+fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     if matches!(name, [.., b'_', b'P', b'A', b'T']) {
         return Some((ACCESS_TOKEN, Perhaps));
     }
@@ -288,34 +314,30 @@ pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     let number = u128::from_le_bytes(letters);
     let found = BUCKETS.endings.get(start(bucket)?..start(bucket + 1)?)?;
     let found = found.iter().find(|of| number & of.mask == of.letters);
-    if let Some(found) = found.and_then(|of| ENDINGS.get(usize::from(of.ending))) {
-        return Some(*found);
-    }
-    let [last, second, ..] = letters;
-    let word = WORDS.iter().find(|(word, _)| {
-        if !matches!(word.as_bytes(), [.., of_second, of_last] if (*of_second, *of_last) == (second, last))
-        {
-            return false;
+    match found.map(|of| usize::from(of.ending)) {
+        Some(ending) if ending < ENDINGS.len() => ENDINGS.get(ending).copied(),
+        Some(word) => {
+            let word = WORDS.get(word - ENDINGS.len()).copied();
+            word.filter(|(word, _)| ends_with_word(name, word.as_bytes()))
         }
-        let ends = name
-            .len()
-            .checked_sub(word.len())
-            .and_then(|start| name.split_at_checked(start));
-        ends.is_some_and(|(before, end)| {
-            end.eq_ignore_ascii_case(word.as_bytes())
-                && match (before.last(), end.first()) {
-                    (Some(before), Some(first)) => {
-                        !before.is_ascii_alphanumeric()
-                            || before.is_ascii_lowercase() && first.is_ascii_uppercase()
-                    }
-                    _ => true,
-                }
-        })
-    });
-    if let Some(word) = word {
-        return Some(*word);
+        None => is_some_key(name, &letters).then_some(("key", Hardly)),
     }
-    is_some_key(name, &letters).then_some(("key", Hardly))
+}
+
+/// Returns whether `name` ends with `word`, and a word begins there: behind a joint, or with a capital.
+fn ends_with_word(name: &[u8], word: &[u8]) -> bool {
+    let start = name.len().checked_sub(word.len());
+    let ends = start.and_then(|start| name.split_at_checked(start));
+    ends.is_some_and(|(before, end)| {
+        end.eq_ignore_ascii_case(word)
+            && match (before.last(), end.first()) {
+                (Some(before), Some(first)) => {
+                    !before.is_ascii_alphanumeric()
+                        || before.is_ascii_lowercase() && first.is_ascii_uppercase()
+                }
+                _ => true,
+            }
+    })
 }
 
 /// Returns the last letters and digits of `name`, from the end backwards and in lower case, and their bucket. Joints are left
@@ -403,15 +425,18 @@ fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
 struct EndingLetters {
     letters: u128,
     mask: u128,
+    /// Its place in [`ENDINGS`]. Those of [`WORDS`] follow.
     ending: u8,
 }
 
-/// The endings, in buckets of those that end alike.
+const LISTED: usize = ENDINGS.len() + WORDS.len();
+
+/// The endings and the words, in buckets of those that end alike. In each bucket the words come last.
 struct Buckets {
-    endings: [EndingLetters; ENDINGS.len()],
-    starts: [u8; 65],
+    endings: [EndingLetters; LISTED],
+    starts: [u8; BUCKET_COUNT + 1],
     /// The length of the longest ending of each bucket.
-    longest: [u8; 64],
+    longest: [u8; BUCKET_COUNT],
 }
 
 static BUCKETS: Buckets = buckets();
@@ -419,12 +444,15 @@ static BUCKETS: Buckets = buckets();
 /// How many of the last letters decide the bucket.
 const BUCKET: usize = 4;
 
-/// Returns in which bucket what ends with these letters is, from the last one on. Those that end with `key` are told apart by the letter
-/// before.
+/// The number of buckets.
+const BUCKET_COUNT: usize = 96;
+
+/// Returns the bucket of a name by its last letters, the last one first. For a name that ends with `key`, the letter before
+/// decides; for others, the last two.
 const fn bucket(letters: [u8; BUCKET]) -> usize {
     match letters {
-        [b'y', b'e', b'k', before] => 32 + (before & 31) as usize,
-        [last, ..] => (last & 31) as usize,
+        [b'y', b'e', b'k', before] => 64 + (before & 31) as usize,
+        [last, second, ..] => (last as usize * 3 + second as usize * 5) % 64,
     }
 }
 
@@ -438,25 +466,25 @@ const fn buckets() -> Buckets {
             letters: 0,
             mask: 0,
             ending: 0,
-        }; ENDINGS.len()],
-        starts: [0; 65],
-        longest: [0; 64],
+        }; LISTED],
+        starts: [0; BUCKET_COUNT + 1],
+        longest: [0; BUCKET_COUNT],
     };
     let (mut of, mut placed) = (0, 0);
-    while of < 64 {
+    while of < BUCKET_COUNT {
         buckets.starts[of] = placed as u8;
         let mut at = 0;
-        while at < ENDINGS.len() {
-            let ending = ENDINGS[at].0.as_bytes();
+        while at < LISTED {
+            let ending = if at < ENDINGS.len() {
+                ENDINGS[at].0.as_bytes()
+            } else {
+                WORDS[at - ENDINGS.len()].0.as_bytes()
+            };
             let length = ending.len();
             assert!(length <= COMPARED);
+            let third = if length > 2 { ending[length - 3] } else { 0 };
             let fourth = if length > 3 { ending[length - 4] } else { 0 };
-            let letters = [
-                ending[length - 1],
-                ending[length - 2],
-                ending[length - 3],
-                fourth,
-            ];
+            let letters = [ending[length - 1], ending[length - 2], third, fourth];
             if bucket(letters) == of {
                 let mut byte = 0;
                 while byte < length {
@@ -475,8 +503,8 @@ const fn buckets() -> Buckets {
         }
         of += 1;
     }
-    buckets.starts[64] = placed as u8;
-    assert!(placed == ENDINGS.len() && placed < 256);
+    buckets.starts[BUCKET_COUNT] = placed as u8;
+    assert!(placed == LISTED && placed < 256);
     buckets
 }
 

@@ -75,6 +75,17 @@ impl Alphabet {
         let bits = ALPHABETS.get(usize::from(byte)).copied();
         bits.unwrap_or_default() & self as u8 != 0
     }
+
+    /// Returns whether all of `bytes` are in the alphabet. Mostly they are, so no branch for each byte would pay.
+    pub(super) fn has_all(self, bytes: &[u8]) -> bool {
+        let bits = bytes.iter().fold(self as u8, |all, byte| {
+            all & ALPHABETS
+                .get(usize::from(*byte))
+                .copied()
+                .unwrap_or_default()
+        });
+        bits != 0
+    }
 }
 
 use Alphabet::{Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
@@ -96,6 +107,9 @@ pub(super) struct SecretShape {
     /// Whether the prefix does not count behind a sign of base64, because every large file in base64 contains it.
     pub(super) alone: bool,
 }
+
+/// How many characters behind a prefix decide if a key may begin there.
+pub(super) const LOOKED_AT: usize = 10;
 
 impl SecretShape {
     const fn anywhere(self) -> Self {
@@ -128,10 +142,9 @@ impl SecretShape {
 
     /// Returns whether `text` may begin with such a key, by its prefix and the first characters behind it.
     fn begins(&self, text: &[u8]) -> bool {
-        const LOOKED_AT: usize = 10;
         let body = text.strip_prefix(self.prefix.as_bytes());
         let body = body.and_then(|body| body.get(..self.least.min(LOOKED_AT)));
-        body.is_some_and(|body| body.iter().all(|byte| self.alphabet.has(*byte)))
+        body.is_some_and(|body| self.alphabet.has_all(body))
     }
 }
 
@@ -517,8 +530,8 @@ pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
 struct ShapeBuckets {
     /// The shapes, by their place in [`SHAPES`].
     shapes: [u16; SHAPES.len()],
-    /// The first four bytes of each prefix, with zeros behind a shorter one.
-    heads: [u32; SHAPES.len()],
+    /// The first eight bytes of each prefix, with zeros behind a shorter one.
+    heads: [u64; SHAPES.len()],
     /// The beginning of each bucket.
     starts: [u16; HEADS + 1],
 }
@@ -564,29 +577,34 @@ const fn shape_buckets() -> ShapeBuckets {
         let place = buckets.starts[bucket] as usize;
         buckets.shapes[place] = at as u16;
         let mut byte = 0;
-        while byte < prefix.len() && byte < 4 {
-            buckets.heads[place] |= (prefix[byte] as u32) << (8 * byte);
+        while byte < prefix.len() && byte < 8 {
+            buckets.heads[place] |= (prefix[byte] as u64) << (8 * byte);
             byte += 1;
         }
     }
     buckets
 }
 
-/// Returns the shapes whose prefix begins with the first four bytes of `text`.
+/// Returns the shapes whose prefix agrees with the first eight bytes of `text`.
 pub(super) fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static SecretShape> {
-    let four: [u8; 4] = text.first_chunk().copied().unwrap_or_default();
-    let bucket = head(four[0], four[1]);
-    let four = u32::from_le_bytes(four);
-    let start = |bucket: usize| SHAPE_BUCKETS.starts.get(bucket).copied().map(usize::from);
-    let start_end = start(bucket).zip(start(bucket + 1));
-    let range = start_end.map_or(0..0, |(start, end)| start..end);
-    let heads = SHAPE_BUCKETS.heads.get(range.clone()).unwrap_or_default();
-    let alike = heads.iter().zip(range).filter(move |(head, _)| {
-        // Only the bytes that a short prefix has are compared.
-        let compared = u32::MAX >> (head.leading_zeros() & 0b1_1000);
-        four & compared == **head
+    let eight = text.first_chunk().copied().unwrap_or_else(|| {
+        let mut padded = [0; 8];
+        for (place, byte) in padded.iter_mut().zip(text) {
+            *place = *byte;
+        }
+        padded
     });
-    alike.filter_map(|(_, at)| SHAPES.get(usize::from(*SHAPE_BUCKETS.shapes.get(at)?)))
+    let bucket = head(eight[0], eight[1]);
+    let eight = u64::from_le_bytes(eight);
+    let start = |bucket: usize| SHAPE_BUCKETS.starts.get(bucket).copied().map(usize::from);
+    let (start, end) = (start(bucket), start(bucket + 1));
+    (start.unwrap_or_default()..end.unwrap_or_default()).filter_map(move |at| {
+        let head = *SHAPE_BUCKETS.heads.get(at)?;
+        // Only the bytes that a short prefix has are compared.
+        let compared = u64::MAX >> (head.leading_zeros() & 0b11_1000);
+        (eight & compared == head).then_some(())?;
+        SHAPES.get(usize::from(*SHAPE_BUCKETS.shapes.get(at)?))
+    })
 }
 
 /// Returns whether `text` may begin with a key, for the filter.
@@ -623,14 +641,37 @@ const fn windowed() -> usize {
     count
 }
 
-/// The windows of the prefixes in order, their shapes, and their ends in the prefixes.
+/// The windows of the prefixes in buckets, their shapes, and their ends in the prefixes.
 struct Windows {
     fours: [u32; WINDOWED],
     shapes: [u16; WINDOWED],
     ends: [u8; WINDOWED],
+    /// The beginning of each bucket.
+    starts: [u16; WINDOW_BUCKETS + 1],
 }
 
 static WINDOWS: Windows = windows();
+
+const WINDOW_BUCKETS: usize = 1 << 8;
+
+/// Returns the four bytes of `prefix` from `start` on.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn four_at(prefix: &[u8], start: usize) -> u32 {
+    u32::from_le_bytes([
+        prefix[start],
+        prefix[start + 1],
+        prefix[start + 2],
+        prefix[start + 3],
+    ])
+}
+
+/// Returns the bucket of a window: a hash of its bytes.
+const fn window_bucket(four: u32) -> usize {
+    (four.wrapping_mul(beginnings::MULTIPLIER) >> 24) as usize
+}
 
 #[allow(
     clippy::indexing_slicing,
@@ -641,30 +682,35 @@ const fn windows() -> Windows {
         fours: [0; WINDOWED],
         shapes: [0; WINDOWED],
         ends: [0; WINDOWED],
+        starts: [0; WINDOW_BUCKETS + 1],
     };
-    let (mut at, mut placed) = (0, 0);
+    // First the size of each bucket, then its end, then its beginning.
+    let mut at = 0;
     while let Some((prefix, anywhere)) = prefix(at) {
         if let Some(start) = window(prefix, anywhere) {
-            let four = [
-                prefix[start],
-                prefix[start + 1],
-                prefix[start + 2],
-                prefix[start + 3],
-            ];
-            let four = u32::from_le_bytes(four);
-            let mut place = placed;
-            while place > 0 && windows.fours[place - 1] > four {
-                windows.fours[place] = windows.fours[place - 1];
-                windows.shapes[place] = windows.shapes[place - 1];
-                windows.ends[place] = windows.ends[place - 1];
-                place -= 1;
-            }
+            windows.starts[window_bucket(four_at(prefix, start))] += 1;
+        }
+        at += 1;
+    }
+    let (mut bucket, mut placed) = (0, 0);
+    while bucket <= WINDOW_BUCKETS {
+        placed += windows.starts[bucket];
+        windows.starts[bucket] = placed;
+        bucket += 1;
+    }
+    while at > 0 {
+        at -= 1;
+        if let Some((prefix, anywhere)) = prefix(at)
+            && let Some(start) = window(prefix, anywhere)
+        {
+            let four = four_at(prefix, start);
+            let bucket = window_bucket(four);
+            windows.starts[bucket] -= 1;
+            let place = windows.starts[bucket] as usize;
             windows.fours[place] = four;
             windows.shapes[place] = at as u16;
             windows.ends[place] = start as u8 + 4;
-            placed += 1;
         }
-        at += 1;
     }
     windows
 }
@@ -672,10 +718,10 @@ const fn windows() -> Windows {
 /// Returns the beginning of the key whose window ends with the byte at `last`, for the filter.
 pub(super) fn around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
-    let first = WINDOWS.fours.partition_point(|of| *of < four);
-    let alike = WINDOWS.fours.iter().skip(first);
-    let alike = alike.take_while(|of| **of == four).count();
-    (first..first + alike).find_map(|at| {
+    let bucket = window_bucket(four);
+    let start = |bucket: usize| WINDOWS.starts.get(bucket).copied().map(usize::from);
+    (start(bucket)?..start(bucket + 1)?).find_map(|at| {
+        (WINDOWS.fours.get(at) == Some(&four)).then_some(())?;
         let shape = SHAPES.get(usize::from(*WINDOWS.shapes.get(at)?))?;
         let start = (last + 1).checked_sub(usize::from(*WINDOWS.ends.get(at)?))?;
         let rest = bytes.get(start..)?;

@@ -5,7 +5,8 @@
 use super::foreign;
 use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
 use super::names::SecretKind::{Hardly, Password, Phrase};
-use super::names::{ending, hint, telling};
+use super::names::{ending, ending_by, hint, telling};
+use super::shapes::Alphabet;
 use super::words::{LONGEST_PLAIN, is_one_of, lengths, numbers};
 
 /// Words behind a telling name that are not its secret: types, literals, and words of prose. In order.
@@ -48,7 +49,7 @@ pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
     let word = value.get(..value.len() - stops.count()).unwrap_or(value);
     is_reference(value, signs)
         || is_one_character(value, signs)
-        || is_plain(word.as_bytes())
+        || !signs.has_any(NO_PLAIN) && is_plain(word.as_bytes())
         || is_name(word, signs)
         || is_placeholder(value, signs)
         || is_about_secrets(value, signs)
@@ -95,7 +96,7 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
     }
     value
         .as_bytes()
-        .split(|b| !b.is_ascii_alphanumeric())
+        .split(|b| !Alphabet::Alnum.has(*b))
         .any(is_one)
         && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS
         && has_words(value)
@@ -115,8 +116,7 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
                 false => word.trim_matches(|c: char| !c.is_alphanumeric()),
             };
             is_plain(word.as_bytes())
-                || hint(word.as_bytes()) != 0
-                    && ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
+                || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
                 || foreign::length_before(word.as_bytes()).is_some()
                 || word == "passe"
         })
@@ -124,6 +124,9 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
 
 /// The signs of ASCII that no identifier has, without those that may end a sentence.
 const NO_IDENTIFIER: u128 = signs_of(b" \t\n\r\"#$%&'()*+/<=>@[\\]^`{|}~");
+
+/// The signs of ASCII that no word of [`PLAIN`] has, without those that may end a sentence.
+const NO_PLAIN: u128 = NO_IDENTIFIER | signs_of(b"-");
 
 /// Returns a word of ASCII without the signs around it.
 fn trimmed(word: &str) -> &str {
@@ -148,18 +151,19 @@ fn is_name(word: &str, signs: Signs) -> bool {
         [one @ .., last] if last.is_ascii_digit() => (true, one),
         _ => (false, bytes),
     };
-    if hint(bytes) == 0 && hint(one) == 0 || !is_identifier(word) {
+    let (of_word, of_one) = (hint(bytes), if digits { hint(one) } else { 0 });
+    if of_word == 0 && of_one == 0 || !is_identifier(word) {
         return false;
     }
     let joined = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b'.');
     let is_whole = |name: &[u8], ending: &str| name.eq_ignore_ascii_case(ending.as_bytes());
     if digits {
         // `Password1` may be somebody's password.
-        return ending(one).is_some_and(|(ending, telling)| {
+        return ending_by(one, of_one).is_some_and(|(ending, telling)| {
             one == ending.as_bytes() && !matches!(telling, Password | Phrase)
-        }) || ending(bytes).is_some();
+        }) || ending_by(bytes, of_word).is_some();
     }
-    match ending(bytes) {
+    match ending_by(bytes, of_word) {
         Some((ending, _)) => bytes.iter().any(joined) || is_whole(bytes, ending),
         None => bytes.iter().any(joined) && telling(bytes).is_some(),
     }

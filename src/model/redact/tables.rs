@@ -71,6 +71,50 @@ struct Heading {
 /// How many columns are kept.
 const COLUMNS: usize = 32;
 
+/// A telling name that fills a cell, and so may be a heading.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadingCell {
+    separator: Separator,
+    /// Whether it is the first cell of its line.
+    is_first: bool,
+}
+
+impl HeadingCell {
+    /// Returns the cell that the telling name fills, if it fills one. The name ends at `end`; `before` are the bytes before it.
+    pub(super) fn at(
+        view: View<'_>,
+        before: &[u8],
+        end: usize,
+        telling: SecretKind,
+    ) -> Option<Self> {
+        if matches!(
+            telling,
+            SecretKind::Authorization | SecretKind::Cookie | SecretKind::Hardly
+        ) {
+            return None;
+        }
+        let is_gap = |b: &u8| matches!(b, b' ' | b'"' | b'\'');
+        let rest = view.bytes().get(end..).unwrap_or_default();
+        let right = rest.iter().take(64).copied().find(|b| !is_gap(b));
+        let of_right = right.and_then(Separator::of);
+        let is_last = match right {
+            None => !view.is_cut,
+            Some(right) => matches!(right, b'\n' | b'\r' | b'\\'),
+        };
+        if of_right.is_none() && !is_last {
+            return None;
+        }
+        let left = before.iter().rev().copied().find(|b| !is_gap(b));
+        let of_left = left.and_then(Separator::of);
+        let separator = of_right.or(of_left)?;
+        let begins = matches!(left, None | Some(b'\n' | b'\\')) || of_left == Some(separator);
+        begins.then_some(Self {
+            separator,
+            is_first: of_left.is_none(),
+        })
+    }
+}
+
 /// The table whose rows follow.
 #[derive(Debug, Clone, Copy)]
 struct ColumnTable {
@@ -112,53 +156,10 @@ impl Tables {
         }
     }
 
-    /// Returns the separator behind or before the telling name that ends at `end`, if it is all of a cell. `before` are the bytes before it.
-    fn separator_of(view: View<'_>, before: &[u8], end: usize) -> Option<(Separator, Option<u8>)> {
-        let is_gap = |b: &u8| matches!(b, b' ' | b'"' | b'\'');
-        let left = before.iter().rev().copied().find(|b| !is_gap(b));
-        let rest = view.bytes().get(end..).unwrap_or_default();
-        let right = rest.iter().take(64).copied().find(|b| !is_gap(b));
-        let is_last = matches!(right, None | Some(b'\n' | b'\r' | b'\\'))
-            && !(right.is_none() && view.is_cut);
-        let separator = match right.and_then(Separator::of) {
-            Some(separator) => separator,
-            None if is_last => left.and_then(Separator::of)?,
-            None => return None,
-        };
-        let begins = match left {
-            None | Some(b'\n' | b'\\') => true,
-            Some(byte) => Separator::of(byte) == Some(separator),
-        };
-        begins.then_some((separator, left))
-    }
-
-    /// Returns whether a telling name that ends at `end` may be a heading.
-    pub(super) fn may_be_heading(
-        &self,
-        view: View<'_>,
-        before: &[u8],
-        end: usize,
-        telling: SecretKind,
-    ) -> bool {
-        !matches!(
-            telling,
-            SecretKind::Authorization | SecretKind::Cookie | SecretKind::Hardly
-        ) && Self::separator_of(view, before, end).is_some()
-    }
-
     /// Notes the kind of secret that a cell of a heading announces.
-    pub(super) fn telling(
-        &mut self,
-        view: View<'_>,
-        before: &[u8],
-        end: usize,
-        telling: SecretKind,
-    ) {
-        let Some((separator, left)) = Self::separator_of(view, before, end) else {
-            return;
-        };
-        let is_first = left.and_then(Separator::of).is_none();
-        if self.is_other || is_first && self.words > 0 {
+    pub(super) fn telling(&mut self, cell: HeadingCell, telling: SecretKind) {
+        let separator = cell.separator;
+        if self.is_other || cell.is_first && self.words > 0 {
             return;
         }
         let column = self

@@ -16,9 +16,7 @@ pub(super) fn scheme_end(bytes: &[u8], end: usize) -> Option<usize> {
     let rest = bytes.get(end..)?;
     let signs = rest.iter().take(MOST_SIGNS).take_while(|b| **b == b'+');
     let signs = signs.count();
-    rest.get(signs..)?
-        .starts_with(b"://")
-        .then_some(end + signs)
+    matches!(rest.get(signs..)?, [b':', b'/', b'/', ..]).then_some(end + signs)
 }
 
 /// Returns whether a scheme may end with `word`. RFC 3986 wants a letter first, and then letters, digits, `+`, `-` and `.`.

@@ -116,14 +116,7 @@ fn ends_variable(view: View<'_>, at: usize) -> bool {
 impl<'t> Value<'t> {
     /// Returns the value that begins at `at`, with or without quotes. There is none if it reaches a mark.
     pub(super) fn read(view: View<'t>, at: usize, form: Form) -> Option<Self> {
-        // Most values have no quote, and no letter that a quote may stand behind.
-        let may_be_quoted = matches!(
-            view.bytes().get(at),
-            Some(
-                b'"' | b'\'' | b'`' | b'\\' | b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U'
-            )
-        );
-        match may_be_quoted.then(|| Self::quoted(view, at)).flatten() {
+        match Self::quoted(view, at) {
             Some(quoted) => quoted,
             None => Self::bare(view, at, form),
         }
@@ -133,23 +126,30 @@ impl<'t> Value<'t> {
     /// reaches a mark.
     ///
     /// A value without a closing quote ends with its line: it may have been cut off.
+    #[inline]
     pub(super) fn quoted(view: View<'t>, at: usize) -> Option<Option<Self>> {
-        let bytes = view.bytes();
-        // A literal's prefix, as in `b"…"`.
-        let prefixed = matches!(
-            bytes.get(at),
-            Some(b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U')
-        );
-        let at = at + usize::from(prefixed && matches!(bytes.get(at + 1), Some(b'"' | b'\'')));
-        let quote = quote_at(bytes, at)?;
-        let start = at + quote.1 + 1;
+        let at = match view.bytes().get(at..)? {
+            [b'"' | b'\'' | b'`' | b'\\', ..] => at,
+            // A literal's prefix, as in `b"…"`.
+            [
+                b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U',
+                b'"' | b'\'',
+                ..,
+            ] => at + 1,
+            _ => return None,
+        };
+        let quote = quote_at(view.bytes(), at)?;
+        Some(Self::in_quotes(view, at + quote.1 + 1, quote))
+    }
+
+    fn in_quotes(view: View<'t>, start: usize, quote: (u8, usize)) -> Option<Self> {
         let (seen, is_whole) = match quoted_end(view, start, quote, JUDGED) {
-            ValueEnd::Cut(_) => return Some(None),
+            ValueEnd::Cut(_) => return None,
             ValueEnd::At(end) => (end, true),
             ValueEnd::Beyond(end) => (end, false),
         };
         let seen = view.text.floor_char_boundary(seen).max(start);
-        let value = view.text.get(start..seen).map(|text| Self {
+        view.text.get(start..seen).map(|text| Self {
             text,
             start,
             seen,
@@ -157,8 +157,7 @@ impl<'t> Value<'t> {
             quote: Some(quote),
             form: Form::Quoted,
             next: view.byte(seen),
-        });
-        Some(value)
+        })
     }
 
     /// Returns the value without quotes that begins at `start`. What follows its second separator is not judged.
@@ -485,12 +484,9 @@ enum ValueEnd {
 fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: usize) -> ValueEnd {
     let bytes = view.bytes();
     let rest = bytes.get(start..).unwrap_or_default();
+    let near = rest.get(..most).unwrap_or(rest);
     let mut backslashes = 0;
-    for (offset, &byte) in rest.iter().enumerate() {
-        let at = start + offset;
-        if offset >= most {
-            return ValueEnd::Beyond(at);
-        }
+    for (at, &byte) in (start..).zip(near) {
         match byte {
             b'\\' => {
                 backslashes += 1;
@@ -508,6 +504,7 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
         backslashes = 0;
     }
     match view.is_cut {
+        _ if near.len() < rest.len() => ValueEnd::Beyond(start + most),
         true => ValueEnd::Cut(bytes.len()),
         false => ValueEnd::At(bytes.len()),
     }
@@ -515,16 +512,23 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
 
 /// Returns the quote at `at`, and the number of backslashes before it, if there is one.
 pub(super) fn quote_at(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    const MOST: usize = 8;
     let rest = bytes.get(at..)?;
-    let depth = rest.iter().take(8).take_while(|b| **b == b'\\').count();
+    let depth = match rest.first()? {
+        b'\\' => rest.iter().take(MOST).take_while(|b| **b == b'\\').count(),
+        _ => 0,
+    };
     let quote = *rest.get(depth)?;
     matches!(quote, b'"' | b'\'' | b'`').then_some((quote, depth))
 }
 
 pub(super) fn skip_blanks(bytes: &[u8], at: usize) -> usize {
+    let is_blank = |b: &&u8| matches!(b, b' ' | b'\t');
+    if bytes.get(at).filter(is_blank).is_none() {
+        return at;
+    }
     let rest = bytes.get(at..).unwrap_or_default();
-    let blanks = rest.iter().take(PROSE);
-    at + blanks.take_while(|b| matches!(b, b' ' | b'\t')).count()
+    at + rest.iter().take(PROSE).take_while(is_blank).count()
 }
 
 fn holds_mark(bytes: &[u8]) -> bool {
@@ -553,13 +557,15 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
             looks::is_identifier(rest) && (plain || is_argument(next))
         })
     };
-    let has = |part: &[u8]| looks::has_part(bytes, part);
+    let has = |part: &[u8; 2]| looks::has_part(bytes, part);
     matches!(next, Some(b'(' | b'[' | b'<' | b'{'))
         || signs.has(b'(')
         || signs.has(b'[')
-        || value.starts_with(['{', '<', '&', '|', '!', '=', '`', '\\'])
-        || value.starts_with("--")
-        || signs.has(b'*') && (is_pointer() || value.starts_with('*') && value.ends_with('*'))
+        || matches!(
+            bytes,
+            [b'{' | b'<' | b'&' | b'|' | b'!' | b'=' | b'`' | b'\\', ..] | [b'-', b'-', ..]
+        )
+        || signs.has(b'*') && (is_pointer() || matches!(bytes, [b'*', .., b'*'] | [b'*']))
         || value.len() <= 12 && looks::is_type_of_number(value)
         || signs.has(b'_') && looks::is_constant(value)
         || signs.has(b'.') && dotted()

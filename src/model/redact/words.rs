@@ -41,14 +41,19 @@ pub(super) const fn lengths(words: &[&str]) -> [u32; 32] {
     lengths
 }
 
+/// Returns whether `word` is one of `words`, whatever its case. For most, no word has that first letter and that length.
+#[inline]
 pub(super) fn is_one_of(words: &[u128], lengths: &[u32; 32], word: &[u8]) -> bool {
     let Some(first) = word.first() else {
         return false;
     };
     let lengths = lengths.get(usize::from(first & 31)).copied();
-    if word.len() > LONGEST_PLAIN || lengths.unwrap_or_default() >> word.len() & 1 == 0 {
-        return false;
-    }
+    word.len() <= LONGEST_PLAIN
+        && lengths.unwrap_or_default() >> word.len() & 1 != 0
+        && is_among(words, word)
+}
+
+fn is_among(words: &[u128], word: &[u8]) -> bool {
     let mut number = 0u128;
     for byte in word {
         number = number << 8 | u128::from(byte.to_ascii_lowercase());

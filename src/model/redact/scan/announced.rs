@@ -6,6 +6,7 @@ use super::headers::{authorization, element};
 use super::{MAX_NAME, NAMED, NEAR, Pairs, SecretScan, by_shape};
 use crate::model::redact::looks;
 use crate::model::redact::names::SecretKind;
+use crate::model::redact::tables::HeadingCell;
 use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
 use crate::model::redact::{Secret, View, find};
 
@@ -19,13 +20,9 @@ impl<'t> SecretScan<'t> {
         telling: SecretKind,
     ) -> Option<Secret> {
         let bytes = view.bytes();
-        if self
-            .tables
-            .may_be_heading(view, self.before(start, 3), end, telling)
-        {
+        if let Some(cell) = HeadingCell::at(view, self.before(start, 3), end, telling) {
             self.know(start);
-            self.tables
-                .telling(view, self.before(start, 3), end, telling);
+            self.tables.telling(cell, telling);
         }
         let (closed, quotes) = closed_name(bytes, end);
         let at = skip_blanks(bytes, closed);
@@ -52,11 +49,8 @@ impl<'t> SecretScan<'t> {
             [0xef, 0xbc, 0x9a | 0x9d, ..] => Some((at + 3, Some(b':'))),
             [b'>', ..] if self.before(start, 1) == b"<" => return element(view, at, telling),
             [b',', ..] if quotes > 0 => {
-                let second = self.second(view, start, at + 1, telling);
-                if second.is_none() {
-                    self.give(start, telling);
-                }
-                return second;
+                self.give(start, telling);
+                return self.second(view, start, at + 1, telling);
             }
             [b'|', b'|', ..] | [b'?', b'?', ..] => return self.default(view, at + 2, telling),
             [b'o', b'r', b' ', ..] if quotes > 0 => return self.default(view, at + 2, telling),
@@ -149,7 +143,7 @@ impl<'t> SecretScan<'t> {
         ];
         let bytes = view.bytes();
         let word = bytes.get(start..end)?;
-        if word.starts_with(b"-") {
+        if let [b'-', ..] = word {
             let is_option = word.len() > 2;
             return match telling {
                 SecretKind::Cookie if is_option => {
@@ -174,17 +168,22 @@ impl<'t> SecretScan<'t> {
             .iter()
             .find(|verb| may_be_verb && rest.starts_with(verb));
         // A short name is also a common word.
-        let is_short = word.len() >= 2
-            && [&b"pass"[..], b"psk", b"pw"].iter().any(|short| {
-                word.get(word.len().saturating_sub(short.len())..)
-                    .is_some_and(|end| end.eq_ignore_ascii_case(short))
-            });
+        let is_short = || {
+            matches!(
+                word,
+                [.., b'p' | b'P', b'a' | b'A', b's' | b'S', b's' | b'S']
+                    | [.., b'p' | b'P', b's' | b'S', b'k' | b'K']
+                    | [.., b'p' | b'P', b'w' | b'W']
+            )
+        };
         if matches!(telling, SecretKind::Authorization | SecretKind::Cookie)
-            || is_short && !is_set && verb.is_none()
+            || !is_set && verb.is_none() && is_short()
         {
             return None;
         }
-        if let Some(value) = Value::quoted(view, at) {
+        if verb.is_none()
+            && let Some(value) = Value::quoted(view, at)
+        {
             let value = value?;
             let is_sql = bytes.get(at) == Some(&b'\'') && !word.iter().any(u8::is_ascii_lowercase)
                 || [b"with ", b"pted ", b"user ", b"role "]
@@ -247,16 +246,13 @@ impl<'t> SecretScan<'t> {
         {
             return None;
         }
-        if verb.is_none()
-            && form == Form::Prose
-            && telling == SecretKind::Password
-            && looks::is_numbered_name(value.text())
-        {
-            return None;
-        }
-        value
-            .is_secret(telling)
-            .then(|| by_shape(view, value.secret(view, NAMED)))
+        let is_name = || {
+            verb.is_none()
+                && form == Form::Prose
+                && telling == SecretKind::Password
+                && looks::is_numbered_name(value.text())
+        };
+        (value.is_secret(telling) && !is_name()).then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
     /// Returns the default of a call that closes behind the name, as in `env::var("NAME").unwrap_or("…")`.
@@ -385,10 +381,13 @@ impl<'t> SecretScan<'t> {
 /// Returns the end of the quotes and brackets that close a name, and their number.
 fn closed_name(bytes: &[u8], end: usize) -> (usize, usize) {
     const MOST: usize = 8;
-    let rest = bytes.get(end..).unwrap_or_default().iter().take(MOST);
-    let mut length = rest
-        .take_while(|b| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b']'))
-        .count();
+    let closes = |b: &&u8| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b']');
+    let mut rest = bytes.get(end..).unwrap_or_default().iter().take(MOST);
+    // Most names have none.
+    if !rest.clone().next().is_some_and(|b| closes(&b)) {
+        return (end, 0);
+    }
+    let mut length = rest.by_ref().take_while(closes).count();
     let tail = bytes
         .get(end + length.saturating_sub(1)..)
         .unwrap_or_default();

@@ -3,7 +3,7 @@
 //! `commands` lists the programs and their options.
 
 use super::{NAMED, NEAR, Pairs, SecretScan, by_shape};
-use crate::model::redact::commands::{self, OptionForm};
+use crate::model::redact::commands::{self, OptionForm, ProgramEntry};
 use crate::model::redact::looks;
 use crate::model::redact::names::SecretKind;
 use crate::model::redact::values::{self, Form, Value, skip_blanks};
@@ -74,20 +74,24 @@ impl<'t> SecretScan<'t> {
             .then(|| by_shape(view, secret))
     }
 
-    /// Takes in a program's name, where a command may begin.
-    pub(super) fn program(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
-        let bytes = view.bytes();
-        let word = bytes.get(start..end)?;
-        let is_listed = matches!(view.byte(end), Some(b'"' | b'\''));
-        if !(matches!(view.byte(end), Some(b' ' | b'\t')) || is_listed)
-            || self
-                .before(start, 1)
-                .first()
-                .is_some_and(|b| matches!(b, b'=' | b':' | b'@' | b'$' | b'#'))
-        {
+    /// Notes the program `known` that is named from `start` to `end`, and returns the secret in its place among the arguments.
+    ///
+    /// `next` is the byte behind the name: a blank, or the quote that closes it in a list of arguments.
+    pub(super) fn program(
+        &mut self,
+        view: View<'t>,
+        start: usize,
+        end: usize,
+        known: &ProgramEntry,
+        next: u8,
+    ) -> Option<Secret> {
+        let is_listed = matches!(next, b'"' | b'\'');
+        if matches!(
+            self.byte_before(start),
+            Some(b'=' | b':' | b'@' | b'$' | b'#')
+        ) {
             return None;
         }
-        let known = commands::known(word)?;
         // A program without options may be an argument of another: `set` in `az keyvault secret set`.
         if let Some(program) = known.program
             && !(program.options.is_empty() && self.command.is_some())
@@ -177,7 +181,7 @@ impl<'t> SecretScan<'t> {
         }
         let value = Value::read(view, at, Form::Variable)?;
         let text = value.text();
-        if text.starts_with('-') && !is_attached {
+        if text.as_bytes().first() == Some(&b'-') && !is_attached {
             return None;
         }
         let secret = match takes {
@@ -234,13 +238,15 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
     let mut at = at;
     for wanted in place.get(1..)? {
         at = skip_blanks(bytes, at);
+        let wants_option = wanted.as_bytes().first() == Some(&b'-');
         // Options may stand anywhere.
         for _ in 0..2 {
             let rest = bytes.get(at..)?;
-            if rest.first() == Some(&b'-') && !wanted.starts_with('-') {
-                let length = rest.iter().take(NEAR).position(|b| *b == b' ')?;
-                at = skip_blanks(bytes, at + length);
+            if rest.first() != Some(&b'-') || wants_option {
+                break;
             }
+            let length = rest.iter().take(NEAR).position(|b| *b == b' ')?;
+            at = skip_blanks(bytes, at + length);
         }
         let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
         match *wanted {
@@ -261,14 +267,16 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
             }
             "_" => {}
             wanted => {
-                let text = value.text();
-                let has_letters = || wanted.bytes().all(|b| text.as_bytes().contains(&b));
-                let is_option = wanted.starts_with('-') && text.starts_with('-');
-                let fits = text == wanted
-                    || wanted.ends_with('.') && text.starts_with(wanted)
-                    || is_option
-                        && (wanted.len() > 2 || wanted.len() == 2 && !text.contains('n'))
-                        && has_letters();
+                let (text, wanted) = (value.text().as_bytes(), wanted.as_bytes());
+                let fits = match (wanted, text) {
+                    // The letters of several options may stand together, in any order.
+                    ([b'-', letters @ ..], [b'-', of @ ..]) => {
+                        (letters.len() > 1 || !of.contains(&b'n'))
+                            && letters.iter().all(|letter| of.contains(letter))
+                    }
+                    ([.., b'.'], _) => text.starts_with(wanted),
+                    _ => text == wanted,
+                };
                 fits.then_some(())?;
             }
         }

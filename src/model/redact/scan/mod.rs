@@ -4,11 +4,14 @@
 //! behind it. The pass keeps what they need to know of the text further back: the line's quotes and separators, the command
 //! that runs, the table whose rows follow. It knows no rule: `word`, `gaps`, `announced`, `arguments` and `headers` do.
 //!
+//! Each rule looks at a word once. A secret that it finds behind the word waits, and the next rules see the text up to that
+//! secret. If a secret begins within the word, the part before it becomes a word of its own.
+//!
 //! # Why does redacted text stay as it is?
 //! To all that follows, a secret that was found is the same as a mark that was there before. No rule looks behind either, and
 //! neither changes what the pass keeps. No rule looks into one ahead, nor beyond: the text that a rule sees ends there
-//! (`View`), and a rule that needs more refuses. What stands in a word before a secret is looked at as a word of its own. So in
-//! the redacted text the pass sees what it saw in the original. Only a rule that had refused meets a mark, and refuses again.
+//! (`View`), and a rule that needs more refuses. So in the redacted text the pass sees what it saw in the original. Only a
+//! rule that had refused meets a mark, and refuses again.
 
 mod announced;
 mod arguments;
@@ -124,6 +127,8 @@ pub(super) struct SecretScan<'t> {
     barrier: usize,
     /// Secrets that were found further on. The next one is the last in the list.
     pending: Vec<Secret>,
+    /// The beginning of the next mark or of the next of these secrets, or the end of the text.
+    limit: usize,
     /// Which quotes of the line are open, by kind and by the backslashes before them.
     open: [bool; 4],
     /// The end of the current word, and a point in it.
@@ -166,6 +171,7 @@ impl<'t> SecretScan<'t> {
             line: 0,
             barrier: 0,
             pending: Vec::new(),
+            limit: text.len(),
             open: [false; 4],
             word_end: 0,
             point: 0,
@@ -210,7 +216,7 @@ impl<'t> SecretScan<'t> {
             self.find_mark(0);
         }
         loop {
-            let limit = self.limit();
+            let limit = self.limit;
             if self.at >= self.slow && self.at < limit && self.is_calm() {
                 self.look_ahead(limit);
             }
@@ -227,13 +233,13 @@ impl<'t> SecretScan<'t> {
                     Class::Plain => self.at += 1,
                     class => {
                         self.between(byte, class, limit);
-                        if self.limit() != limit {
+                        if self.limit != limit {
                             break;
                         }
                     }
                 }
             }
-            let limit = self.limit();
+            let limit = self.limit;
             if self.at >= limit {
                 if let Some(secret) = self.pending.pop_if(|secret| secret.start <= limit) {
                     self.pass_over(secret);
@@ -259,17 +265,17 @@ impl<'t> SecretScan<'t> {
             }
             let view = self.view(limit);
             let found = self.word(view, start, end);
-            let found = found
-                .map(|secret| without_announcement(view, secret))
-                .filter(|secret| secret.end > secret.start);
-            match found {
+            match found.and_then(|secret| replaced_part(view, secret)) {
                 Some(secret) if secret.start <= start => {
                     self.pass_over(secret);
                     return Some(secret);
                 }
-                // Further on: what else the word announces, or the part of it before, stands before that.
-                Some(secret) => self.pending.push(secret),
-                None => {
+                // The part of the word before it is a word of its own.
+                Some(secret) if secret.start < end => self.keep(secret),
+                found => {
+                    if let Some(secret) = found {
+                        self.keep(secret);
+                    }
                     self.take_in(start, end);
                     self.at = end;
                 }
@@ -300,8 +306,8 @@ impl<'t> SecretScan<'t> {
         self.told = hit.telling.map(|telling| (hit.at, telling));
         let hit = hit.at;
         let before = bytes.get(self.at..hit).unwrap_or_default();
-        let word = before.iter().rev().take_while(|byte| is_word(**byte));
-        self.quiet = hit - word.count();
+        let gap = before.iter().rposition(|byte| !is_word(*byte));
+        self.quiet = self.at + gap.map_or(0, |gap| gap + 1);
         let behind = bytes.get(hit..).unwrap_or_default().iter().take(GAP);
         let gap = match bytes.get(hit) {
             // The colour of a terminal.
@@ -319,7 +325,7 @@ impl<'t> SecretScan<'t> {
             && self.is_calm()
             && match self.text.as_bytes().get(start..end) {
                 Some([b'-', ..] | [b'p']) => false,
-                _ => self.before(start, 1) != b"\\",
+                _ => self.byte_before(start) != Some(b'\\'),
             }
     }
 
@@ -342,9 +348,9 @@ impl<'t> SecretScan<'t> {
                 Class::Word => {
                     let rest = bytes.get(at..to).unwrap_or_default();
                     let length = rest.iter().position(|byte| !is_word(*byte));
-                    if at > self.barrier.max(self.line)
-                        && matches!(byte, b'n' | b'r')
-                        && bytes.get(at - 1) == Some(&b'\\')
+                    if matches!(byte, b'n' | b'r')
+                        && at > self.line
+                        && self.byte_before(at) == Some(b'\\')
                     {
                         self.begin_line(at + 1);
                     }
@@ -353,7 +359,7 @@ impl<'t> SecretScan<'t> {
                     continue;
                 }
                 Class::Quote => {
-                    let escaped = self.before(at, 1) == b"\\";
+                    let escaped = self.byte_before(at) == Some(b'\\');
                     let kind = usize::from(byte == b'\'') + 2 * usize::from(escaped);
                     // The apostrophe of `it's`. Only letters on both sides tell: the text behind may be a secret.
                     let is_apostrophe = byte == b'\''
@@ -383,13 +389,6 @@ impl<'t> SecretScan<'t> {
         self.known = at;
     }
 
-    /// Returns where the next mark or the next of the secrets begins that are known, or the text ends.
-    fn limit(&self) -> usize {
-        let mark = self.mark.map_or(self.text.len(), |mark| mark.start);
-        let next = self.pending.last();
-        next.map_or(mark, |secret| secret.start.min(mark))
-    }
-
     /// Finds the next mark from `from` on.
     fn find_mark(&mut self, from: usize) {
         let bytes = self.text.as_bytes();
@@ -403,10 +402,11 @@ impl<'t> SecretScan<'t> {
                     end: start + length,
                     rule: NAMED,
                 });
-                return;
+                break;
             }
             from = start + 1;
         }
+        self.limit = self.mark.map_or(bytes.len(), |mark| mark.start);
     }
 
     fn pass_over(&mut self, secret: Secret) {
@@ -420,20 +420,24 @@ impl<'t> SecretScan<'t> {
         if self.mark.is_some_and(|mark| mark.start < secret.end) {
             self.find_mark(secret.end);
         }
+        let mark = self.mark.map_or(self.text.len(), |mark| mark.start);
+        let next = self.pending.last();
+        self.limit = next.map_or(mark, |secret| secret.start.min(mark));
     }
 
     /// Keeps what the next words need to know of this one.
     fn take_in(&mut self, start: usize, end: usize) {
-        self.given = self
-            .given
-            .and_then(|(telling, words)| Some((telling, words.checked_sub(1)?)));
+        if let Some((telling, words)) = self.given {
+            let left = words.checked_sub(1);
+            self.given = left.map(|left| (telling, left));
+        }
         let word = self.text.as_bytes().get(start..end).unwrap_or_default();
         if let Some(program) = self.command
             && let Some(needed) = program.only_after
         {
             self.has_word |= word == needed.as_bytes();
         }
-        if word.ends_with(b"-END") {
+        if let [.., b'-', b'E', b'N', b'D'] = word {
             self.reset();
             self.begin_line(end);
         }
@@ -441,9 +445,31 @@ impl<'t> SecretScan<'t> {
 
     /// Adds a secret to the pending ones, if it begins before them.
     fn propose(&mut self, secret: Option<Secret>) {
-        let limit = self.limit();
-        self.pending
-            .extend(secret.filter(|secret| secret.start < limit && secret.end > secret.start));
+        let limit = self.limit;
+        if let Some(secret) =
+            secret.filter(|secret| secret.start < limit && secret.end > secret.start)
+        {
+            self.keep(secret);
+        }
+    }
+
+    /// Adds a secret that begins before the pending ones.
+    fn keep(&mut self, secret: Secret) {
+        self.limit = secret.start;
+        self.pending.push(secret);
+    }
+
+    /// Adds a secret if it begins behind the word, which ends at `end`, and cuts `view` there for the rules that follow.
+    /// Returns false if the secret begins within the word.
+    ///
+    /// The rules before this one need not look again: they refused with more in view.
+    fn is_ahead(&mut self, view: &mut View<'t>, end: usize, secret: Secret) -> bool {
+        let Some(secret) = replaced_part(*view, secret).filter(|secret| secret.start >= end) else {
+            return false;
+        };
+        self.keep(secret);
+        *view = self.view(secret.start);
+        true
     }
 
     fn view(&self, limit: usize) -> View<'t> {
@@ -465,6 +491,12 @@ impl<'t> SecretScan<'t> {
         let from = self.barrier.max(at.saturating_sub(most));
         self.text.as_bytes().get(from..at).unwrap_or_default()
     }
+
+    /// Returns the byte before `at`, unless it belongs to the last secret or mark.
+    fn byte_before(&self, at: usize) -> Option<u8> {
+        let before = at.checked_sub(1).filter(|before| *before >= self.barrier)?;
+        self.text.as_bytes().get(before).copied()
+    }
 }
 
 /// Returns `named` under the rule of a key's shape, if all of it has that shape.
@@ -478,6 +510,12 @@ pub(super) fn by_shape(view: View<'_>, named: Secret) -> Secret {
         },
         None => named,
     }
+}
+
+/// Returns the part of `secret` that is replaced, unless it is empty.
+fn replaced_part(view: View<'_>, secret: Secret) -> Option<Secret> {
+    let secret = without_announcement(view, secret);
+    (secret.end > secret.start).then_some(secret)
 }
 
 /// Returns `secret` without a word at its end that announces the next secret, as in `A=x/Bearer y`. The pass needs that word to

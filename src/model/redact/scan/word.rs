@@ -4,6 +4,7 @@
 
 use super::headers::{basic, bearer, netrc};
 use super::{COOKIE, NAMED, SecretScan, by_shape};
+use crate::model::redact::commands;
 use crate::model::redact::foreign;
 use crate::model::redact::keys;
 use crate::model::redact::looks;
@@ -17,22 +18,33 @@ use crate::model::redact::{Secret, View};
 impl<'t> SecretScan<'t> {
     /// Returns the secret that the word from `start` to `end` contains or announces.
     pub(super) fn word(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
-        let bytes = view.bytes();
-        let start = self.without_escape(view, start, end);
-        let word = bytes.get(start..end).filter(|word| !word.is_empty())?;
-        let next = view.byte(end);
+        // A rule that finds a secret behind the word cuts this for the rules after it.
+        let mut view = view;
+        let before = self.byte_before(start);
+        let start = match before {
+            Some(b'\\' | b'%' | b'[' | b';') => self.without_escape(view, start, end),
+            _ => start,
+        };
+        let word = view
+            .bytes()
+            .get(start..end)
+            .filter(|word| !word.is_empty())?;
+        let mut next = view.byte(end);
         // A key in the word. The first one counts.
         if word.len() >= 14 || matches!(next, Some(b'/' | b'+' | b'=' | b'~' | b'$')) {
             if let Some(key) = pem::bare_at(view, start) {
                 return Some(key);
             }
             if let Some(key) = keys::in_word(view, start, end, &mut self.point) {
-                return Some(key);
+                if !self.is_ahead(&mut view, end, key) {
+                    return Some(key);
+                }
+                next = view.byte(end);
             }
         }
         match next {
             Some(b':' | b'+')
-                if let Some(colon) = urls::scheme_end(bytes, end)
+                if let Some(colon) = urls::scheme_end(view.bytes(), end)
                     && urls::ends_scheme(word) =>
             {
                 return urls::userinfo(view, colon).map(|secret| by_shape(view, secret));
@@ -46,26 +58,33 @@ impl<'t> SecretScan<'t> {
         }
         let first = *word.first()?;
         if first == b'-' && word.len() > 1 || word == b"p" {
-            if word.ends_with(b"-BEGIN")
+            if matches!(word, [.., b'-', b'B', b'E', b'G', b'I', b'N'])
                 && let Some(block) = pem::block_before(view, start, end)
             {
                 return Some(block);
             }
-            if word.ends_with(b"-END")
+            if matches!(word, [.., b'-', b'E', b'N', b'D'])
                 && let Some(rest) = pem::rest_before(view, self.barrier, start, end)
             {
                 return Some(rest);
             }
             if let Some(secret) = self.argument(view, start, end) {
-                return Some(secret);
+                if !self.is_ahead(&mut view, end, secret) {
+                    return Some(secret);
+                }
+                next = view.byte(end);
             }
         }
-        if (1..=20).contains(&word.len())
-            && matches!(next, Some(b' ' | b'\t' | b'"' | b'\''))
-            && let Some(secret) = self.program(view, start, end)
+        if let Some(behind @ (b' ' | b'\t' | b'"' | b'\'')) = next
+            && let Some(known) = commands::known(word)
+            && let Some(secret) = self.program(view, start, end, known, behind)
         {
-            return Some(secret);
+            if !self.is_ahead(&mut view, end, secret) {
+                return Some(secret);
+            }
+            next = view.byte(end);
         }
+        let bytes = view.bytes();
         if self.cookie.is_some() && next == Some(b'=') {
             return self.pair_of_cookie(view, start, end);
         }
@@ -76,19 +95,14 @@ impl<'t> SecretScan<'t> {
         let from = self.barrier.max(end.saturating_sub(names::LONGEST));
         let name = bytes.get(from..end)?;
         // The word may be the beginning of such a name.
-        if view.byte(end).is_some_and(|byte| !byte.is_ascii()) {
+        if next.is_some_and(|byte| !byte.is_ascii()) {
             self.slow = self.slow.max(end + foreign::LONGEST);
         }
-        let is_foreign = self
-            .before(start, 1)
-            .first()
-            .is_some_and(|byte| !byte.is_ascii())
-            && foreign::length_before(name).is_some();
-        if is_foreign {
+        if before.is_some_and(|byte| !byte.is_ascii()) && foreign::length_before(name).is_some() {
             return self.named(view, start, end, SecretKind::Password);
         }
         // A number belongs to the name before it, which was judged with it.
-        if word.iter().all(u8::is_ascii_digit) {
+        if first.is_ascii_digit() && word.iter().all(u8::is_ascii_digit) {
             return self.other(view, start, end);
         }
         let told = self.told.take().filter(|(at, _)| *at == end);
@@ -182,14 +196,17 @@ impl<'t> SecretScan<'t> {
         }
         let value = Value::bare(view, end + 1, Form::Tight)?;
         let text = value.text();
-        let digits = text.bytes().filter(u8::is_ascii_digit).count();
-        let is_secret = text.len() >= LEAST
-            && digits > 0
-            && (digits >= 2 || text.len() >= 16)
-            && text.bytes().any(|b| b.is_ascii_alphabetic())
-            && !stand_ins::is_stand_in(text)
+        if text.len() < LEAST {
+            return None;
+        }
+        let signs = looks::Signs::of(text);
+        let digits = || text.bytes().filter(u8::is_ascii_digit).count();
+        let is_secret = signs.has_digit()
+            && signs.has_letter()
+            && (text.len() >= 16 || digits() >= 2)
+            && !stand_ins::is_stand_in_of(text, signs)
             && !looks::is_numbered_name(text)
-            && !values::is_code(text, looks::Signs::of(text), value.next());
+            && !values::is_code(text, signs, value.next());
         is_secret.then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
