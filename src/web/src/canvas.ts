@@ -1,8 +1,8 @@
 // Draws the lanes of a session on a canvas, and finds what is at a point of it. It knows nothing of the page around.
 import { isProblem, type Call } from "./calls.ts";
 import { toolKind, toolName, type ToolKind } from "./format.ts";
-import { firstAfter, phases, toAt, toU, type Folding, type Group, type Lane } from "./lanes.ts";
-import { clockAt, labelOf, STATES, type Mark, type Session } from "./model.ts";
+import { firstAfter, firstPiece, phases, toAt, toU, type Folding, type Group, type Lane } from "./lanes.ts";
+import { clockAt, firstMark, labelOf, STATES, type Mark, type MarkKind, type Session } from "./model.ts";
 import { step, ticks } from "./ruler.ts";
 import { duration, localDay, localTime } from "./time.ts";
 
@@ -36,6 +36,9 @@ const LABEL = 15;
 /** Narrower pictures have their labels above the lanes. */
 const NARROW = 640;
 const GUTTER = 128;
+const FONT = "11px system-ui, sans-serif";
+/** So many widths of words are remembered. */
+const MOST_WIDTHS = 5000;
 
 /** The row of a lane. */
 interface Row {
@@ -52,9 +55,12 @@ export class Picture {
   private rows: Row[] = [];
   /** Where each call's row is. */
   private rowOfCall: Float64Array;
-  private labels: { y: number; height: number; group: Group }[] = [];
+  private labels: { y: number; height: number; indent: number; words: string; group: Group }[] = [];
   private patterns: { permission: CanvasPattern | string; wait: CanvasPattern | string; lost: CanvasPattern | string };
   private dots: { x: number; mark: Mark }[] = [];
+  private signs = Object.fromEntries(Object.entries(SIGNS).map(([kind, { path }]) => [kind, new Path2D(path)])) as Record<MarkKind, Path2D>;
+  /** How wide words are. Measuring costs more than drawing, and the same words come back with each step. */
+  private widths = new Map<string, number>();
   private ratio = 1;
   width = 0;
   height = 0;
@@ -91,10 +97,22 @@ export class Picture {
         y += LANE;
       }
       if (group.lanes.length === 0) y += above ? 2 : LANE;
-      this.labels.push({ y: begin, height: y - begin, group });
+      this.labels.push({ y: begin, height: y - begin, ...this.label(group), group });
       y += GAP;
     }
     this.content = y;
+  }
+
+  /** What stands beside the lanes of a group, and how far it is moved in. */
+  private label(group: Group): { indent: number; words: string } {
+    const indent = Math.min(group.depth, 4) * 8;
+    const room = (this.gutter || 220) - indent - 8;
+    const whole = `${group.depth > 0 ? "└ " : ""}${group.label}`;
+    this.ctx.font = fontOf(group);
+    const measured = (words: string) => this.ctx.measureText(words).width;
+    let words = whole;
+    for (let size = whole.length; size > 2 && measured(words) > room; size--) words = `${whole.slice(0, size - 1)}…`;
+    return { indent, words };
   }
 
   resize(width: number, height: number, ratio: number) {
@@ -128,6 +146,29 @@ export class Picture {
   rowOf(index: number): number | null {
     const y = this.rowOfCall[index];
     return y === undefined || y < 0 ? null : y;
+  }
+
+  /** The width of words in the font of the picture. */
+  private widthOf(words: string): number {
+    let width = this.widths.get(words);
+    if (width === undefined) {
+      if (this.widths.size > MOST_WIDTHS) this.widths.clear();
+      width = this.ctx.measureText(words).width;
+      this.widths.set(words, width);
+    }
+    return width;
+  }
+
+  /** As many of the first letters as fit. */
+  private fitting(words: string, room: number): string {
+    if (this.widthOf(words) <= room) return words;
+    let [fits, not] = [1, words.length];
+    while (not - fits > 1) {
+      const middle = (fits + not) >> 1;
+      if (this.widthOf(words.slice(0, middle)) <= room) fits = middle;
+      else not = middle;
+    }
+    return words.slice(0, fits);
   }
 
   private tile(size: number, draw: (ctx: CanvasRenderingContext2D) => void): CanvasPattern | string {
@@ -173,7 +214,7 @@ export class Picture {
     const { ctx, colours, width, height } = this;
     ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     ctx.clearRect(0, 0, width, height);
-    ctx.font = "11px system-ui, sans-serif";
+    ctx.font = FONT;
     ctx.textBaseline = "middle";
     ctx.save();
     ctx.beginPath();
@@ -199,8 +240,10 @@ export class Picture {
 
   private drawPieces(view: View) {
     const { ctx, colours, height } = this;
-    for (const piece of this.folding.pieces) {
-      if (!piece.folded || piece.uEnd < view.u0 || piece.u > view.u1) continue;
+    const { pieces } = this.folding;
+    for (let i = firstPiece(pieces, view.u0); i < pieces.length && pieces[i]!.u <= view.u1; i++) {
+      const piece = pieces[i]!;
+      if (!piece.folded) continue;
       const x = this.x(piece.u, view);
       const w = Math.max(2, this.x(piece.uEnd, view) - x);
       ctx.fillStyle = colours.band;
@@ -218,7 +261,7 @@ export class Picture {
       const words = duration((piece.end - piece.at) / 1000);
       ctx.save();
       ctx.fillStyle = colours.faint;
-      if (w > ctx.measureText(words).width + 8) {
+      if (w > this.widthOf(words) + 8) {
         ctx.textAlign = "center";
         ctx.fillText(words, x + w / 2, RULER + MARKS + 10);
       } else if (w >= 11 && height > 130) {
@@ -236,14 +279,17 @@ export class Picture {
       const place = y - top;
       if (place > this.height || place + height < RULER) continue;
       ctx.fillStyle = colours.band;
+      ctx.beginPath();
+      let right = -Infinity;
       for (const [start, end] of group.runs) {
         const x = this.x(toU(this.folding, start), view);
-        const w = Math.max(2, this.x(toU(this.folding, end), view) - x);
-        if (x > this.width || x + w < this.gutter) continue;
-        ctx.beginPath();
-        ctx.roundRect(x - 2, place - 2, w + 4, height + 2, 4);
-        ctx.fill();
+        const xEnd = Math.max(x + 2, this.x(toU(this.folding, end), view));
+        // One that ends where another is drawn already changes nothing.
+        if (x > this.width || xEnd < this.gutter || xEnd <= right) continue;
+        right = xEnd;
+        ctx.roundRect(x - 2, place - 2, xEnd - x + 4, height + 2, 4);
       }
+      ctx.fill();
     }
   }
 
@@ -275,18 +321,22 @@ export class Picture {
       if (lane.problems[next]! > lane.problems[i]!) problems.push(Math.floor(x));
       i = next;
     }
-    if (row.group.kind !== "background") for (const x of problems) this.drawProblem(x, y);
+    if (row.group.kind !== "background") this.drawProblems(problems, y);
   }
 
   /** A failure is seen without colour: a triangle hangs over the bar. */
-  private drawProblem(x: number, y: number) {
+  private drawProblems(places: number[], y: number) {
+    if (places.length === 0) return;
     const { ctx } = this;
     ctx.fillStyle = this.colours.problem;
-    ctx.fillRect(x, y, 2, BAR);
     ctx.beginPath();
-    ctx.moveTo(x - 3, y - 3);
-    ctx.lineTo(x + 5, y - 3);
-    ctx.lineTo(x + 1, y + 3);
+    for (const x of places) {
+      ctx.rect(x, y, 2, BAR);
+      ctx.moveTo(x - 3, y - 3);
+      ctx.lineTo(x + 5, y - 3);
+      ctx.lineTo(x + 1, y + 3);
+      ctx.closePath();
+    }
     ctx.fill();
   }
 
@@ -294,12 +344,16 @@ export class Picture {
     const { ctx, colours, folding, session } = this;
     const w = xEnd - x;
     if (row.group.kind === "background") {
-      ctx.fillStyle = colours.kinds.shell;
-      for (const line of [2, 7, 12]) {
-        for (let at = Math.max(x, this.gutter - 12); at < Math.min(xEnd, this.width); at += 7) {
-          ctx.fillRect(at, y + line, Math.min(4, xEnd - at), 1.6);
-        }
+      ctx.strokeStyle = colours.kinds.shell;
+      ctx.lineWidth = 1.6;
+      ctx.setLineDash([4, 3]);
+      ctx.beginPath();
+      for (const line of [2.8, 7.8, 12.8]) {
+        ctx.moveTo(Math.max(x, this.gutter - 12), y + line);
+        ctx.lineTo(Math.min(xEnd, this.width), y + line);
       }
+      ctx.stroke();
+      ctx.setLineDash([]);
       this.drawText(call, x, xEnd, y, colours.text, true);
       return;
     }
@@ -343,12 +397,10 @@ export class Picture {
     const mark = STATES[call.state].mark;
     const tool = toolName(call.tool);
     const label = call.what === null ? tool : `${tool}  ${labelOf(this.session, call, 40)}`;
-    let words = `${mark ? `${mark} ` : ""}${label}`;
-    if (words.length * 5 > room) words = words.slice(0, Math.max(1, Math.floor(room / 5.2)));
-    while (words.length > 1 && ctx.measureText(words).width > room) words = words.slice(0, -1);
+    const words = this.fitting(`${mark ? `${mark} ` : ""}${label}`, room);
     if (plate) {
       ctx.fillStyle = this.colours.surface;
-      ctx.fillRect(left - 2, y + 2, ctx.measureText(words).width + 4, BAR - 4);
+      ctx.fillRect(left - 2, y + 2, this.widthOf(words) + 4, BAR - 4);
     }
     ctx.fillStyle = colour;
     ctx.fillText(words, left, y + BAR / 2 + 0.5);
@@ -374,20 +426,15 @@ export class Picture {
     ctx.beginPath();
     ctx.rect(0, RULER + MARKS, this.gutter || this.width, this.height);
     ctx.clip();
-    for (const { y, height, group } of this.labels) {
+    for (const { y, height, indent, words, group } of this.labels) {
       const place = y - top;
       if (place > this.height || place + height < RULER) continue;
-      const indent = Math.min(group.depth, 4) * 8;
-      const middle = place + LABEL / 2;
       ctx.fillStyle = group.kind === "main" ? colours.text : colours.faint;
-      ctx.font = `${group.kind === "main" ? "600 " : ""}11px system-ui, sans-serif`;
-      let words = `${group.depth > 0 ? "└ " : ""}${group.label}`;
-      const room = (this.gutter || 220) - indent - 8;
-      while (words.length > 2 && ctx.measureText(words).width > room) words = `${words.slice(0, -2)}…`;
-      ctx.fillText(words, indent, middle + 0.5);
+      ctx.font = fontOf(group);
+      ctx.fillText(words, indent, place + LABEL / 2 + 0.5);
     }
     ctx.restore();
-    ctx.font = "11px system-ui, sans-serif";
+    ctx.font = FONT;
   }
 
   private drawRuler(view: View) {
@@ -414,7 +461,7 @@ export class Picture {
       ctx.lineTo(Math.round(x) + 0.5, RULER - 1);
       ctx.stroke();
       ctx.fillText(words, x + 4, 10);
-      right = x + 4 + ctx.measureText(words).width;
+      right = x + 4 + this.widthOf(words);
     }
     ctx.beginPath();
     ctx.moveTo(this.gutter, RULER - 0.5);
@@ -423,32 +470,53 @@ export class Picture {
   }
 
   private drawMarks(view: View) {
-    const { ctx, colours } = this;
+    const { ctx, colours, folding } = this;
+    const { marks } = this.session;
     this.dots = [];
-    let last = -Infinity;
     const middle = RULER + MARKS / 2;
     ctx.save();
     ctx.beginPath();
     ctx.rect(this.gutter - 6, RULER, this.width, this.height);
     ctx.clip();
-    for (const mark of this.session.marks) {
-      const x = this.x(toU(this.folding, mark.at), view);
-      if (x < this.gutter - 6 || x > this.width + 6) continue;
+    const until = toAt(folding, this.u(this.width + 6, view));
+    const lines: Record<"prompt" | "segment" | "other", number[]> = { prompt: [], segment: [], other: [] };
+    const signs: [kind: MarkKind, x: number][] = [];
+    let last = -Infinity;
+    for (let i = firstMark(marks, toAt(folding, this.u(this.gutter - 6, view))); i < marks.length && marks[i]!.at <= until; i++) {
+      const mark = marks[i]!;
+      const x = this.x(toU(folding, mark.at), view);
       this.dots.push({ x, mark });
       if (mark.kind !== "notification") {
-        ctx.strokeStyle = mark.kind === "segment" ? colours.faint : colours.line;
-        ctx.setLineDash(mark.kind === "prompt" ? [] : [3, 3]);
-        ctx.globalAlpha = mark.kind === "segment" ? 0.8 : 0.55;
-        ctx.beginPath();
-        ctx.moveTo(Math.round(x) + 0.5, RULER + MARKS - 2);
-        ctx.lineTo(Math.round(x) + 0.5, this.height);
-        ctx.stroke();
-        ctx.globalAlpha = 1;
-        ctx.setLineDash([]);
+        const same = lines[mark.kind === "prompt" || mark.kind === "segment" ? mark.kind : "other"];
+        const place = Math.round(x) + 0.5;
+        if (same.at(-1) !== place) same.push(place);
       }
       if (x - last < 5) continue;
       last = x;
-      drawMark(ctx, mark.kind, x, middle, mark.kind === "prompt" ? colours.accent : colours.text);
+      signs.push([mark.kind, x]);
+    }
+    for (const [kind, places] of Object.entries(lines)) {
+      if (places.length === 0) continue;
+      ctx.lineWidth = 1;
+      ctx.strokeStyle = kind === "segment" ? colours.faint : colours.line;
+      ctx.setLineDash(kind === "prompt" ? [] : [3, 3]);
+      ctx.globalAlpha = kind === "segment" ? 0.8 : 0.55;
+      ctx.beginPath();
+      for (const x of places) {
+        ctx.moveTo(x, RULER + MARKS - 2);
+        ctx.lineTo(x, this.height);
+      }
+      ctx.stroke();
+    }
+    ctx.globalAlpha = 1;
+    ctx.setLineDash([]);
+    ctx.lineWidth = 1.5;
+    for (const kind of Object.keys(SIGNS) as MarkKind[]) {
+      const all = new Path2D();
+      for (const [other, x] of signs) if (other === kind) all.addPath(this.signs[kind], new DOMMatrix([1, 0, 0, 1, x, middle]));
+      ctx.fillStyle = ctx.strokeStyle = kind === "prompt" ? colours.accent : colours.text;
+      if (SIGNS[kind].lines) ctx.stroke(all);
+      else ctx.fill(all);
     }
     ctx.restore();
   }
@@ -480,44 +548,15 @@ export class Picture {
   }
 }
 
-/** The sign of a mark; the legend draws it, too. */
-export function drawMark(ctx: CanvasRenderingContext2D, kind: Mark["kind"], x: number, y: number, colour: string) {
-  ctx.fillStyle = ctx.strokeStyle = colour;
-  ctx.lineWidth = 1.5;
-  ctx.beginPath();
-  switch (kind) {
-    case "prompt":
-      ctx.moveTo(x - 5, y - 5);
-      ctx.lineTo(x + 5, y - 5);
-      ctx.lineTo(x, y + 5);
-      ctx.closePath();
-      ctx.fill();
-      break;
-    case "notification":
-      ctx.arc(x, y, 3, 0, 7);
-      ctx.stroke();
-      break;
-    case "compaction":
-      ctx.moveTo(x - 5, y - 5);
-      ctx.lineTo(x, y);
-      ctx.lineTo(x - 5, y + 5);
-      ctx.moveTo(x + 5, y - 5);
-      ctx.lineTo(x, y);
-      ctx.lineTo(x + 5, y + 5);
-      ctx.stroke();
-      break;
-    case "segment":
-      ctx.rect(x - 1, y - 7, 2, 14);
-      ctx.rect(x - 1, y - 7, 6, 5);
-      ctx.fill();
-      break;
-    case "commit":
-      ctx.moveTo(x, y - 5);
-      ctx.lineTo(x + 5, y);
-      ctx.lineTo(x, y + 5);
-      ctx.lineTo(x - 5, y);
-      ctx.closePath();
-      ctx.fill();
-      break;
-  }
+function fontOf(group: Group): string {
+  return group.kind === "main" ? `600 ${FONT}` : FONT;
 }
+
+/** The signs of marks around 0, 0, as paths; the legend has them, too. Some are lines, the others areas. */
+export const SIGNS: Record<MarkKind, { path: string; lines: boolean }> = {
+  prompt: { path: "M-5-5H5L0 5Z", lines: false },
+  notification: { path: "M3 0A3 3 0 1 1-3 0A3 3 0 1 1 3 0", lines: true },
+  compaction: { path: "M-5-5L0 0L-5 5M5-5L0 0L5 5", lines: true },
+  segment: { path: "M-1-7H5V-2H1V7H-1Z", lines: false },
+  commit: { path: "M0-5L5 0L0 5L-5 0Z", lines: false },
+};

@@ -288,7 +288,7 @@ export function fold(page: SessionPage, calls: Call[], last: number, wanted: boo
   return { pieces, length: u };
 }
 
-function pieceBy(pieces: Piece[], value: number, end: (piece: Piece) => number): Piece {
+function pieceBy(pieces: Piece[], value: number, end: (piece: Piece) => number): number {
   let low = 0;
   let high = pieces.length - 1;
   while (low < high) {
@@ -296,19 +296,24 @@ function pieceBy(pieces: Piece[], value: number, end: (piece: Piece) => number):
     if (end(pieces[middle]!) > value) high = middle;
     else low = middle + 1;
   }
-  return pieces[low]!;
+  return low;
+}
+
+/** The index of the piece at `u`. */
+export function firstPiece(pieces: Piece[], u: number): number {
+  return pieceBy(pieces, u, (piece) => piece.uEnd);
 }
 
 /** Where a moment is drawn. */
 export function toU(folding: Folding, at: number): number {
-  const piece = pieceBy(folding.pieces, at, (piece) => piece.end);
+  const piece = folding.pieces[pieceBy(folding.pieces, at, (piece) => piece.end)]!;
   const share = (at - piece.at) / (piece.end - piece.at || 1);
   return piece.u + share * (piece.uEnd - piece.u);
 }
 
 /** Which moment is drawn at `u`. */
 export function toAt(folding: Folding, u: number): number {
-  const piece = pieceBy(folding.pieces, u, (piece) => piece.uEnd);
+  const piece = folding.pieces[firstPiece(folding.pieces, u)]!;
   const share = (u - piece.u) / (piece.uEnd - piece.u || 1);
   return piece.at + share * (piece.end - piece.at);
 }

@@ -99,6 +99,18 @@ function marks(page: SessionPage, calls: Call[]): Mark[] {
   return found.sort((one, other) => one.at - other.at);
 }
 
+/** The index of the first mark that is not before a moment. */
+export function firstMark(marks: Mark[], at: number): number {
+  let low = 0;
+  let high = marks.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (marks[middle]!.at >= at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** Takes the objects of calls that did not change from before, so that their rows are not drawn again. */
 function kept(calls: Call[], before: Call[]): Call[] {
   const same = (one: unknown, other: unknown) =>

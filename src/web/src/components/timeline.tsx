@@ -1,14 +1,17 @@
 // The picture of a session: lanes on a canvas that zooms and pans. Screen readers get the table instead; a live line says what has the focus.
-import { effect, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
+import { effect, useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { isProblem, type Call } from "../calls.ts";
-import { Picture, drawMark, type Colours, type Hit, type View } from "../canvas.ts";
+import { Picture, SIGNS, type Colours, type Hit, type View } from "../canvas.ts";
 import { fold, toU, type Folding } from "../lanes.ts";
 import { agentName, callName, describe, type MarkKind, type Session } from "../model.ts";
 import { duration, iso, local } from "../time.ts";
 import { colours as colourChanges } from "./theme.tsx";
 import type { ViewState } from "./view.ts";
 import { State, Text } from "./parts.tsx";
+
+/** The words beside the picture follow it after it has not moved for so long, in ms: the page is laid out for them. */
+const SETTLED = 120;
 
 /** The shortest time that fills the picture, in µs. */
 const CLOSEST = 2000;
@@ -69,11 +72,17 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   const tip = useSignal<Hit>(null);
   const said = useSignal("");
   const kit = useRef<{ picture: Picture; folding: Folding; pending: number } | null>(null);
+  // Asking an element where it is scrolled to may lay the page out.
+  const top = useRef(0);
+  // A step of zooming draws the picture, and nothing else of the page.
+  const whole = useComputed(() => sight.value.whole);
+  const scale = useSignal("");
 
   const length = () => kit.current?.folding.length ?? 1;
   const look = (view: View) => {
     const to = clamped(view, length());
     sight.value = { view: to, whole: to.u1 - to.u0 >= length() * 0.9999 };
+    tip.value = null;
   };
   const zoom = (factor: number, at?: number) => {
     const { view } = sight.peek();
@@ -95,7 +104,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   const paint = () => {
     const now = kit.current;
     if (!now) return;
-    now.picture.draw(sight.peek().view, scroller.current?.scrollTop ?? 0, state.hovered.peek(), state.selected.peek());
+    now.picture.draw(sight.peek().view, top.current, state.hovered.peek(), state.selected.peek());
   };
   const size = () => {
     const now = kit.current;
@@ -103,6 +112,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
     if (!now || !box || !canvas.current) return;
     const most = Math.max(260, Math.min(window.innerHeight * 0.66, 720));
     now.picture.resize(box.clientWidth, most, window.devicePixelRatio || 1);
+    top.current = box.scrollTop;
     canvas.current.style.height = `${now.picture.height}px`;
     box.style.height = `${now.picture.height}px`;
     (box.firstElementChild as HTMLElement).style.height = `${now.picture.content}px`;
@@ -130,6 +140,12 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
     state.hovered.value;
     state.selected.value;
     draw();
+  });
+  useSignalEffect(() => {
+    const { view, whole } = sight.value;
+    const words = whole ? "" : `${duration((view.u1 - view.u0) / 1000)} shown`;
+    const timer = setTimeout(() => (scale.value = words), SETTLED);
+    return () => clearTimeout(timer);
   });
   // A call that got the focus elsewhere is moved into sight.
   useSignalEffect(() => {
@@ -161,7 +177,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   };
   const hit = (event: PointerEvent | MouseEvent): Hit => {
     const { x, y } = point(event);
-    return kit.current?.picture.hit(x, y, scroller.current?.scrollTop ?? 0, sight.peek().view) ?? null;
+    return kit.current?.picture.hit(x, y, top.current, sight.peek().view) ?? null;
   };
 
   // Listeners that keep the browser from scrolling or zooming must not be passive.
@@ -287,8 +303,6 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
     action();
   };
 
-  const { view, whole } = sight.value;
-  const scale = whole ? "" : `${duration((view.u1 - view.u0) / 1000)} shown`;
   const empty = session.value.calls.length === 0 && session.value.marks.length === 0;
   return (
     <div class="timeline" hidden={empty}>
@@ -317,7 +331,14 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
         aria-describedby="timeline-keys"
         onKeyDown={key}
       >
-        <div ref={scroller} class="scroll" onScroll={draw}>
+        <div
+          ref={scroller}
+          class="scroll"
+          onScroll={(event) => {
+            top.current = event.currentTarget.scrollTop;
+            draw();
+          }}
+        >
           <div class="space">
             <canvas
               ref={canvas}
@@ -337,7 +358,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
             />
           </div>
         </div>
-        <Tip hit={tip.value} session={session.value} width={kit.current?.picture.width ?? 0} />
+        <Tip at={tip} session={session.value} width={() => kit.current?.picture.width ?? 0} />
       </div>
       <p id="timeline-keys" class={state.selected.value === null ? "keys faint" : "hidden"}>
         Drag to move, pinch or <kbd>Ctrl</kbd>+wheel to zoom. With the focus on it: wheel, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd>{" "}
@@ -353,12 +374,13 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
 }
 
 /** What the pointer is on. */
-function Tip({ hit, session, width }: { hit: Hit; session: Session; width: number }) {
+function Tip({ at, session, width }: { at: ReadonlySignal<Hit>; session: Session; width: () => number }) {
+  const hit = at.value;
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const tip = box.current;
     if (!tip || !hit) return;
-    const left = Math.min(Math.max(4, hit.x + 14), Math.max(4, width - tip.offsetWidth - 8));
+    const left = Math.min(Math.max(4, hit.x + 14), Math.max(4, width() - tip.offsetWidth - 8));
     tip.style.left = `${left}px`;
     tip.style.top = `${hit.y + 18}px`;
   });
@@ -439,7 +461,7 @@ function Selected({ session, state }: { session: Session; state: ViewState }) {
   );
 }
 
-const SIGNS: [MarkKind, string][] = [
+const WORDS: [MarkKind, string][] = [
   ["prompt", "prompt"],
   ["compaction", "compaction"],
   ["segment", "start, /clear"],
@@ -468,7 +490,7 @@ function Legend() {
       <li>
         <i class="key lost" /> abandoned ?
       </li>
-      {SIGNS.map(([kind, word]) => (
+      {WORDS.map(([kind, word]) => (
         <li key={kind}>
           <Sign kind={kind} /> {word}
         </li>
@@ -478,15 +500,10 @@ function Legend() {
 }
 
 function Sign({ kind }: { kind: MarkKind }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const now = colourChanges.value;
-  useLayoutEffect(() => {
-    const ctx = canvas.current?.getContext("2d");
-    if (!ctx) return;
-    ctx.setTransform(2, 0, 0, 2, 0, 0);
-    ctx.clearRect(0, 0, 16, 16);
-    const { accent, text } = colours(canvas.current!);
-    drawMark(ctx, kind, 8, 8, kind === "prompt" ? accent : text);
-  }, [kind, now]);
-  return <canvas ref={canvas} class="sign" width={32} height={32} />;
+  const { path, lines } = SIGNS[kind];
+  return (
+    <svg class={`sign ${kind}`} viewBox="-8 -8 16 16">
+      <path class={lines ? "lines" : "area"} d={path} />
+    </svg>
+  );
 }
