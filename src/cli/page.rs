@@ -11,14 +11,17 @@ use super::title::title;
 use crate::claude::transcript;
 use crate::history::{coverage, usage};
 use crate::identity::attention::present;
+use crate::identity::lineage::{Families, Kinship};
+use crate::identity::liveness::Judge;
 use crate::identity::present::now_at;
+use crate::identity::title::Title;
 use crate::model::attention::Attention;
 use crate::model::purpose::notes;
 use crate::model::usage::ModelUsage;
-use crate::model::{Config, Timestamp, Usage};
+use crate::model::{Config, Record, SessionId, Timestamp, Usage};
 use crate::store::{StateDir, clock};
 use crate::view::page::{
-    PageCommit, PageCoverage, PageDamage, PageNote, PageProject, PageTitle, PageTokens,
+    PageCommit, PageCoverage, PageDamage, PageKin, PageNote, PageProject, PageTitle, PageTokens,
     SessionFacts, SessionPage, shown, shown_stats,
 };
 use crate::view::stats::{Stats, StatsSummary, WallClock};
@@ -26,6 +29,9 @@ use crate::view::subtree::Subtrees;
 
 /// The most calls on a page of several sessions: about 15 MB.
 const MOST_CALLS: usize = 150_000;
+
+/// The most sessions on the page of another one that came from it.
+const MOST_KIN: usize = 50;
 
 /// The sessions of a page.
 pub(super) struct GatheredPages {
@@ -42,7 +48,7 @@ pub(super) struct GatheredPages {
 pub(super) enum PageEffort {
     Whole,
     /// Only what an event changes. The tokens are those of the last count. Neither coverage nor
-    /// commits are known.
+    /// commits nor relatives are known.
     Brief,
 }
 
@@ -59,8 +65,14 @@ pub(super) fn pages(
 ) -> Result<GatheredPages> {
     let judge = context.judge(config, state).telling_idle();
     let is_one = matches!(which, SessionSelection::One(_));
+    let families = match effort {
+        PageEffort::Whole => Some(Families::read(state)?),
+        PageEffort::Brief => None,
+    };
     let gathered = gather(&judge, which, || PageCounter {
         context,
+        judge: &judge,
+        families: families.as_ref(),
         config,
         state,
         is_one,
@@ -107,9 +119,14 @@ fn leave_out_oldest(sessions: &mut [SessionPage]) -> Option<String> {
     })
 }
 
+/// A relative of a session, with its record.
+type NearKin<'a> = (Kinship, &'a SessionId, Option<&'a Record>);
+
 /// Makes the page of each session.
 struct PageCounter<'a> {
     context: &'a Context,
+    judge: &'a Judge<'a>,
+    families: Option<&'a Families>,
     config: &'a Config,
     state: &'a StateDir,
     /// True if one session was requested. Then its transcripts are searched for in all places.
@@ -166,12 +183,12 @@ impl PageCounter<'_> {
         let noted = notes(record.notes.as_ref()).into_iter().flatten();
         let coverage = || coverage::of_session(env, session.dir, &record, u64::MAX);
         let is_covered = self.is_one && self.effort == PageEffort::Whole;
+        let mut kin = self.kin(session.id);
+        let lineage_more = kin.len().saturating_sub(MOST_KIN);
+        kin.truncate(MOST_KIN);
         let coverage = is_covered.then(coverage).and_then(Result::ok).flatten();
         SessionFacts {
-            title: title.map(|title| PageTitle {
-                text: shown(&title.text),
-                source: title.source.as_str().to_owned(),
-            }),
+            title: title.map(shown_title),
             project: Some(PageProject {
                 name: shown(&record.project.name),
                 root: shown(&record.project.root),
@@ -196,6 +213,8 @@ impl PageCounter<'_> {
             exit_status: record.exit_status,
             attention: safe(attention),
             commits: Vec::new(),
+            lineage: kin.into_iter().map(|kin| self.shown_kin(kin)).collect(),
+            lineage_more,
             tokens: tokens(session, used),
             cost_usd: used.cost_usd,
             coverage: coverage.map(|it| PageCoverage {
@@ -208,6 +227,24 @@ impl PageCounter<'_> {
                 newer: session.damage.newer,
                 unreadable: session.damage.unreadable,
             },
+        }
+    }
+
+    fn kin(&self, id: &SessionId) -> Vec<NearKin<'_>> {
+        self.families
+            .map(|families| families.nearest(id))
+            .unwrap_or_default()
+    }
+
+    fn shown_kin(&self, (relation, id, record): NearKin<'_>) -> PageKin {
+        let called = |record| title(&self.context.env, self.state, record, self.config.capture);
+        PageKin {
+            relation: relation.as_str(),
+            session_id: id.as_str().to_owned(),
+            title: record.and_then(called).map(shown_title),
+            state: record.map(|record| self.judge.find(id, record).state.as_str()),
+            source: record.and_then(|record| record.source.as_deref().map(shown)),
+            started_at: record.map(|record| record.started_at),
         }
     }
 
@@ -225,6 +262,13 @@ impl PageCounter<'_> {
         };
         let id = session.id;
         used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
+    }
+}
+
+fn shown_title(title: Title) -> PageTitle {
+    PageTitle {
+        text: shown(&title.text),
+        source: title.source.as_str().to_owned(),
     }
 }
 

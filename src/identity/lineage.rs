@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::liveness::{Judge, SessionState};
 use crate::model::{Record, SessionId, Timestamp};
-use crate::store::Result;
+use crate::store::{Result, StateDir};
 
 /// Most sessions of a lineage that are returned, not counting those on the way to the one asked
 /// about.
@@ -57,11 +57,7 @@ pub struct Lineage {
 /// # Errors
 /// [`crate::store::Error::Io`] if the records cannot be listed.
 pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Lineage> {
-    let read = |id: SessionId| {
-        let record = judge.state.session(&id).record().ok()??;
-        Some((id, record))
-    };
-    let records: HashMap<SessionId, Record> = judge.state.session_ids()?.filter_map(read).collect();
+    let records = all_records(judge.state)?;
     let (first, way) = way_up(&records, id);
     let mut lineage = Lineage::default();
     let mut others = 0;
@@ -84,6 +80,93 @@ pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Lineage> {
         });
     }
     Ok(lineage)
+}
+
+/// How a session is related to another one, seen from the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinship {
+    /// The other one continued it in the same process.
+    Before,
+    /// The other one was started from within its process tree.
+    Around,
+    /// It continued the other one in the same process.
+    After,
+    /// It was started from within the process tree of the other one.
+    Within,
+}
+
+impl Kinship {
+    /// Returns the name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Around => "around",
+            Self::After => "after",
+            Self::Within => "within",
+        }
+    }
+}
+
+/// The records of all sessions, to look for the relatives of many.
+#[derive(Debug)]
+pub struct Families {
+    records: HashMap<SessionId, Record>,
+    /// The sessions whose records name this one as the one above, by their start.
+    below: HashMap<SessionId, Vec<SessionId>>,
+}
+
+impl Families {
+    /// Reads all records. Unreadable ones are skipped.
+    ///
+    /// # Errors
+    /// [`crate::store::Error::Io`] if the records cannot be listed.
+    pub fn read(state: &StateDir) -> Result<Self> {
+        let records = all_records(state)?;
+        let mut children: Vec<&Record> = records.values().collect();
+        children.sort_by_key(|record| (record.started_at, &record.session_id));
+        let mut below: HashMap<SessionId, Vec<SessionId>> = HashMap::new();
+        for child in children {
+            if let (_, Some(id)) = above(child) {
+                let children = below.entry(id.clone()).or_default();
+                children.push(child.session_id.clone());
+            }
+        }
+        Ok(Self { records, below })
+    }
+
+    /// Returns the session that this one came from, then those that came from it. A session without
+    /// a record was deleted.
+    pub fn nearest(&self, id: &SessionId) -> Vec<(Kinship, &SessionId, Option<&Record>)> {
+        let up = self.records.get(id).map(above);
+        let up = up.and_then(|(relation, id)| {
+            let kinship = match relation {
+                Relation::Within => Kinship::Around,
+                Relation::First | Relation::After => Kinship::Before,
+            };
+            Some((kinship, id?))
+        });
+        let down = self.below.get(id).into_iter().flatten().map(|id| {
+            let relation = self.records.get(id).map(|record| above(record).0);
+            match relation {
+                Some(Relation::Within) => (Kinship::Within, id),
+                _ => (Kinship::After, id),
+            }
+        });
+        up.into_iter()
+            .chain(down)
+            .filter(|(_, other)| *other != id)
+            .map(|(kinship, id)| (kinship, id, self.records.get(id)))
+            .collect()
+    }
+}
+
+/// Returns the records of all sessions.
+fn all_records(state: &StateDir) -> Result<HashMap<SessionId, Record>> {
+    let read = |id: SessionId| {
+        let record = state.session(&id).record().ok()??;
+        Some((id, record))
+    };
+    Ok(state.session_ids()?.filter_map(read).collect())
 }
 
 /// Returns the parent that a record names, and the relation to it.

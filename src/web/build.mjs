@@ -56,7 +56,7 @@ const ICON =
 
 async function page({ name, title, policy }) {
   const script = (await bundle(`src/${name}.tsx`, { format: "iife" })).replaceAll("</script", "<\\/script");
-  const style = await bundle(`styles/${name}.css`);
+  const style = (await bundle(`styles/${name}.css`)).replaceAll(/(--[\w-]+): /g, "$1:");
   const csp = [
     "default-src 'none'",
     `script-src ${hash(script)}`,

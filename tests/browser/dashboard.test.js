@@ -162,6 +162,28 @@ test('a session is followed on its page', { timeout: LONG }, async (t) => {
   await context.close();
 });
 
+test('the page of a session leads to the one that continued it', { timeout: LONG }, async (t) => {
+  const { address, origin, tell } = await dashboard(t);
+  const { context, page, quiet } = await opened(address, origin);
+  await card(page, LIVE).locator('a').click();
+  await page.waitForSelector('.facts');
+  assert.equal(await page.getByText('continued by').count(), 0);
+  await tell('SessionEnd', { reason: 'clear' });
+  const next = '3c526b0e-4d0a-4a11-8b1f-9d4e2f6f0f5f';
+  await tell('SessionStart', { session_id: next, source: 'clear', session_title: 'The second half' });
+  const after = page.locator('li', { hasText: 'continued by' });
+  await after.waitFor();
+  assert.match(await after.textContent(), /continued by The second half .*clear, active/);
+  await after.getByRole('link').click();
+  const before = page.locator('li', { hasText: 'continues' });
+  assert.match(await before.textContent(), /continues Fix the webhook .*startup, ended/);
+  assert.equal(await page.locator('.id').textContent(), next);
+  await page.goBack();
+  await after.waitFor();
+  quiet('lineage');
+  await context.close();
+});
+
 test('all sessions are filtered, compared and searched', { timeout: LONG }, async (t) => {
   const { address, origin } = await dashboard(t);
   const { context, page, quiet } = await opened(address, origin);

@@ -101,6 +101,31 @@ for (const name of ['a', 'c']) {
   });
 }
 
+test('a report names the sessions before and after, and leads to those that it has', { timeout: LONG }, async (t) => {
+  const sandbox = new Sandbox(t);
+  const prompt = [{ v: 1, ts: time(0), event: 'UserPromptSubmit', what: 'Go on', pid: 7 }];
+  sandbox.write('s-0', prompt, { name: 'The first half' });
+  sandbox.write('s-1', prompt, { previous: 's-0', source: 'clear' });
+  sandbox.write('s-2', prompt, { parent: 's-1', name: 'Inside' });
+  const one = await opened(sandbox, ['s-1']);
+  const lineage = () => one.page.locator('.more > div', { hasText: 'Lineage' }).locator('li');
+  assert.deepEqual((await lineage().allTextContents()).map((text) => text.replace(/ \d{4}-.*/, '')), ['continues The first half', 'started Inside']);
+  assert.equal(await lineage().getByRole('link').count(), 0);
+  one.quiet('one');
+  await one.context.close();
+  const all = await opened(sandbox, ['--all']);
+  await all.page.evaluate(() => (location.hash = '#/session/s-1'));
+  await all.page.getByRole('link', { name: 'The first half' }).click();
+  await all.page.waitForFunction(() => document.querySelector('.id')?.textContent === 's-0');
+  all.quiet('all');
+  await all.context.close();
+  const bare = await opened(sandbox, ['s-1', '--metadata']);
+  const words = await bare.page.locator('.more').textContent();
+  assert.match(words, /continues Session session-/);
+  assert.doesNotMatch(words, /half|Inside/);
+  await bare.context.close();
+});
+
 /** A sandbox with one session of so many calls. */
 function large(t, calls, options) {
   const sandbox = new Sandbox(t);

@@ -328,7 +328,7 @@ fn full_of(sandbox: &Sandbox, id: &str, mut next: impl FnMut() -> String) -> Vec
         "source": text(), "model": text(), "agent_type": text(), "head": {"branch": text(), "revision": text()}, "end_reason": text(),
         "outcome": text(), "exit_status": 3, "name": text(), "role": text(), "focus": text(),
         "notes": [{"at": "2026-11-20T14:00:00.000000Z", "text": text()}, text()], "description": text(), "machine": text(),
-        "ended_at": "2026-11-20T15:00:00.000000Z",
+        "ended_at": "2026-11-20T15:00:00.000000Z", "parent": "kanari-of-mine",
     });
     let (agent, task, mcp) = (text(), text(), format!("mcp__{}__{}", text(), text()));
     let prompt = text();
@@ -401,8 +401,80 @@ fn a_report_of_metadata_has_no_content() {
             assert_eq!(page["stats"]["failed"], 1);
             assert_eq!(page["agents"][0]["agent_id"], "agent 1");
             assert_eq!(page["title"], Value::Null);
+            let kin = &page["lineage"][0];
+            assert_eq!(kin["title"], Value::Null);
+            match page["session_id"].as_str().unwrap() {
+                ID => assert_eq!(
+                    (&kin["session_id"], &kin["relation"]),
+                    (&json!("session-1"), &json!("around"))
+                ),
+                _ => assert_eq!(
+                    (&kin["session_id"], &kin["relation"]),
+                    (&json!(ID), &json!("within"))
+                ),
+            }
         }
     }
+}
+
+/// A chain by `/clear`, a session started within its middle, and one that was deleted.
+#[test]
+fn a_page_names_the_sessions_before_and_after() {
+    let sandbox = Sandbox::new();
+    let lines = [json!({"event": "UserPromptSubmit", "what": "Go on"})];
+    for (number, (id, more)) in [
+        ("s-0", json!({"previous": "s-gone", "name": "First"})),
+        ("s-1", json!({"previous": "s-0", "source": "clear"})),
+        ("s-2", json!({"previous": "s-1", "source": "clear"})),
+        ("s-in", json!({"parent": "s-1", "name": "Inside"})),
+        ("s-alone", json!({})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut more = more;
+        more["started_at"] = format!("2026-11-20T14:0{number}:00.000000Z").into();
+        write_session(&sandbox, id, more, &lines);
+    }
+    let data = page_data(&report(&sandbox, &["--all", "-o", "-"]).stdout());
+    let of = |id: &str| {
+        let mut pages = data["sessions"].as_array().unwrap().iter();
+        let page = pages.find(|page| page["session_id"] == id).unwrap();
+        let shown = sandbox.ccsession(["show", id, "--json"]).json();
+        let mut found = Vec::new();
+        for kin in page["lineage"].as_array().unwrap() {
+            let mut all = shown["lineage"].as_array().unwrap().iter();
+            if let Some(known) = all.find(|it| it["session_id"] == kin["session_id"]) {
+                for member in ["state", "source", "started_at"] {
+                    assert_eq!(kin[member], known[member], "{id}: {member}");
+                }
+            }
+            let text = |it: &Value| it.as_str().unwrap_or("-").to_owned();
+            found.push(format!(
+                "{} {} {} {}",
+                text(&kin["relation"]),
+                text(&kin["session_id"]),
+                text(&kin["title"]["text"]),
+                text(&kin["state"])
+            ));
+        }
+        found
+    };
+    assert_eq!(
+        of("s-0"),
+        ["before s-gone - -", "after s-1 Go on abandoned"]
+    );
+    assert_eq!(
+        of("s-1"),
+        [
+            "before s-0 First abandoned",
+            "after s-2 Go on abandoned",
+            "within s-in Inside abandoned"
+        ]
+    );
+    assert_eq!(of("s-2"), ["before s-1 Go on abandoned"]);
+    assert_eq!(of("s-in"), ["around s-1 Go on abandoned"]);
+    assert_eq!(of("s-alone"), [""; 0]);
 }
 
 #[test]

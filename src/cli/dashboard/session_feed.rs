@@ -1,7 +1,7 @@
 //! The feed of one session's page: its calls while they are made.
 //!
 //! What is cheap is read at each event: the journal, and what the processes say. The transcripts are
-//! read again only now and then: for the tokens, the coverage and the commits.
+//! read again only now and then: for the tokens, the coverage, the commits and the relatives.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ const QUIET_SHARE: u32 = 30;
 const TRANSCRIPTS: Duration = Duration::from_secs(15);
 /// Reading transcripts takes at most this share of the time.
 const TRANSCRIPTS_SHARE: u32 = 50;
+/// How long after its end a session is read with its transcripts.
+const AFTER_END: Duration = Duration::from_secs(1);
 /// How long a feed stays ready that nobody listens to.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -75,6 +77,7 @@ pub(super) fn answer(id: &SessionId) -> Result<String, Failure> {
 struct SessionRead {
     page: SessionPage,
     left_out: Vec<String>,
+    effort: PageEffort,
     /// What the files were like before they were read.
     stamp: Stamp,
 }
@@ -111,8 +114,13 @@ fn read(id: &SessionId, effort: PageEffort) -> anyhow::Result<SessionRead> {
     Ok(SessionRead {
         page,
         left_out: left_out.iter().map(|text| escaped(text)).collect(),
+        effort,
         stamp,
     })
+}
+
+fn is_live(read: &SessionRead) -> bool {
+    matches!(read.page.facts.state, "active" | "idle")
 }
 
 fn stamp(dir: &SessionDir) -> Stamp {
@@ -152,8 +160,11 @@ impl SessionSource {
         let Some(read) = self.read.as_ref().filter(|_| self.fault.is_none()) else {
             return now >= self.next;
         };
-        let is_live = matches!(read.page.facts.state, "active" | "idle");
-        if is_live && now >= self.next_quiet {
+        if is_live(read) && now >= self.next_quiet {
+            return true;
+        }
+        // After the end nothing is written any more, so what was not read yet is read once.
+        if read.effort == PageEffort::Brief && now >= self.next_whole {
             return true;
         }
         now >= self.next && {
@@ -175,6 +186,8 @@ impl SessionSource {
         let (known, facts) = (&before.page.facts, &mut read.page.facts);
         facts.coverage = known.coverage;
         facts.commits.clone_from(&known.commits);
+        facts.lineage.clone_from(&known.lineage);
+        facts.lineage_more = known.lineage_more;
         Ok(read)
     }
 }
@@ -203,6 +216,10 @@ impl Source for SessionSource {
                 };
             }
         };
+        if read.effort == PageEffort::Brief && !is_live(&read) {
+            // What follows on an end is soon there: the session that continues this one, its tokens.
+            self.next_whole = self.next_whole.min(now + AFTER_END.max(took * SHARE));
+        }
         let had_fault = self.fault.take().is_some();
         let before = self.read.replace(read);
         match (&before, &self.read) {

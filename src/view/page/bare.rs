@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::{
-    CallColumns, PageAgent, PageCommit, PageCompaction, PageData, PageProject, PagePrompt,
+    CallColumns, PageAgent, PageCommit, PageCompaction, PageData, PageKin, PageProject, PagePrompt,
     PageSegment, PageTokens, SessionFacts, SessionPage,
 };
 use crate::model::attention::{Attention, Need};
@@ -266,6 +266,8 @@ fn session_facts(facts: SessionFacts, names: &mut StandIns, ids: &mut StandIns) 
         exit_status,
         attention,
         commits,
+        lineage,
+        lineage_more,
         tokens,
         cost_usd,
         coverage,
@@ -306,10 +308,31 @@ fn session_facts(facts: SessionFacts, names: &mut StandIns, ids: &mut StandIns) 
             background,
         },
         commits: commits.into_iter().map(|it| commit(it, names)).collect(),
+        lineage: lineage.into_iter().map(|it| kin(it, names)).collect(),
+        lineage_more,
         tokens: tokens.into_iter().map(|it| used(it, names, ids)).collect(),
         cost_usd,
         coverage,
         damage,
+    }
+}
+
+fn kin(kin: PageKin, names: &mut StandIns) -> PageKin {
+    let PageKin {
+        relation,
+        session_id,
+        title: _,
+        state,
+        source,
+        started_at,
+    } = kin;
+    PageKin {
+        relation,
+        session_id: id(session_id, names),
+        title: None,
+        state,
+        source: known(source, &STARTS),
+        started_at,
     }
 }
 

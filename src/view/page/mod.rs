@@ -116,6 +116,10 @@ pub struct SessionFacts {
     pub exit_status: Option<i64>,
     pub attention: Attention,
     pub commits: Vec<PageCommit>,
+    /// The session that this one came from, and the first ones that came from it.
+    pub lineage: Vec<PageKin>,
+    /// How many more came from it.
+    pub lineage_more: usize,
     /// Tokens by agent and model, as in `stats --json`.
     pub tokens: Vec<PageTokens>,
     pub cost_usd: Option<f64>,
@@ -159,6 +163,19 @@ pub struct PageCommit {
     pub certainty: &'static str,
     pub replaced_by: Option<String>,
     pub tool_use_id: Option<String>,
+}
+
+/// The nearest relative of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as those of SessionFacts")]
+pub struct PageKin {
+    pub relation: &'static str,
+    pub session_id: String,
+    pub title: Option<PageTitle>,
+    /// `None` if there is no record of it.
+    pub state: Option<&'static str>,
+    pub source: Option<String>,
+    pub started_at: Option<Timestamp>,
 }
 
 /// The tokens that one agent used of one model.

@@ -15,16 +15,18 @@ const now = signal(parseIso(data.made_at));
 const route = signal(location.hash);
 const several = data.sessions.length !== 1 || data.stats !== null;
 
+const find = (id: string) => data.sessions.find((page) => page.session_id === id);
+
 /** The session that the address names; without a name, the only one. */
 function chosen(): SessionPage | undefined {
   const id = /^#\/session\/(.+)$/.exec(route.value)?.[1];
-  if (id !== undefined) return data.sessions.find((page) => page.session_id === decodeURIComponent(id));
+  if (id !== undefined) return find(decodeURIComponent(id));
   return several ? undefined : data.sessions[0];
 }
 
 function One({ page }: { page: SessionPage }) {
   const shown = useMemo(() => signal(page), [page]);
-  return <SessionView page={shown} now={now} />;
+  return <SessionView page={shown} now={now} linkOf={(id) => (find(id) ? `#/session/${encodeURIComponent(id)}` : undefined)} />;
 }
 
 function Report() {

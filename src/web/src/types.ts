@@ -38,6 +38,9 @@ export interface SessionPage {
   exit_status: number | null;
   attention: Attention;
   commits: Commit[];
+  /** The session that this one came from, and those that came from it. */
+  lineage: Kin[];
+  lineage_more: number;
   tokens: Tokens[];
   cost_usd: number | null;
   coverage: { calls: number; recorded: number } | null;
@@ -71,6 +74,16 @@ export interface Commit {
   certainty: "possible" | "likely" | "certain";
   replaced_by: string | null;
   tool_use_id: string | null;
+}
+
+export interface Kin {
+  relation: "before" | "around" | "after" | "within";
+  session_id: string;
+  title: SessionPage["title"];
+  /** Null if there is no record of it. */
+  state: SessionPage["state"] | null;
+  source: string | null;
+  started_at: Iso | null;
 }
 
 export interface Tokens {

@@ -3,16 +3,11 @@ import type { ComponentChildren } from "preact";
 import { brief, grouped, percent, plural } from "../format.ts";
 import type { Session } from "../model.ts";
 import { duration, parseIso } from "../time.ts";
-import type { SessionPage } from "../types.ts";
-import { Fact, Text, Time, Took } from "./parts.tsx";
+import type { Kin, SessionPage } from "../types.ts";
+import { Fact, Scroll, Text, Time, Took } from "./parts.tsx";
 
-const WORDS: Record<SessionPage["state"], string> = {
-  active: "active",
-  idle: "idle",
-  ended: "ended",
-  abandoned: "abandoned",
-  imported: "imported",
-};
+/** Where the page of a session is, if it can be reached from here. */
+export type LinkOf = (id: string) => string | undefined;
 
 const WAITS: Record<SessionPage["attention"]["state"], string> = {
   permission: "waits for permission",
@@ -28,7 +23,7 @@ export function SessionState({ page }: { page: Pick<SessionPage, "state" | "atte
   const waits = WAITS[page.attention.state];
   return (
     <span class={`chip chip-${waits ? "waits" : page.state}`}>
-      {WORDS[page.state]}
+      {page.state}
       {waits && ` · ${waits}`}
     </span>
   );
@@ -51,10 +46,38 @@ export function tokensOf(page: Pick<SessionPage, "tokens">) {
   return { ...sum, all: sum.input + sum.output + sum.read + sum.created };
 }
 
-export function Heading({ session, level = "h1", aside }: { session: Session; level?: "h1" | "h2"; aside?: ComponentChildren }) {
+const KINSHIP: Record<Kin["relation"], string> = {
+  before: "continues",
+  around: "started within",
+  after: "continued by",
+  within: "started",
+};
+
+/** The sessions that one came from, and those that came from it. */
+function Lineage({ page, linkOf }: { page: SessionPage; linkOf: LinkOf }) {
+  return (
+    <ul>
+      {page.lineage.map((kin) => {
+        const href = kin.state ? linkOf(kin.session_id) : undefined;
+        const name = <Text>{titleOf(kin)}</Text>;
+        return (
+          <li key={kin.session_id} title={kin.session_id}>
+            {KINSHIP[kin.relation]} {href ? <a href={href}>{name}</a> : name}{" "}
+            <span class="faint num">
+              {kin.started_at && <Time us={parseIso(kin.started_at)} only="minute" />} {kin.source && `${kin.source}, `}
+              {kin.state ?? "no record"}
+            </span>
+          </li>
+        );
+      })}
+      {page.lineage_more > 0 && <li class="faint">and {grouped(page.lineage_more)} more</li>}
+    </ul>
+  );
+}
+
+export function Heading({ session, aside, linkOf }: { session: Session; aside?: ComponentChildren; linkOf: LinkOf }) {
   const { page } = session;
   const { stats } = page;
-  const Title = level;
   const branches = [...new Set([...page.prompts.map((prompt) => prompt.branch), page.branch].filter((it): it is string => it !== null))];
   const [first, last] = page.span ?? [null, null];
   const tokens = tokensOf(page);
@@ -72,9 +95,9 @@ export function Heading({ session, level = "h1", aside }: { session: Session; le
   return (
     <header class="heading">
       <div class="title-row">
-        <Title tabIndex={-1} class="title">
+        <h1 tabIndex={-1} class="title">
           <Text>{titleOf(page)}</Text>
-        </Title>
+        </h1>
         <SessionState page={page} />
         {aside}
       </div>
@@ -193,19 +216,28 @@ export function Heading({ session, level = "h1", aside }: { session: Session; le
             )}
           </Fact>
         )}
+        {page.lineage.length > 0 && (
+          <Fact name="Lineage">
+            <Scroll label="Lineage" tall>
+              <Lineage page={page} linkOf={linkOf} />
+            </Scroll>
+          </Fact>
+        )}
         {page.commits.length > 0 && (
           <Fact name="Commits">
-            <ul class="commits">
-              {page.commits.map((commit) => (
-                <li key={commit.id}>
-                  <code title={commit.id}>{commit.id.slice(0, 10)}</code>{" "}
-                  <span class="faint num">
-                    <Time us={parseIso(commit.at)} only="minute" /> {commit.how}, {commit.certainty}
-                    {commit.replaced_by && `, replaced by ${commit.replaced_by.slice(0, 10)}`}
-                  </span>
-                </li>
-              ))}
-            </ul>
+            <Scroll label="Commits" tall>
+              <ul>
+                {page.commits.map((commit) => (
+                  <li key={commit.id}>
+                    <code title={commit.id}>{commit.id.slice(0, 10)}</code>{" "}
+                    <span class="faint num">
+                      <Time us={parseIso(commit.at)} only="minute" /> {commit.how}, {commit.certainty}
+                      {commit.replaced_by && `, replaced by ${commit.replaced_by.slice(0, 10)}`}
+                    </span>
+                  </li>
+                ))}
+              </ul>
+            </Scroll>
           </Fact>
         )}
         {page.notes.length > 0 && (

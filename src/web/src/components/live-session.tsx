@@ -103,6 +103,7 @@ export function LiveSession({ id }: { id: string }) {
       <SessionView
         page={page as Signal<SessionPage>}
         now={now}
+        linkOf={(id) => pathOf({ view: "session", id })}
         aside={
           <span class="actions">
             <a class="button" href={pathOf({ ...ALL, compare: [id] })}>

@@ -45,9 +45,9 @@ export function Text({ children }: { children: ComponentChildren }) {
 }
 
 /** A fact with its name. */
-export function Fact({ name, children, note, wide }: { name: string; children: ComponentChildren; note?: string; wide?: boolean }) {
+export function Fact({ name, children, note }: { name: string; children: ComponentChildren; note?: string }) {
   return (
-    <div class={wide ? "fact wide" : "fact"} title={note}>
+    <div title={note}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

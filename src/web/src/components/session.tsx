@@ -7,7 +7,7 @@ import { sessionOf, type Session } from "../model.ts";
 import type { SessionPage } from "../types.ts";
 import { Hours } from "./calendar.tsx";
 import { Calls, Problems } from "./calls.tsx";
-import { Heading } from "./heading.tsx";
+import { Heading, type LinkOf } from "./heading.tsx";
 import { Section } from "./parts.tsx";
 import { Subagents } from "./subagents.tsx";
 import { Timeline } from "./timeline.tsx";
@@ -18,13 +18,13 @@ import { NO_FILTER, viewState } from "./view.ts";
 export function SessionView({
   page,
   now,
-  level = "h1",
   aside,
+  linkOf,
 }: {
   page: ReadonlySignal<SessionPage>;
   now: ReadonlySignal<number>;
-  level?: "h1" | "h2";
   aside?: ComponentChildren;
+  linkOf: LinkOf;
 }) {
   const state = useMemo(viewState, []);
   const before = useRef<Session | undefined>(undefined);
@@ -38,14 +38,14 @@ export function SessionView({
   if (shown.calls.length === 0 && shown.marks.length === 0 && !shown.page.calls_left_out) {
     return (
       <article class="session">
-        <Heading session={shown} level={level} aside={aside} />
+        <Heading session={shown} aside={aside} linkOf={linkOf} />
         <p class="notice">Nothing of this session is recorded but that it was there: no prompt, and no call.</p>
       </article>
     );
   }
   return (
     <article class="session">
-      <Heading session={shown} level={level} aside={aside} />
+      <Heading session={shown} aside={aside} linkOf={linkOf} />
       {!shown.page.calls_left_out && (
         <Section
           id="problems"

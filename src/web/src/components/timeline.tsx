@@ -461,6 +461,14 @@ function Selected({ session, state }: { session: Session; state: ViewState }) {
   );
 }
 
+const PATTERNS: [name: string, word: string][] = [
+  ["run", "running"],
+  ["permission", "permission"],
+  ["wait", "waiting"],
+  ["background", "background"],
+  ["failed", "failed ✕"],
+  ["lost", "abandoned ?"],
+];
 const WORDS: [MarkKind, string][] = [
   ["prompt", "prompt"],
   ["compaction", "compaction"],
@@ -472,24 +480,11 @@ const WORDS: [MarkKind, string][] = [
 function Legend() {
   return (
     <ul class="legend" aria-hidden="true">
-      <li>
-        <i class="key run" /> running
-      </li>
-      <li>
-        <i class="key permission" /> permission
-      </li>
-      <li>
-        <i class="key wait" /> waiting
-      </li>
-      <li>
-        <i class="key background" /> background
-      </li>
-      <li>
-        <i class="key failed" /> failed ✕
-      </li>
-      <li>
-        <i class="key lost" /> abandoned ?
-      </li>
+      {PATTERNS.map(([name, word]) => (
+        <li key={name}>
+          <i class={`key ${name}`} /> {word}
+        </li>
+      ))}
       {WORDS.map(([kind, word]) => (
         <li key={kind}>
           <Sign kind={kind} /> {word}
