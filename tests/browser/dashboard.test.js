@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { createInterface } from 'node:readline';
 
 import { launch, watched } from './lib/browser.js';
-import { Sandbox, generated } from './lib/sandbox.js';
+import { Sandbox, generated, started as start } from './lib/sandbox.js';
 import { accessible, check } from './lib/session.js';
 
 const PAST = '5b48472b-1111-4222-8333-444455556666';
@@ -31,18 +30,9 @@ async function dashboard(t) {
   await tell('UserPromptSubmit', { prompt_id: 'p1', prompt: 'Find out why it fails' });
   const tellOther = sandbox.client(OTHER);
   await tellOther('SessionStart', { source: 'startup', session_title: 'Write the docs' });
-  const server = sandbox.start('dashboard', '--port', '0');
-  t.after(async () => {
-    server.kill('SIGINT');
-    sandbox.remove();
-  });
-  const output = createInterface({ input: server.stdout });
-  const [address] = await new Promise((done, fail) => {
-    output.once('line', (line) => done([line]));
-    server.once('exit', (status) => fail(new Error(`the dashboard ended with ${status}`)));
-  });
-  const { origin } = new URL(address);
-  return { sandbox, server, address, origin, tell, tellOther };
+  const started = await start(t, sandbox);
+  t.after(() => sandbox.remove());
+  return { sandbox, ...started, tell, tellOther };
 }
 
 /** Opens the dashboard by its first address. */

@@ -348,8 +348,10 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         if not self.is_closed:
-            self.shot("end")
-            self.tmux("kill-server")
+            try:
+                self.shot("end")
+            finally:
+                self.tmux("kill-server")
 
     def close(self) -> None:
         """Closes the terminal under the client, and waits for the client's end."""

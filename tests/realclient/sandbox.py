@@ -45,9 +45,9 @@ ALLOWED = ["Bash", "Read", "Write", "Edit", "Agent", "EnterWorktree", "ExitWorkt
 API_KEY = "not-a-real-key"
 
 
-def namespaces() -> list[str]:
+def namespaces(own_processes: bool = True) -> list[str]:
     """The command that runs another one in namespaces of its own, as far as this machine permits it."""
-    command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    command = ["unshare", "--net", "--mount", "--fork", "--kill-child", *["--pid", "--mount-proc"] * own_processes]
     if shutil.which("unshare") is None:
         raise Unavailable("unshare (util-linux) is missing")
     for candidate in (command, [*command, "--map-root-user"]):

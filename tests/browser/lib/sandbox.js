@@ -3,11 +3,12 @@
 import { execFile, execFileSync, fork, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { createInterface } from 'node:readline';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const root = new URL('../../..', import.meta.url).pathname;
-const programs = resolve(process.env.CCSESSION_BIN_DIR ?? join(root, 'target/debug'));
+export const programs = resolve(process.env.CCSESSION_BIN_DIR ?? join(root, 'target/debug'));
 const run = promisify(execFile);
 const MANY = 1 << 28;
 
@@ -64,7 +65,8 @@ export class Sandbox {
   /** Removes everything. */
   remove() {
     for (const client of this.clients) client.disconnect();
-    rmSync(this.dir, { recursive: true, force: true });
+    // What is hung up may write a last word meanwhile.
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
   /** Runs the CLI, and returns its stdout. */
@@ -162,6 +164,22 @@ export class Sandbox {
     }
     return [...told.keys()];
   }
+}
+
+/** Starts the dashboard of a sandbox, and returns it when it listens. It ends with the test. */
+export async function started(test, sandbox, ...words) {
+  const server = sandbox.start('dashboard', '--port', '0', ...words);
+  const over = new Promise((done) => server.once('exit', done));
+  test.after(async () => {
+    server.kill('SIGINT');
+    await over;
+  });
+  const output = createInterface({ input: server.stdout });
+  const address = await new Promise((done, fail) => {
+    output.once('line', done);
+    over.then((status) => fail(new Error(`the dashboard ended with ${status}`)));
+  });
+  return { server, address, origin: new URL(address).origin };
 }
 
 /** A moment of a journal, so many milliseconds after the beginning. */
