@@ -310,6 +310,143 @@ test('filters, sorting, zooming and resizing work with the mouse', { timeout: LO
   await context.close();
 });
 
+/** Which parts of the page are larger than what shows them, where nobody can scroll. */
+const cut = (page) =>
+  page.evaluate(() => {
+    const isCut = (it) => {
+      const { overflowX, overflowY } = getComputedStyle(it);
+      const wide = overflowX !== 'visible' && it.scrollWidth > it.clientWidth + 1;
+      const high = overflowY !== 'visible' && it.scrollHeight > it.clientHeight + 1;
+      return it.clientWidth > 1 && (wide || high);
+    };
+    const found = [...document.querySelectorAll('body *')].filter((it) => it.checkVisibility() && isCut(it));
+    return found.map((it) => `${it.tagName}.${it.className}: ${it.textContent.slice(0, 80)}`);
+  });
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`printed, a report is light and complete: ${colorScheme}`, { timeout: LONG }, async (t) => {
+    const label = (place) => (place % 9 ? `Step ${place}` : `Step ${place} of ${'many more words '.repeat(9)}and the last-one.`);
+    const sandbox = new Sandbox(t);
+    // More lanes than fit into a window.
+    sandbox.write(ID, generated(400, { label }), { name: 'A long day' });
+    const { context, page, quiet } = await opened(sandbox, [ID], { colorScheme });
+    await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 400);
+    await page.locator('.stage').focus();
+    await page.evaluate(() => (document.querySelector('.stage .scroll').scrollTop = 60));
+    // A4 with its margins.
+    await page.setViewportSize({ width: 718, height: 1000 });
+    const before = await page.locator('.stage canvas').evaluate((it) => it.height);
+    await page.emulateMedia({ media: 'print', colorScheme });
+    await page.waitForTimeout(300);
+    assert.deepEqual(await cut(page), []);
+    const wider = () => [...document.querySelectorAll('body *')].filter((it) => it.checkVisibility() && it.getBoundingClientRect().right > innerWidth + 1).map((it) => `${it.tagName}.${it.className}`);
+    assert.deepEqual([...new Set(await page.evaluate(wider))], []);
+    const picture = await page.locator('.stage canvas').evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(1, 1, 1, 1);
+      const box = canvas.getBoundingClientRect();
+      return {
+        paper: [...data],
+        shows: canvas.height / canvas.width / (box.height / box.width),
+        isWhole: box.height >= canvas.closest('.space').getBoundingClientRect().height - 1,
+        height: canvas.height,
+      };
+    });
+    assert.ok(picture.height > before, 'all lanes are there');
+    assert.deepEqual(picture.paper, [255, 255, 255, 255]);
+    assert.ok(Math.abs(picture.shows - 1) < 0.02, 'the picture is not stretched');
+    assert.ok(picture.isWhole);
+    const { text, words } = await page.evaluate(() => ({
+      text: getComputedStyle(document.body).color,
+      words: [...document.querySelectorAll('tr.call td.what')].filter((it) => it.textContent.endsWith('and the last-one.')).length,
+    }));
+    assert.equal(text, 'rgb(0, 0, 0)');
+    const { problems, hours } = await page.evaluate(() => ({
+      problems: document.querySelectorAll('.problems li').length,
+      hours: [...document.querySelectorAll('.hours .bar')].some((it) => it.getBoundingClientRect().height > 10),
+    }));
+    assert.equal(problems, await page.locator('#problems + .count').evaluate((it) => Number(it.textContent.replace(/\D/g, ''))));
+    assert.ok(problems > 8 && hours);
+    assert.ok(words > 40);
+    const pages = (await page.pdf({ format: 'A4' })).toString('latin1').match(/\/Type ?\/Page\b/g).length;
+    assert.ok(pages > 5, `${pages} pages`);
+    const all = await opened(sandbox, ['--all'], { colorScheme, viewport: { width: 718, height: 1000 } });
+    await all.page.emulateMedia({ media: 'print', colorScheme });
+    await all.page.waitForTimeout(300);
+    assert.deepEqual([await cut(all.page), await all.page.evaluate(wider)], [[], []]);
+    await all.context.close();
+    // Back on the screen it is as it was.
+    await page.emulateMedia({ media: 'screen', colorScheme });
+    await page.waitForFunction((height) => document.querySelector('.stage canvas').height === height, before);
+    quiet('printed');
+    await context.close();
+  });
+}
+
+test('two fingers zoom the picture, one moves it, and a tap chooses a call', { timeout: LONG }, async (t) => {
+  const sandbox = large(t, 400);
+  const { context, page, quiet } = await opened(sandbox, [ID], { hasTouch: true, isMobile: true, viewport: { width: 412, height: 915 } });
+  await page.waitForFunction(() => document.querySelectorAll('tr.call').length === 400);
+  await page.locator('.stage').scrollIntoViewIfNeeded();
+  await page.evaluate(() => document.querySelector('.stage').scrollIntoView({ block: 'center' }));
+  const box = await page.locator('.stage canvas').boundingBox();
+  const [middle, y] = [box.x + box.width / 2, box.y + 120];
+  const debug = await context.newCDPSession(page);
+  const touch = async (type, ...points) => {
+    await debug.send('Input.dispatchTouchEvent', { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+  };
+  const shown = () => page.locator('.timeline .tools .num').first().textContent();
+  const inSeconds = (words) => {
+    const parts = { d: 86400, h: 3600, min: 60, m: 60, s: 1, ms: 0.001 };
+    return [...words.matchAll(/([\d.]+) ?(ms|min|[dhms])/g)].reduce((sum, [, number, unit]) => sum + number * parts[unit], 0);
+  };
+  const settled = async () => {
+    await page.waitForTimeout(250);
+    return inSeconds(await shown());
+  };
+  // Two fingers go apart: a quarter of the time fills the picture.
+  await touch('touchStart', [middle - 30, y], [middle + 30, y]);
+  for (const apart of [60, 90, 120]) await touch('touchMove', [middle - apart, y], [middle + apart, y]);
+  await touch('touchEnd');
+  const near = await settled();
+  assert.ok(near > 0, 'it is zoomed');
+  const scale = await page.evaluate(() => visualViewport.scale);
+  assert.equal(scale, 1, 'the page itself is not');
+  await touch('touchStart', [middle - 120, y], [middle + 120, y]);
+  for (const apart of [100, 80, 60]) await touch('touchMove', [middle - apart, y], [middle + apart, y]);
+  await touch('touchEnd');
+  const far = await settled();
+  assert.ok(Math.abs(far / near - 2) < 0.2, `${near} s, then ${far} s`);
+  // One finger moves it sideways, and the time that fills it stays.
+  const drawn = () => page.locator('.stage canvas').evaluate((it) => it.toDataURL());
+  const before = await drawn();
+  await touch('touchStart', [middle, y]);
+  for (const by of [20, 60, 110]) await touch('touchMove', [middle - by, y]);
+  await touch('touchEnd');
+  assert.equal(await settled(), far);
+  assert.notEqual(await drawn(), before);
+  // Up and down it moves the page, or the lanes.
+  const at = () => page.evaluate(() => scrollY + document.querySelector('.stage .scroll').scrollTop);
+  const top = await at();
+  await touch('touchStart', [middle, y]);
+  for (const by of [20, 60, 110, 160]) await touch('touchMove', [middle, y - by]);
+  await touch('touchEnd');
+  await page.waitForFunction((top) => scrollY + document.querySelector('.stage .scroll').scrollTop > top, top);
+  assert.equal(await settled(), far);
+  // A tap on a bar chooses its call.
+  await page.evaluate(() => document.querySelector('.stage').scrollIntoView({ block: 'center' }));
+  await page.getByRole('button', { name: 'All', exact: true }).tap();
+  await page.evaluate(() => (document.querySelector('.stage .scroll').scrollTop = 0));
+  const now = await page.locator('.stage canvas').boundingBox();
+  for (let x = now.x + 6; x < now.x + now.width && (await page.locator('.selected').count()) === 0; x += 9) {
+    await touch('touchStart', [x, now.y + 74]);
+    await touch('touchEnd');
+  }
+  assert.equal(await page.locator('.selected').count(), 1);
+  quiet('touch');
+  await context.close();
+});
+
 for (const colorScheme of ['light', 'dark']) {
   for (const width of [360, 1440]) {
     test(`axe finds nothing: ${colorScheme}, ${width} px`, { timeout: LONG }, async (t) => {

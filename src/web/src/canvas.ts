@@ -52,16 +52,16 @@ export type Hit = { call: Call; x: number; y: number } | { mark: Mark; x: number
 
 export class Picture {
   private ctx: CanvasRenderingContext2D;
-  private rows: Row[] = [];
+  #rows: Row[] = [];
   /** Where each call's row is. */
-  private rowOfCall: Float64Array;
-  private labels: { y: number; height: number; indent: number; words: string; group: Group }[] = [];
-  private patterns: { permission: CanvasPattern | string; wait: CanvasPattern | string; lost: CanvasPattern | string };
-  private dots: { x: number; mark: Mark }[] = [];
-  private signs = Object.fromEntries(Object.entries(SIGNS).map(([kind, { path }]) => [kind, new Path2D(path)])) as Record<MarkKind, Path2D>;
+  #rowOfCall: Float64Array;
+  #labels: { y: number; height: number; indent: number; words: string; group: Group }[] = [];
+  #patterns: { permission: CanvasPattern | string; wait: CanvasPattern | string; lost: CanvasPattern | string };
+  #dots: { x: number; mark: Mark }[] = [];
+  #signs = Object.fromEntries(Object.entries(SIGNS).map(([kind, { path }]) => [kind, new Path2D(path)])) as Record<MarkKind, Path2D>;
   /** How wide words are. Measuring costs more than drawing, and the same words come back with each step. */
-  private widths = new Map<string, number>();
-  private ratio = 1;
+  #widths = new Map<string, number>();
+  #ratio = 1;
   width = 0;
   height = 0;
   /** The height of all lanes; the canvas may show less, from `top` on. */
@@ -75,15 +75,15 @@ export class Picture {
     private colours: Colours,
   ) {
     this.ctx = canvas.getContext("2d")!;
-    this.patterns = { permission: "", wait: "", lost: "" };
-    this.rowOfCall = new Float64Array(session.calls.length).fill(-1);
-    this.layOut();
+    this.#patterns = { permission: "", wait: "", lost: "" };
+    this.#rowOfCall = new Float64Array(session.calls.length).fill(-1);
+    this.#layOut();
   }
 
   /** Places the rows for a width. */
-  private layOut() {
-    this.rows = [];
-    this.labels = [];
+  #layOut() {
+    this.#rows = [];
+    this.#labels = [];
     const above = this.width > 0 && this.width < NARROW;
     this.gutter = above ? 0 : GUTTER;
     let y = RULER + MARKS + 6;
@@ -91,20 +91,20 @@ export class Picture {
       const begin = y;
       if (above) y += LABEL;
       for (const lane of group.lanes) {
-        this.rows.push({ y, group, lane });
+        this.#rows.push({ y, group, lane });
         // Background tasks have bars of their own.
-        if (group.kind !== "background") for (const call of lane.call) this.rowOfCall[call] = y;
+        if (group.kind !== "background") for (const call of lane.call) this.#rowOfCall[call] = y;
         y += LANE;
       }
       if (group.lanes.length === 0) y += above ? 2 : LANE;
-      this.labels.push({ y: begin, height: y - begin, ...this.label(group), group });
+      this.#labels.push({ y: begin, height: y - begin, ...this.#label(group), group });
       y += GAP;
     }
     this.content = y;
   }
 
   /** What stands beside the lanes of a group, and how far it is moved in. */
-  private label(group: Group): { indent: number; words: string } {
+  #label(group: Group): { indent: number; words: string } {
     const indent = Math.min(group.depth, 4) * 8;
     const room = (this.gutter || 220) - indent - 8;
     const whole = `${group.depth > 0 ? "└ " : ""}${group.label}`;
@@ -117,15 +117,15 @@ export class Picture {
 
   resize(width: number, height: number, ratio: number) {
     this.width = width;
-    this.layOut();
+    this.#layOut();
     this.height = Math.min(height, this.content);
-    this.ratio = ratio;
+    this.#ratio = ratio;
     this.canvas.width = Math.max(1, Math.round(width * ratio));
     this.canvas.height = Math.max(1, Math.round(this.height * ratio));
-    this.patterns = {
-      permission: this.hatch(this.colours.permission, this.colours.permissionTint, 5),
-      wait: this.spots(this.colours.wait),
-      lost: this.hatch(this.colours.problem, null, 6),
+    this.#patterns = {
+      permission: this.#hatch(this.colours.permission, this.colours.permissionTint, 5),
+      wait: this.#spots(this.colours.wait),
+      lost: this.#hatch(this.colours.problem, null, 6),
     };
   }
 
@@ -144,36 +144,36 @@ export class Picture {
 
   /** Where a call's row is; null if it has none. */
   rowOf(index: number): number | null {
-    const y = this.rowOfCall[index];
+    const y = this.#rowOfCall[index];
     return y === undefined || y < 0 ? null : y;
   }
 
   /** The width of words in the font of the picture. */
-  private widthOf(words: string): number {
-    let width = this.widths.get(words);
+  #widthOf(words: string): number {
+    let width = this.#widths.get(words);
     if (width === undefined) {
-      if (this.widths.size > MOST_WIDTHS) this.widths.clear();
+      if (this.#widths.size > MOST_WIDTHS) this.#widths.clear();
       width = this.ctx.measureText(words).width;
-      this.widths.set(words, width);
+      this.#widths.set(words, width);
     }
     return width;
   }
 
   /** As many of the first letters as fit. */
-  private fitting(words: string, room: number): string {
-    if (this.widthOf(words) <= room) return words;
+  #fitting(words: string, room: number): string {
+    if (this.#widthOf(words) <= room) return words;
     let [fits, not] = [1, words.length];
     while (not - fits > 1) {
       const middle = (fits + not) >> 1;
-      if (this.widthOf(words.slice(0, middle)) <= room) fits = middle;
+      if (this.#widthOf(words.slice(0, middle)) <= room) fits = middle;
       else not = middle;
     }
     return words.slice(0, fits);
   }
 
-  private tile(size: number, draw: (ctx: CanvasRenderingContext2D) => void): CanvasPattern | string {
+  #tile(size: number, draw: (ctx: CanvasRenderingContext2D) => void): CanvasPattern | string {
     const tile = document.createElement("canvas");
-    const ratio = Math.max(1, Math.round(this.ratio));
+    const ratio = Math.max(1, Math.round(this.#ratio));
     tile.width = tile.height = size * ratio;
     const ctx = tile.getContext("2d")!;
     ctx.scale(ratio, ratio);
@@ -184,8 +184,8 @@ export class Picture {
     return pattern ?? this.colours.wait;
   }
 
-  private hatch(colour: string, tint: string | null, size: number) {
-    return this.tile(size, (ctx) => {
+  #hatch(colour: string, tint: string | null, size: number) {
+    return this.#tile(size, (ctx) => {
       if (tint) {
         ctx.fillStyle = tint;
         ctx.fillRect(0, 0, size, size);
@@ -201,8 +201,8 @@ export class Picture {
     });
   }
 
-  private spots(colour: string) {
-    return this.tile(4, (ctx) => {
+  #spots(colour: string) {
+    return this.#tile(4, (ctx) => {
       ctx.fillStyle = colour;
       ctx.fillRect(0.5, 1.5, 1.2, 1.2);
       ctx.fillRect(2.5, 3.2, 1.2, 0.8);
@@ -212,7 +212,7 @@ export class Picture {
 
   draw(view: View, top: number, hovered: number | null, selected: number | null) {
     const { ctx, colours, width, height } = this;
-    ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    ctx.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     ctx.clearRect(0, 0, width, height);
     ctx.font = FONT;
     ctx.textBaseline = "middle";
@@ -220,25 +220,25 @@ export class Picture {
     ctx.beginPath();
     ctx.rect(this.gutter, 0, width - this.gutter, height);
     ctx.clip();
-    this.drawPieces(view);
-    this.drawRuns(view, top);
-    for (const row of this.rows) {
+    this.#drawPieces(view);
+    this.#drawRuns(view, top);
+    for (const row of this.#rows) {
       const y = row.y - top;
       if (y + LANE < RULER + MARKS || y > height) continue;
-      this.drawLane(row, y, view);
+      this.#drawLane(row, y, view);
     }
     for (const index of [hovered, selected]) {
-      if (index !== null) this.drawFrame(index, view, top, index === selected);
+      if (index !== null) this.#drawFrame(index, view, top, index === selected);
     }
     ctx.restore();
-    this.drawLabels(top);
+    this.#drawLabels(top);
     ctx.fillStyle = colours.surface;
     ctx.fillRect(0, 0, width, RULER + MARKS);
-    this.drawRuler(view);
-    this.drawMarks(view);
+    this.#drawRuler(view);
+    this.#drawMarks(view);
   }
 
-  private drawPieces(view: View) {
+  #drawPieces(view: View) {
     const { ctx, colours, height } = this;
     const { pieces } = this.folding;
     for (let i = firstPiece(pieces, view.u0); i < pieces.length && pieces[i]!.u <= view.u1; i++) {
@@ -261,7 +261,7 @@ export class Picture {
       const words = duration((piece.end - piece.at) / 1000);
       ctx.save();
       ctx.fillStyle = colours.faint;
-      if (w > this.widthOf(words) + 8) {
+      if (w > this.#widthOf(words) + 8) {
         ctx.textAlign = "center";
         ctx.fillText(words, x + w / 2, RULER + MARKS + 10);
       } else if (w >= 11 && height > 130) {
@@ -273,9 +273,9 @@ export class Picture {
     }
   }
 
-  private drawRuns(view: View, top: number) {
+  #drawRuns(view: View, top: number) {
     const { ctx, colours } = this;
-    for (const { y, height, group } of this.labels) {
+    for (const { y, height, group } of this.#labels) {
       const place = y - top;
       if (place > this.height || place + height < RULER) continue;
       ctx.fillStyle = colours.band;
@@ -293,7 +293,7 @@ export class Picture {
     }
   }
 
-  private drawLane(row: Row, y: number, view: View) {
+  #drawLane(row: Row, y: number, view: View) {
     const { folding, session } = this;
     const { lane } = row;
     const from = toAt(folding, view.u0);
@@ -305,7 +305,7 @@ export class Picture {
       const xEnd = this.x(toU(folding, lane.end[i]!), view);
       const call = session.calls[lane.call[i]!]!;
       if (xEnd - x >= 3) {
-        this.drawBar(call, row, x, xEnd, y, view);
+        this.#drawBar(call, row, x, xEnd, y, view);
         if (isProblem(call.state)) problems.push(x);
         i++;
         continue;
@@ -321,11 +321,11 @@ export class Picture {
       if (lane.problems[next]! > lane.problems[i]!) problems.push(Math.floor(x));
       i = next;
     }
-    if (row.group.kind !== "background") this.drawProblems(problems, y);
+    if (row.group.kind !== "background") this.#drawProblems(problems, y);
   }
 
   /** A failure is seen without colour: a triangle hangs over the bar. */
-  private drawProblems(places: number[], y: number) {
+  #drawProblems(places: number[], y: number) {
     if (places.length === 0) return;
     const { ctx } = this;
     ctx.fillStyle = this.colours.problem;
@@ -340,7 +340,7 @@ export class Picture {
     ctx.fill();
   }
 
-  private drawBar(call: Call, row: Row, x: number, xEnd: number, y: number, view: View) {
+  #drawBar(call: Call, row: Row, x: number, xEnd: number, y: number, view: View) {
     const { ctx, colours, folding, session } = this;
     const w = xEnd - x;
     if (row.group.kind === "background") {
@@ -354,7 +354,7 @@ export class Picture {
       }
       ctx.stroke();
       ctx.setLineDash([]);
-      this.drawText(call, x, xEnd, y, colours.text, true);
+      this.#drawText(call, x, xEnd, y, colours.text, true);
       return;
     }
     const problem = isProblem(call.state);
@@ -368,7 +368,7 @@ export class Picture {
         ctx.fillStyle = problem ? colours.problem : colours.kinds[toolKind(call.tool)];
         text = from;
       } else {
-        ctx.fillStyle = kind === "permission" ? this.patterns.permission : kind === "wait" ? this.patterns.wait : this.patterns.lost;
+        ctx.fillStyle = kind === "permission" ? this.#patterns.permission : kind === "wait" ? this.#patterns.wait : this.#patterns.lost;
       }
       ctx.beginPath();
       if (size > 6) ctx.roundRect(from, y, size, BAR, 2.5);
@@ -384,11 +384,11 @@ export class Picture {
     }
     if (w < 26) return;
     // On a pattern, words need a plate.
-    if (text === null) this.drawText(call, x, xEnd, y, colours.text, true);
-    else this.drawText(call, text, xEnd, y, colours.onBar, false);
+    if (text === null) this.#drawText(call, x, xEnd, y, colours.text, true);
+    else this.#drawText(call, text, xEnd, y, colours.onBar, false);
   }
 
-  private drawText(call: Call, from: number, to: number, y: number, colour: string, plate: boolean) {
+  #drawText(call: Call, from: number, to: number, y: number, colour: string, plate: boolean) {
     const { ctx } = this;
     const left = Math.max(from, this.gutter) + 4;
     // The pattern under a plate must stay visible.
@@ -397,16 +397,16 @@ export class Picture {
     const mark = STATES[call.state].mark;
     const tool = toolName(call.tool);
     const label = call.what === null ? tool : `${tool}  ${labelOf(this.session, call, 40)}`;
-    const words = this.fitting(`${mark ? `${mark} ` : ""}${label}`, room);
+    const words = this.#fitting(`${mark ? `${mark} ` : ""}${label}`, room);
     if (plate) {
       ctx.fillStyle = this.colours.surface;
-      ctx.fillRect(left - 2, y + 2, this.widthOf(words) + 4, BAR - 4);
+      ctx.fillRect(left - 2, y + 2, this.#widthOf(words) + 4, BAR - 4);
     }
     ctx.fillStyle = colour;
     ctx.fillText(words, left, y + BAR / 2 + 0.5);
   }
 
-  private drawFrame(index: number, view: View, top: number, selected: boolean) {
+  #drawFrame(index: number, view: View, top: number, selected: boolean) {
     const call = this.session.calls[index];
     const row = this.rowOf(index);
     if (!call || row === null) return;
@@ -420,13 +420,13 @@ export class Picture {
     ctx.stroke();
   }
 
-  private drawLabels(top: number) {
+  #drawLabels(top: number) {
     const { ctx, colours } = this;
     ctx.save();
     ctx.beginPath();
     ctx.rect(0, RULER + MARKS, this.gutter || this.width, this.height);
     ctx.clip();
-    for (const { y, height, indent, words, group } of this.labels) {
+    for (const { y, height, indent, words, group } of this.#labels) {
       const place = y - top;
       if (place > this.height || place + height < RULER) continue;
       ctx.fillStyle = group.kind === "main" ? colours.text : colours.faint;
@@ -437,7 +437,7 @@ export class Picture {
     ctx.font = FONT;
   }
 
-  private drawRuler(view: View) {
+  #drawRuler(view: View) {
     const { ctx, colours, folding } = this;
     const perPixel = (view.u1 - view.u0) / this.span;
     const size = step(perPixel * 84);
@@ -461,7 +461,7 @@ export class Picture {
       ctx.lineTo(Math.round(x) + 0.5, RULER - 1);
       ctx.stroke();
       ctx.fillText(words, x + 4, 10);
-      right = x + 4 + this.widthOf(words);
+      right = x + 4 + this.#widthOf(words);
     }
     ctx.beginPath();
     ctx.moveTo(this.gutter, RULER - 0.5);
@@ -469,10 +469,10 @@ export class Picture {
     ctx.stroke();
   }
 
-  private drawMarks(view: View) {
+  #drawMarks(view: View) {
     const { ctx, colours, folding } = this;
     const { marks } = this.session;
-    this.dots = [];
+    this.#dots = [];
     const middle = RULER + MARKS / 2;
     ctx.save();
     ctx.beginPath();
@@ -485,7 +485,7 @@ export class Picture {
     for (let i = firstMark(marks, toAt(folding, this.u(this.gutter - 6, view))); i < marks.length && marks[i]!.at <= until; i++) {
       const mark = marks[i]!;
       const x = this.x(toU(folding, mark.at), view);
-      this.dots.push({ x, mark });
+      this.#dots.push({ x, mark });
       if (mark.kind !== "notification") {
         const same = lines[mark.kind === "prompt" || mark.kind === "segment" ? mark.kind : "other"];
         const place = Math.round(x) + 0.5;
@@ -513,7 +513,7 @@ export class Picture {
     ctx.lineWidth = 1.5;
     for (const kind of Object.keys(SIGNS) as MarkKind[]) {
       const all = new Path2D();
-      for (const [other, x] of signs) if (other === kind) all.addPath(this.signs[kind], new DOMMatrix([1, 0, 0, 1, x, middle]));
+      for (const [other, x] of signs) if (other === kind) all.addPath(this.#signs[kind], new DOMMatrix([1, 0, 0, 1, x, middle]));
       ctx.fillStyle = ctx.strokeStyle = kind === "prompt" ? colours.accent : colours.text;
       if (SIGNS[kind].lines) ctx.stroke(all);
       else ctx.fill(all);
@@ -526,12 +526,12 @@ export class Picture {
     if (x < this.gutter) return null;
     if (y < RULER + MARKS) {
       let best: { x: number; mark: Mark } | null = null;
-      for (const dot of this.dots) {
+      for (const dot of this.#dots) {
         if (Math.abs(dot.x - x) < 8 && (!best || Math.abs(dot.x - x) < Math.abs(best.x - x))) best = dot;
       }
       return best && { mark: best.mark, x, y };
     }
-    const row = this.rows.find((row) => y + top >= row.y - 1 && y + top < row.y + LANE - 1);
+    const row = this.#rows.find((row) => y + top >= row.y - 1 && y + top < row.y + LANE - 1);
     if (!row) return null;
     const { lane } = row;
     const from = toAt(this.folding, this.u(x - 3, view));

@@ -65,8 +65,15 @@ export class Sandbox {
   /** Removes everything. */
   remove() {
     for (const client of this.clients) client.disconnect();
-    // What is hung up may write a last word meanwhile.
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    // What is just ending may write a last word meanwhile.
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return rmSync(this.dir, { recursive: true, force: true });
+      } catch (error) {
+        if (error.code !== 'ENOTEMPTY' || tries === 50) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      }
+    }
   }
 
   /** Runs the CLI, and returns its stdout. */
@@ -168,7 +175,8 @@ export class Sandbox {
 
 /** Starts the dashboard of a sandbox, and returns it when it listens. It ends with the test. */
 export async function started(test, sandbox, ...words) {
-  const server = sandbox.start('dashboard', '--port', '0', ...words);
+  const place = words.includes('--socket') ? [] : ['--port', '0'];
+  const server = sandbox.start('dashboard', ...place, ...words);
   const over = new Promise((done) => server.once('exit', done));
   test.after(async () => {
     server.kill('SIGINT');
@@ -179,7 +187,8 @@ export async function started(test, sandbox, ...words) {
     output.once('line', done);
     over.then((status) => fail(new Error(`the dashboard ended with ${status}`)));
   });
-  return { server, address, origin: new URL(address).origin };
+  // With a socket it is a path.
+  return { server, address, origin: URL.canParse(address) ? new URL(address).origin : null };
 }
 
 /** A moment of a journal, so many milliseconds after the beginning. */

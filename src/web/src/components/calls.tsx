@@ -7,6 +7,7 @@ import { agentName, labelOf, type Session } from "../model.ts";
 import { tree, type Row } from "../tree.ts";
 import { duration } from "../time.ts";
 import { Scroll, State, Text, Time, Took } from "./parts.tsx";
+import { isPrinted } from "./theme.tsx";
 import { matches, NO_FILTER, type SortKey, type ViewState } from "./view.ts";
 
 /** How many rows are in one body of the table. */
@@ -410,7 +411,7 @@ export function Problems({ session, state }: { session: Session; state: ViewStat
   if (problems.length === 0 && failedTurns.length === 0) {
     return <p class="good">Nothing failed, was denied or got lost.</p>;
   }
-  const shown = all.value ? problems : problems.slice(0, 8);
+  const shown = all.value || isPrinted() ? problems : problems.slice(0, 8);
   return (
     <>
       {failedTurns.map((prompt) => (

@@ -24,6 +24,9 @@ for (const query of ["(prefers-color-scheme: dark)", "print"]) {
   matchMedia(query).addEventListener("change", () => colours.value++);
 }
 
+/** Whether the page is on paper. Whoever asks while it is drawn is drawn again when that changes. */
+export const isPrinted = () => colours.value >= 0 && matchMedia("print").matches;
+
 function apply(to: Theme) {
   if (to === "system") document.documentElement.removeAttribute("data-theme");
   else document.documentElement.setAttribute("data-theme", to);

@@ -6,7 +6,7 @@ import { Picture, SIGNS, type Colours, type Hit, type View } from "../canvas.ts"
 import { fold, toU, type Folding } from "../lanes.ts";
 import { agentName, callName, describe, type MarkKind, type Session } from "../model.ts";
 import { duration, iso, local } from "../time.ts";
-import { colours as colourChanges } from "./theme.tsx";
+import { colours as colourChanges, isPrinted } from "./theme.tsx";
 import type { ViewState } from "./view.ts";
 import { State, Text } from "./parts.tsx";
 
@@ -110,12 +110,13 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
     const now = kit.current;
     const box = scroller.current;
     if (!now || !box || !canvas.current) return;
-    const most = Math.max(260, Math.min(window.innerHeight * 0.66, 720));
+    // On paper nobody scrolls.
+    const most = isPrinted() ? Infinity : Math.max(260, Math.min(window.innerHeight * 0.66, 720));
     now.picture.resize(box.clientWidth, most, window.devicePixelRatio || 1);
-    top.current = box.scrollTop;
     canvas.current.style.height = `${now.picture.height}px`;
     box.style.height = `${now.picture.height}px`;
     (box.firstElementChild as HTMLElement).style.height = `${now.picture.content}px`;
+    top.current = box.scrollTop;
     paint();
   };
 
