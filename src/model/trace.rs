@@ -38,12 +38,34 @@ pub struct TraceBuilder {
     steps: Vec<Step>,
     batches: Vec<BatchedCall>,
     rest: Vec<(FurtherMember, Span)>,
+    /// The last texts of the members that neighbours often share. Each is kept once for all of them.
+    recent: [[Span; RECENT]; Shared::COUNT],
     has_labels: bool,
     has_rest: bool,
     /// The least and the greatest distance between the clock and the boot clock, in microseconds.
     offsets: Option<(i64, i64)>,
     /// True if an event has no boot clock.
     has_unclocked: bool,
+}
+
+/// How many texts of a member are compared. That many calls run at once without their ids being kept
+/// twice.
+const RECENT: usize = 4;
+
+/// A member whose text neighbouring events often have in common.
+#[derive(Debug, Clone, Copy)]
+enum Shared {
+    Tool,
+    ToolUseId,
+    AgentId,
+    AgentType,
+    PromptId,
+    Branch,
+    Further,
+}
+
+impl Shared {
+    const COUNT: usize = Self::Further as usize + 1;
 }
 
 impl TraceBuilder {
@@ -81,12 +103,12 @@ impl TraceBuilder {
             duration_ms: line.duration_ms,
             input_bytes: line.input_bytes,
             output_bytes: line.output_bytes,
-            tool: self.keep(line.tool),
-            tool_use_id: self.keep(line.tool_use_id),
-            agent_id: self.keep(line.agent_id),
-            agent_type: self.keep(line.agent_type),
-            prompt_id: self.keep(line.prompt_id),
-            branch: self.keep(line.branch),
+            tool: self.share(Shared::Tool, line.tool),
+            tool_use_id: self.share(Shared::ToolUseId, line.tool_use_id),
+            agent_id: self.share(Shared::AgentId, line.agent_id),
+            agent_type: self.share(Shared::AgentType, line.agent_type),
+            prompt_id: self.share(Shared::PromptId, line.prompt_id),
+            branch: self.share(Shared::Branch, line.branch),
             what: label.map_or(Span::default(), |label| self.add(&label.text())),
             word: self.keep(word),
             task: self.keep(line.background.or(line.task_id)),
@@ -108,6 +130,24 @@ impl TraceBuilder {
         text.map_or(Span::default(), |text| self.add(text))
     }
 
+    /// Keeps a text, unless one of the last events had the same.
+    fn share(&mut self, member: Shared, text: Option<&str>) -> Span {
+        let Some(text) = text else {
+            return Span::default();
+        };
+        let recent = self.recent.get(member as usize).copied();
+        let recent = recent.unwrap_or_default();
+        if let Some(same) = recent.iter().find(|span| self.slice(**span) == text) {
+            return *same;
+        }
+        let added = self.add(text);
+        if let Some(recent) = self.recent.get_mut(member as usize) {
+            recent.rotate_right(1);
+            recent[0] = added;
+        }
+        added
+    }
+
     fn add(&mut self, text: &str) -> Span {
         let start = self.text.len();
         let place = |length: usize| u32::try_from(length).ok();
@@ -122,8 +162,8 @@ impl TraceBuilder {
     fn keep_batch(&mut self, line: &JournalLine<'_>) -> (u32, u32) {
         let start = self.batches.len();
         for call in line.calls.iter() {
-            let tool_use_id = self.keep(call.tool_use_id.as_deref());
-            let tool = self.keep(call.tool.as_deref());
+            let tool_use_id = self.share(Shared::ToolUseId, call.tool_use_id.as_deref());
+            let tool = self.share(Shared::Tool, call.tool.as_deref());
             self.batches.push(BatchedCall {
                 tool_use_id,
                 tool,
@@ -157,8 +197,8 @@ impl TraceBuilder {
             (FurtherMember::TraceParent, line.traceparent),
         ];
         for (member, text) in members {
-            if let Some(text) = text {
-                let text = self.add(text);
+            if text.is_some() {
+                let text = self.share(Shared::Further, text);
                 self.rest.push((member, text));
             }
         }

@@ -1,6 +1,9 @@
 //! Batches: what several sessions have for a destination, joined to requests of a bounded size, and
 //! how far each session got when they were delivered.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use super::cursor::SessionCursor;
 use super::mark::{Counts, Mark, SessionKey, UnderWay};
 use super::{Batch, Delivery, Form, Outlet, Protocol, Signal};
@@ -24,11 +27,19 @@ pub enum ItemKind {
 /// Some items of one session, encoded.
 #[derive(Debug)]
 struct Piece {
-    body: Vec<u8>,
+    /// Where it is in the bytes of all.
+    place: Range<usize>,
     items: u64,
     /// The portion that it is of.
     portion: usize,
     fate: Fate,
+}
+
+/// Pieces of one kind, one after the other as they are sent.
+#[derive(Debug, Default)]
+struct Collected {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,9 +113,8 @@ pub struct Packer {
     most: usize,
     /// True if what is refused is passed over, as the user asked.
     skips_refused: bool,
-    spans: Vec<Piece>,
-    logs: Vec<Piece>,
-    bytes: usize,
+    spans: Collected,
+    logs: Collected,
     portions: Vec<Portion>,
     /// What came of it.
     pub tally: Tally,
@@ -128,9 +138,8 @@ impl Packer {
             protocol: form.protocol,
             most: form.batch,
             skips_refused,
-            spans: Vec::new(),
-            logs: Vec::new(),
-            bytes: 0,
+            spans: Collected::default(),
+            logs: Collected::default(),
             portions: Vec::new(),
             tally: Tally::default(),
         }
@@ -141,19 +150,27 @@ impl Packer {
         self.portions.push(portion);
     }
 
-    /// Adds items of the session that was begun last.
-    pub fn push(&mut self, kind: ItemKind, body: Vec<u8>, items: u64) {
-        self.bytes += body.len();
-        let piece = Piece {
-            body,
+    /// Adds items of the session that was begun last, encoded as a request of their own.
+    pub fn push(&mut self, kind: ItemKind, body: &[u8], items: u64) {
+        let collected = match kind {
+            ItemKind::Span => &mut self.spans,
+            ItemKind::Log => &mut self.logs,
+        };
+        let place = match self.protocol {
+            Protocol::OtlpJson => add_json(&mut collected.bytes, body),
+            // Messages of protobuf are joined by writing one after the other.
+            Protocol::OtlpProtobuf | Protocol::Observability => {
+                let start = collected.bytes.len();
+                collected.bytes.extend_from_slice(body);
+                start..collected.bytes.len()
+            }
+        };
+        collected.pieces.push(Piece {
+            place,
             items,
             portion: self.portions.len().saturating_sub(1),
             fate: Fate::Waiting,
-        };
-        match kind {
-            ItemKind::Span => self.spans.push(piece),
-            ItemKind::Log => self.logs.push(piece),
-        }
+        });
     }
 
     /// Says that the session that was begun last has no more items.
@@ -165,8 +182,8 @@ impl Packer {
 
     /// Returns whether it is time to deliver.
     pub fn is_full(&self) -> bool {
-        self.bytes + self.piece() > self.most
-            || self.protocol == Protocol::Observability && self.logs.len() >= MAX_EVENTS
+        self.spans.bytes.len() + self.logs.bytes.len() + self.piece() > self.most
+            || self.protocol == Protocol::Observability && self.logs.pieces.len() >= MAX_EVENTS
     }
 
     /// Returns how many bytes the pieces should have. What is refused is told apart by pieces.
@@ -185,15 +202,14 @@ impl Packer {
             std::mem::take(&mut self.spans),
             std::mem::take(&mut self.logs),
         );
-        let mut halt = self.send(outlet, Signal::Traces, &mut spans).err();
+        let mut halt = self.send_all(outlet, Signal::Traces, &mut spans).err();
         if halt.is_none() {
-            halt = self.send(outlet, Signal::Logs, &mut logs).err();
+            halt = self.send_all(outlet, Signal::Logs, &mut logs).err();
         }
-        self.bytes = 0;
         let mut is_open = true;
         let portions = std::mem::take(&mut self.portions);
         let of = |(place, portion): (usize, Portion)| {
-            let [spans, logs] = [&spans, &logs].map(|pieces| self.taken(place, pieces));
+            let [spans, logs] = [&spans, &logs].map(|kind| self.taken(place, &kind.pieces));
             let is_whole = spans.is_whole && logs.is_whole;
             is_open = is_whole;
             let cursor = if is_whole && portion.is_last {
@@ -217,6 +233,7 @@ impl Packer {
             (portion.key, cursor)
         };
         let sessions = portions.into_iter().enumerate().map(of).collect();
+        (self.spans, self.logs) = (spans.cleared(), logs.cleared());
         Progress {
             sessions,
             is_open,
@@ -244,17 +261,31 @@ impl Packer {
         taken
     }
 
+    /// Delivers all pieces of a kind.
+    fn send_all(
+        &mut self,
+        outlet: &mut dyn Outlet,
+        signal: Signal,
+        collected: &mut Collected,
+    ) -> Result<(), Halt> {
+        let Collected { bytes, pieces } = collected;
+        if self.protocol == Protocol::OtlpJson {
+            bytes.extend_from_slice(JSON_END);
+        }
+        self.send(outlet, signal, (bytes, pieces))
+    }
+
     /// Delivers pieces. What is refused is halved until it is clear what exactly is refused.
     fn send(
         &mut self,
         outlet: &mut dyn Outlet,
         signal: Signal,
-        pieces: &mut [Piece],
+        (bytes, pieces): (&[u8], &mut [Piece]),
     ) -> Result<(), Halt> {
         if pieces.is_empty() {
             return Ok(());
         }
-        let batch = self.joined(signal, pieces);
+        let batch = self.joined(signal, (bytes, pieces));
         let (failure, halt) = match outlet.deliver(&batch) {
             Delivery::Accepted => {
                 self.take(signal, pieces);
@@ -290,14 +321,14 @@ impl Packer {
                     return Ok(());
                 };
                 self.refuse(refused, why)?;
-                self.send(outlet, signal, rest)
+                self.send(outlet, signal, (bytes, rest))
             }
             Protocol::OtlpJson | Protocol::OtlpProtobuf => match pieces {
                 [refused] => self.refuse(refused, why),
                 pieces => {
                     let (one, other) = pieces.split_at_mut(pieces.len() / 2);
-                    self.send(outlet, signal, one)?;
-                    self.send(outlet, signal, other)
+                    self.send(outlet, signal, (bytes, one))?;
+                    self.send(outlet, signal, (bytes, other))
                 }
             },
         }
@@ -306,7 +337,7 @@ impl Packer {
     fn take(&mut self, signal: Signal, pieces: &mut [Piece]) {
         for piece in pieces {
             piece.fate = Fate::Taken;
-            self.tally.bytes += piece.body.len() as u64;
+            self.tally.bytes += piece.place.len() as u64;
             match signal {
                 Signal::Traces => self.tally.sent.spans += piece.items,
                 Signal::Logs | Signal::Metrics => self.tally.sent.logs += piece.items,
@@ -331,21 +362,35 @@ impl Packer {
         Ok(())
     }
 
-    /// Joins pieces to one batch.
-    fn joined(&self, signal: Signal, pieces: &[Piece]) -> Batch {
-        let bodies = pieces.iter().map(|piece| piece.body.as_slice());
-        match self.protocol {
-            Protocol::Observability => Batch::Events(bodies.map(<[u8]>::to_vec).collect()),
-            // Messages of protobuf are joined by writing one after the other.
-            Protocol::OtlpProtobuf => Batch::Otlp {
-                signal,
-                body: bodies.collect::<Vec<_>>().concat(),
-            },
-            Protocol::OtlpJson => Batch::Otlp {
-                signal,
-                body: joined_json(bodies),
-            },
-        }
+    /// Joins neighbouring pieces to one batch.
+    fn joined<'b>(&self, signal: Signal, (bytes, pieces): (&'b [u8], &[Piece])) -> Batch<'b> {
+        let of = |place: Range<usize>| bytes.get(place).unwrap_or_default();
+        let start = pieces.first().map_or(0, |piece| piece.place.start);
+        let end = pieces.last().map_or(0, |piece| piece.place.end);
+        let body = match self.protocol {
+            Protocol::Observability => {
+                let events = pieces.iter().map(|piece| of(piece.place.clone()).to_vec());
+                return Batch::Events(events.collect());
+            }
+            Protocol::OtlpProtobuf => Cow::Borrowed(of(start..end)),
+            Protocol::OtlpJson => {
+                let begins = of(0..json_start(bytes));
+                match (start == begins.len(), end + JSON_END.len() == bytes.len()) {
+                    (true, true) => Cow::Borrowed(bytes),
+                    _ => Cow::Owned([begins, of(start..end), JSON_END].concat()),
+                }
+            }
+        };
+        Batch::Otlp { signal, body }
+    }
+}
+
+impl Collected {
+    /// Returns an empty one that reuses the memory.
+    fn cleared(mut self) -> Self {
+        self.bytes.clear();
+        self.pieces.clear();
+        self
     }
 }
 
@@ -356,20 +401,23 @@ struct TakenItems {
     is_whole: bool,
 }
 
-/// Joins requests of the form `{"name":[…]}`.
-fn joined_json<'b>(bodies: impl Iterator<Item = &'b [u8]>) -> Vec<u8> {
-    let mut joined: Vec<u8> = Vec::new();
-    for body in bodies {
-        if joined.is_empty() {
-            joined.extend_from_slice(body);
-            continue;
-        }
-        let start = memchr::memchr(b'[', body).map_or(0, |at| at + 1);
-        joined.truncate(joined.len().saturating_sub(b"]}".len()));
-        joined.push(b',');
-        joined.extend_from_slice(body.get(start..).unwrap_or_default());
-    }
-    joined
+/// How a request of the form `{"name":[…]}` ends.
+const JSON_END: &[u8] = b"]}";
+
+/// Returns where the list of a request of the form `{"name":[…]}` begins.
+fn json_start(request: &[u8]) -> usize {
+    memchr::memchr(b'[', request).map_or(0, |at| at + 1)
+}
+
+/// Adds the list of a request of the form `{"name":[…]}` to those before, and leaves the request open.
+/// Returns where the list is.
+fn add_json(joined: &mut Vec<u8>, request: &[u8]) -> Range<usize> {
+    let list = json_start(request);
+    let (begins, list) = request.split_at(list);
+    joined.extend_from_slice(if joined.is_empty() { begins } else { b"," });
+    let start = joined.len();
+    joined.extend_from_slice(list.strip_suffix(JSON_END).unwrap_or(list));
+    start..joined.len()
 }
 
 /// Takes everything and keeps nothing, for a dry run.
@@ -377,7 +425,7 @@ fn joined_json<'b>(bodies: impl Iterator<Item = &'b [u8]>) -> Vec<u8> {
 pub struct DryOutlet;
 
 impl Outlet for DryOutlet {
-    fn deliver(&mut self, _batch: &Batch) -> Delivery {
+    fn deliver(&mut self, _batch: &Batch<'_>) -> Delivery {
         Delivery::Accepted
     }
 }

@@ -79,7 +79,7 @@ fn tls() -> ureq::tls::TlsConfig {
 }
 
 impl Outlet for HttpOutlet {
-    fn deliver(&mut self, batch: &Batch) -> Delivery {
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
         match batch {
             Batch::Otlp { signal, body } => {
                 let url = self.destination.endpoint.of_signal(*signal);

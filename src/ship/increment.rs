@@ -11,7 +11,7 @@ use crate::model::commit::CommitNote;
 use crate::model::{Capture, OpenActivity, Timestamp, TraceBuilder};
 use crate::store::{Error, Extent, History, SessionDir};
 use crate::view::otlp::{
-    LogRecord, OtlpSession, RecordUid, Span, SpanId, SpanPolicy, Telemetry, TraceId,
+    LogRecord, OtlpSession, RecordUid, Span, SpanId, SpanPolicy, Teller, TraceId,
 };
 
 /// What a session has for a destination.
@@ -149,10 +149,11 @@ impl IncrementReader {
 impl SentItems {
     fn of<'s>(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         let mut sent = Self::default();
-        Telemetry::each_span(session, policy, |span| {
+        let teller = Teller::of(session, policy);
+        teller.each_span(|span| {
             sent.spans.insert(span.id(), digest(&span));
         });
-        Telemetry::each_log(session, policy, |record| {
+        teller.each_log(|record| {
             sent.logs.insert(record.id(), digest(&record));
         });
         sent

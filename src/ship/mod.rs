@@ -19,6 +19,7 @@ mod proxy;
 mod retry;
 mod trouble;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -75,13 +76,13 @@ impl From<&Destination> for Form {
 
 /// What a destination gets in one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Batch {
+pub enum Batch<'b> {
     /// One OTLP request.
     Otlp {
         /// What the request contains, which decides its path.
         signal: Signal,
         /// The request, encoded as [`Destination::protocol`] says and not compressed.
-        body: Vec<u8>,
+        body: Cow<'b, [u8]>,
     },
     /// Events for the protocol [`Protocol::Observability`]: JSON objects, sent one by one in this
     /// order.
@@ -91,7 +92,7 @@ pub enum Batch {
 /// Takes batches to one destination. A delivery ends in bounded time, whatever the other side does.
 pub trait Outlet: fmt::Debug {
     /// Delivers a batch. Repeats what may succeed at a second try, a bounded number of times.
-    fn deliver(&mut self, batch: &Batch) -> Delivery;
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery;
 }
 
 /// How a delivery ended.

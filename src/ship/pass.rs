@@ -18,7 +18,7 @@ use crate::model::{Event, Record, SessionId, Timestamp};
 use crate::store::journal::JournalExtent;
 use crate::store::processors::with_helpers;
 use crate::store::{Environment, Error, Extent, Host, SessionDir, StateDir, exclusion};
-use crate::view::otlp::{LogRecord, OtlpSession, Resource, Span, Telemetry, json, protobuf};
+use crate::view::otlp::{LogRecord, OtlpSession, Resource, Span, Teller, json, protobuf};
 
 /// How far in the future an event may be. If it is later, a clock was wrong.
 pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
@@ -430,7 +430,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
     ) -> Result<(), Stop> {
         let pass = self.pass;
         let (protocol, signals) = (pass.form.protocol, &pass.form.signals);
-        let policy = pass.form.spans.into();
+        let teller = Teller::of(session, pass.form.spans.into());
         let resource = Resource::of(session);
         let piece = self.packer.piece();
         let before = portion.sent;
@@ -446,7 +446,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
                     *done = self.push(outlet, &mut portion, ItemKind::Span, piece);
                 }
             };
-            Telemetry::each_span(session, policy, |span| {
+            teller.each_span(|span| {
                 if done.is_ok() && !had.has_span(&span) {
                     add(pieces.push(span), &mut done);
                 }
@@ -467,7 +467,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
                     *done = self.push(outlet, &mut portion, ItemKind::Log, piece);
                 }
             };
-            Telemetry::each_log(session, policy, |record| {
+            teller.each_log(|record| {
                 if done.is_ok() && !had.has_log(&record) {
                     add(pieces.push(record), &mut done);
                 }
@@ -519,7 +519,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
         kind: ItemKind,
         (body, items): (Vec<u8>, u64),
     ) -> Result<(), Stop> {
-        self.packer.push(kind, body, items);
+        self.packer.push(kind, &body, items);
         portion.sent.add(kind, items);
         if !self.packer.is_full() {
             return Ok(());

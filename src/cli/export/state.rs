@@ -149,7 +149,7 @@ impl From<SpansArg> for SpansSetting {
 struct LineOutlet(Arc<Mutex<Option<OutputFile>>>);
 
 impl Outlet for LineOutlet {
-    fn deliver(&mut self, batch: &Batch) -> Delivery {
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
         let Batch::Otlp { body, .. } = batch else {
             return Delivery::Accepted;
         };

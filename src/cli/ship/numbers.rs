@@ -26,8 +26,8 @@ pub(super) fn send(
     let batch = Batch::Otlp {
         signal: Signal::Metrics,
         body: match destination.protocol {
-            Protocol::OtlpProtobuf => protobuf::metrics(&groups),
-            _ => json::metrics(&groups).into_bytes(),
+            Protocol::OtlpProtobuf => protobuf::metrics(&groups).into(),
+            _ => json::metrics(&groups).into_bytes().into(),
         },
     };
     let halt = |why, is_passing, retry_after| {

@@ -129,10 +129,10 @@ fn outlet(destination: &Destination) -> Box<dyn Outlet> {
     open_with(destination, AT_ONCE).unwrap()
 }
 
-fn batch(body: &str) -> Batch {
+fn batch(body: &str) -> Batch<'_> {
     Batch::Otlp {
         signal: Signal::Traces,
-        body: body.as_bytes().to_vec(),
+        body: body.as_bytes().into(),
     }
 }
 

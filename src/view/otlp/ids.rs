@@ -53,15 +53,112 @@ impl IdKind {
 
 /// Returns the hash of something in a session. The parts are told apart whatever is in them.
 pub(super) fn digest(kind: IdKind, session: &str, parts: &[&str]) -> [u8; 32] {
+    let mut hashed = Hashed::new(kind, session);
+    parts.iter().for_each(|part| hashed.part(part));
+    hashed.digest()
+}
+
+/// Hashes parts as they come, without memory of its own for them.
+pub(super) struct Hashed {
+    hasher: Sha256,
+    waiting: [u8; Self::ROOM],
+    used: usize,
+}
+
+impl Hashed {
     /// Nearly everything that is hashed is shorter.
-    const USUAL: usize = 512;
-    let mut bytes = Vec::with_capacity(USUAL);
-    for part in [kind.as_str(), session].iter().chain(parts) {
-        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(part.as_bytes());
+    const ROOM: usize = 512;
+
+    pub(super) fn new(kind: IdKind, session: &str) -> Self {
+        let mut hashed = Self {
+            hasher: Sha256::new(),
+            waiting: [0; Self::ROOM],
+            used: 0,
+        };
+        hashed.part(kind.as_str());
+        hashed.part(session);
+        hashed
     }
-    Sha256::digest(&bytes).into()
+
+    /// Adds a text.
+    pub(super) fn part(&mut self, part: &str) {
+        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+        self.add(&length.to_le_bytes());
+        self.add(part.as_bytes());
+    }
+
+    /// Adds a number as the text that it is, or an empty one if it is absent.
+    pub(super) fn number(&mut self, number: Option<impl Into<i128>>) {
+        let Some(number) = number else {
+            return self.part("");
+        };
+        self.part(Decimal::of(number.into()).as_str());
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.waiting.get_mut(self.used..self.used + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.used += bytes.len();
+            return;
+        }
+        self.flush();
+        self.hasher.update(bytes);
+    }
+
+    fn flush(&mut self) {
+        self.hasher
+            .update(self.waiting.get(..self.used).unwrap_or_default());
+        self.used = 0;
+    }
+
+    pub(super) fn digest(mut self) -> [u8; 32] {
+        self.flush();
+        self.hasher.finalize().into()
+    }
+}
+
+/// A number in digits, without memory of its own.
+pub(super) struct Decimal {
+    digits: [u8; Self::ROOM],
+    from: usize,
+}
+
+impl Decimal {
+    /// The digits of any 64-bit number and its sign.
+    const ROOM: usize = 20;
+
+    /// Writes a number of 64 bits.
+    pub(super) fn of(number: i128) -> Self {
+        let mut decimal = Self {
+            digits: [b'0'; Self::ROOM],
+            from: Self::ROOM,
+        };
+        // It has at most 64 bits, and their arithmetic is faster.
+        let mut rest = u64::try_from(number.unsigned_abs()).unwrap_or(u64::MAX);
+        loop {
+            decimal.push(b'0' + (rest % 10) as u8);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            decimal.push(b'-');
+        }
+        decimal
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.from = self.from.saturating_sub(1);
+        if let Some(place) = self.digits.get_mut(self.from) {
+            *place = byte;
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        let digits = self.digits.get(self.from..).unwrap_or_default();
+        std::str::from_utf8(digits).unwrap_or_default()
+    }
 }
 
 impl TraceId {
@@ -151,6 +248,33 @@ mod tests {
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
         assert_ne!(of(&["a"]), of(&["a", ""]));
         assert_ne!(of(&["a"]), digest(IdKind::Turn, "s-1", &["a"]));
+    }
+
+    #[test]
+    fn numbers_are_hashed_as_their_digits_and_long_parts_as_a_whole() {
+        for number in [
+            0,
+            7,
+            10,
+            -3,
+            i128::from(i64::MIN),
+            i128::from(i64::MAX),
+            i128::from(u64::MAX),
+        ] {
+            assert_eq!(Decimal::of(number).as_str(), number.to_string());
+        }
+        let long = "x".repeat(600);
+        let mut hashed = Hashed::new(IdKind::Event, "s-1");
+        hashed.number(Some(12_u64));
+        hashed.number(None::<u64>);
+        hashed.part(&long);
+        hashed.part("y");
+        let mut bytes = Vec::new();
+        for part in ["Event", "s-1", "12", "", &long, "y"] {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        assert_eq!(hashed.digest(), <[u8; 32]>::from(Sha256::digest(&bytes)));
     }
 
     #[test]

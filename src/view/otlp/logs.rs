@@ -2,9 +2,8 @@
 //! what each agent used of each model when the session is over.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
-use super::ids::{IdKind, RecordUid, SpanId, TraceId, digest, hex};
+use super::ids::{Hashed, IdKind, RecordUid, SpanId, TraceId, digest, hex};
 use super::names::*;
 use super::places::{Place, Places, parent_of};
 use super::spans::{Facts, failure};
@@ -14,6 +13,7 @@ use crate::model::call::CallState;
 use crate::model::commit::CommitNote;
 use crate::model::line::EventKind;
 use crate::model::step::{FurtherMember, Step};
+use crate::model::trace::StepWords;
 use crate::model::{Call, Capture};
 
 /// A log record that is an event, as OpenTelemetry calls it.
@@ -68,19 +68,6 @@ impl Severity {
     }
 }
 
-/// Returns the records in the order in which they happened.
-pub(super) fn logs<'s>(
-    session: &OtlpSession<'s, 's>,
-    facts: &Facts<'s>,
-    places: &Places<'s>,
-    policy: SpanPolicy,
-) -> Vec<LogRecord<'s>> {
-    let mut all = Vec::new();
-    each_log(session, facts, places, policy, |record| all.push(record));
-    all.sort_by_key(|record| record.time);
-    all
-}
-
 /// Passes each record to `each`: of events, of calls, of commits, of tokens.
 pub(super) fn each_log<'s>(
     session: &OtlpSession<'s, 's>,
@@ -98,9 +85,10 @@ pub(super) fn each_log<'s>(
     };
     logs.events(&mut each);
     let activity = session.activity;
-    let calls = activity.calls.iter().zip(&places.calls);
-    let over = calls.filter(|(call, _)| call.state != CallState::Running);
-    over.for_each(|(call, place)| each(logs.call(call, *place)));
+    let calls = activity.calls.iter().enumerate();
+    let over = calls.filter(|(_, call)| call.state != CallState::Running);
+    let placed = over.filter_map(|(at, call)| Some((call, places.call(at)?)));
+    placed.for_each(|(call, place)| each(logs.call(call, place)));
     let commits = session.commits.iter();
     commits.for_each(|commit| each(logs.commit(commit)));
     logs.usage().into_iter().for_each(each);
@@ -118,35 +106,37 @@ struct Logs<'s, 'p> {
 impl<'s> Logs<'s, '_> {
     /// Passes a record of each event. A copy that a second hook recorded is none.
     fn events(&self, each: &mut impl FnMut(LogRecord<'s>)) {
-        let copies: HashSet<usize> = self.session.activity.copies.iter().copied().collect();
+        let copies = self.session.activity.copies.as_slice();
         let steps = self.session.trace.steps().iter().enumerate();
         let mut last: Option<(u64, RecordUid)> = None;
         let mut repeated = 0_u64;
-        for (_, step) in steps.filter(|(place, _)| !copies.contains(place)) {
+        for (place, step) in steps {
+            if copies.binary_search(&place).is_ok() {
+                continue;
+            }
+            let words = self.session.trace.words(step);
             // What is equal in every member stands side by side.
             let time = nanos(step.ts);
-            let is_again = last
-                .is_some_and(|(before, uid)| before == time && uid == self.uid_of(step, repeated));
+            let is_again = last.is_some_and(|(before, uid)| {
+                before == time && uid == self.uid_of(step, &words, repeated)
+            });
             repeated = if is_again { repeated + 1 } else { 0 };
-            let uid = self.uid_of(step, repeated);
-            each(self.event(step, uid));
+            let uid = self.uid_of(step, &words, repeated);
+            each(self.event(step, &words, uid));
             last = Some((time, uid));
         }
     }
 
-    fn uid_of(&self, step: &Step, repeated: u64) -> RecordUid {
-        let words = self.session.trace.words(step);
-        let numbers = [
-            Some(step.ts.micros().to_string()),
-            step.mono().map(|it| it.to_string()),
-            step.pid.map(|it| it.to_string()),
-            step.duration_ms.map(|it| it.to_string()),
-            step.input_bytes.map(|it| it.to_string()),
-            step.output_bytes.map(|it| it.to_string()),
-            Some(repeated.to_string()).filter(|_| repeated > 0),
-        ];
-        let mut parts: Vec<&str> = vec![self.hook_event(step)];
-        parts.extend(numbers.iter().map(|it| it.as_deref().unwrap_or_default()));
+    fn uid_of(&self, step: &Step, words: &StepWords<'_>, repeated: u64) -> RecordUid {
+        let mut hashed = Hashed::new(IdKind::Event, self.id);
+        hashed.part(self.hook_event(step));
+        hashed.number(Some(step.ts.micros()));
+        hashed.number(step.mono());
+        hashed.number(step.pid);
+        hashed.number(step.duration_ms);
+        hashed.number(step.input_bytes);
+        hashed.number(step.output_bytes);
+        hashed.number(Some(repeated).filter(|repeated| *repeated > 0));
         let texts = [
             words.tool_use_id,
             words.agent_id,
@@ -154,8 +144,10 @@ impl<'s> Logs<'s, '_> {
             words.task,
             words.what.filter(|_| words.tool_use_id.is_none()),
         ];
-        parts.extend(texts.map(Option::unwrap_or_default));
-        RecordUid::of(digest(IdKind::Event, self.id, &parts))
+        for text in texts {
+            hashed.part(text.unwrap_or_default());
+        }
+        RecordUid::of(hashed.digest())
     }
 
     fn further(&self, step: &Step, member: FurtherMember) -> Option<&'s str> {
@@ -172,9 +164,8 @@ impl<'s> Logs<'s, '_> {
         }
     }
 
-    fn event(&self, step: &Step, uid: RecordUid) -> LogRecord<'s> {
+    fn event(&self, step: &Step, words: &StepWords<'s>, uid: RecordUid) -> LogRecord<'s> {
         let trace = self.session.trace;
-        let words = trace.words(step);
         let name = self.hook_event(step);
         let source = self.further(step, FurtherMember::Source);
         let error = self.further(step, FurtherMember::Error);
@@ -230,18 +221,17 @@ impl<'s> Logs<'s, '_> {
                 EventKind::PostToolUseFailure | EventKind::PermissionDenied => Severity::Warn,
                 _ => Severity::Info,
             },
-            span: self.span_of(step),
+            span: self.span_of(step, words),
             attributes: its,
             uid,
         }
     }
 
     /// Returns the span in which an event happened: that of its call, or else of its turn.
-    fn span_of(&self, step: &Step) -> Option<(TraceId, SpanId)> {
-        let words = self.session.trace.words(step);
+    fn span_of(&self, step: &Step, words: &StepWords<'_>) -> Option<(TraceId, SpanId)> {
         let call = || {
-            let at = self.places.call(words.tool_use_id?, words.agent_id)?;
-            self.places.calls.get(at).copied()
+            let id = words.tool_use_id?;
+            self.places.call_with_id(id, words.agent_id)
         };
         let turn = || words.prompt_id.and_then(|id| self.places.root(Some(id)));
         let place = call().or_else(turn)?;
@@ -368,22 +358,55 @@ fn event_name(kind: EventKind, name: &str, source: Option<&str>) -> Cow<'static,
     match kind {
         EventKind::SessionStart if source != Some("compact") => STARTS.into(),
         EventKind::SessionEnd => ENDS.into(),
-        _ => {
-            let mut snake = String::from("ccsession.");
-            for letter in name.chars() {
-                if letter.is_ascii_uppercase() && !snake.ends_with('.') {
-                    snake.push('_');
-                }
-                match letter {
-                    letter if letter.is_ascii_alphanumeric() => {
-                        snake.push(letter.to_ascii_lowercase());
-                    }
-                    _ => snake.push('_'),
-                }
-            }
-            snake.into()
+        _ => match snake(kind) {
+            Some(snake) => snake.into(),
+            None => snake_of(name).into(),
+        },
+    }
+}
+
+/// Returns the name of a known kind, as [`snake_of`] makes it.
+fn snake(kind: EventKind) -> Option<&'static str> {
+    Some(match kind {
+        EventKind::SessionStart => "ccsession.session_start",
+        EventKind::RunStart => "ccsession.run_start",
+        EventKind::ClockIn => "ccsession.clock_in",
+        EventKind::UserPromptSubmit => "ccsession.user_prompt_submit",
+        EventKind::PreCompact => "ccsession.pre_compact",
+        EventKind::SubagentStart => "ccsession.subagent_start",
+        EventKind::PreToolUse => "ccsession.pre_tool_use",
+        EventKind::PermissionRequest => "ccsession.permission_request",
+        EventKind::PermissionDenied => "ccsession.permission_denied",
+        EventKind::PostToolUse => "ccsession.post_tool_use",
+        EventKind::PostToolUseFailure => "ccsession.post_tool_use_failure",
+        EventKind::PostToolBatch => "ccsession.post_tool_batch",
+        EventKind::SubagentStop => "ccsession.subagent_stop",
+        EventKind::PostCompact => "ccsession.post_compact",
+        EventKind::CwdChanged => "ccsession.cwd_changed",
+        EventKind::StopFailure => "ccsession.stop_failure",
+        EventKind::Stop => "ccsession.stop",
+        EventKind::SessionEnd => "ccsession.session_end",
+        EventKind::RunEnd => "ccsession.run_end",
+        EventKind::Notification => "ccsession.notification",
+        EventKind::Elicitation => "ccsession.elicitation",
+        EventKind::ElicitationResult => "ccsession.elicitation_result",
+        EventKind::Other => return None,
+    })
+}
+
+/// Returns a name as we write it: `ccsession.task_created`.
+fn snake_of(name: &str) -> String {
+    let mut snake = String::from("ccsession.");
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !snake.ends_with('.') {
+            snake.push('_');
+        }
+        match letter {
+            letter if letter.is_ascii_alphanumeric() => snake.push(letter.to_ascii_lowercase()),
+            _ => snake.push('_'),
         }
     }
+    snake
 }
 
 #[cfg(test)]
@@ -406,12 +429,21 @@ mod tests {
 
     #[test]
     fn every_known_event_has_its_name_back() {
-        for kind in [
-            EventKind::PreToolUse,
-            EventKind::RunEnd,
-            EventKind::ElicitationResult,
-        ] {
-            assert_eq!(EventKind::from(written(kind).unwrap()), kind);
+        let mut known = 0;
+        let names = include_str!("../../model/event.rs").split('"');
+        for name in names {
+            let kind = EventKind::from(name);
+            if kind == EventKind::Other {
+                continue;
+            }
+            known += 1;
+            assert_eq!(written(kind), Some(name));
+            assert_eq!(snake(kind).unwrap(), snake_of(name));
         }
+        assert!(known >= 22, "{known}");
+        assert_eq!(
+            (written(EventKind::Other), snake(EventKind::Other)),
+            (None, None)
+        );
     }
 }

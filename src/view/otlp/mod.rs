@@ -113,43 +113,24 @@ impl<'s> Telemetry<'s> {
 
     /// Tells only the spans.
     pub fn traces(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
-        let (facts, places) = (Facts::of(session), Places::of(session));
+        let mut spans = Vec::new();
+        Teller::of(session, policy).each_span(|span| spans.push(span));
         Self {
             resource: Resource::of(session),
-            spans: spans::spans(session, &facts, &places, policy),
+            spans,
             logs: Vec::new(),
         }
     }
 
-    /// Passes each span to `each`, so that never all of them are in memory. The order is always the
-    /// same.
-    pub fn each_span(
-        session: &OtlpSession<'s, 's>,
-        policy: SpanPolicy,
-        each: impl FnMut(Span<'s>),
-    ) {
-        let (facts, places) = (Facts::of(session), Places::of(session));
-        spans::each_span(session, &facts, &places, policy, each);
-    }
-
-    /// Passes each log record to `each`, so that never all of them are in memory. The order is always
-    /// the same, and not that of their times.
-    pub fn each_log(
-        session: &OtlpSession<'s, 's>,
-        policy: SpanPolicy,
-        each: impl FnMut(LogRecord<'s>),
-    ) {
-        let (facts, places) = (Facts::of(session), Places::of(session));
-        logs::each_log(session, &facts, &places, policy, each);
-    }
-
-    /// Tells only the log records.
+    /// Tells only the log records, in the order in which they happened.
     pub fn logs(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
-        let (facts, places) = (Facts::of(session), Places::of(session));
+        let mut logs = Vec::new();
+        Teller::of(session, policy).each_log(|record| logs.push(record));
+        logs.sort_by_key(|record| record.time);
         Self {
             resource: Resource::of(session),
             spans: Vec::new(),
-            logs: logs::logs(session, &facts, &places, policy),
+            logs,
         }
     }
 
@@ -158,6 +139,36 @@ impl<'s> Telemetry<'s> {
         let since = nanos(since);
         self.spans.retain(|span| span.start_time >= since);
         self.logs.retain(|record| record.time >= since);
+    }
+}
+
+/// Tells what a session did item by item, so that never all of it is in memory.
+pub struct Teller<'s> {
+    session: OtlpSession<'s, 's>,
+    policy: SpanPolicy,
+    facts: Facts<'s>,
+    places: Places<'s>,
+}
+
+impl<'s> Teller<'s> {
+    /// Finds out where everything in a session belongs.
+    pub fn of(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
+        Self {
+            session: *session,
+            policy,
+            facts: Facts::of(session),
+            places: Places::of(session),
+        }
+    }
+
+    /// Passes each span to `each`. The order is always the same.
+    pub fn each_span(&self, each: impl FnMut(Span<'s>)) {
+        spans::each_span(&self.session, &self.facts, &self.places, self.policy, each);
+    }
+
+    /// Passes each log record to `each`. The order is always the same, and not that of their times.
+    pub fn each_log(&self, each: impl FnMut(LogRecord<'s>)) {
+        logs::each_log(&self.session, &self.facts, &self.places, self.policy, each);
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::OtlpSession;
 use super::ids::{IdKind, SpanId, SpanIds, TraceId, digest};
+use crate::model::Call;
 use crate::model::activity::Prompt;
 use crate::model::call::{CallState, Moment};
 use crate::model::line::EventKind;
@@ -43,13 +44,32 @@ pub(super) struct Places<'a> {
     /// Of each prompt.
     pub(super) turns: Vec<Place>,
     pub(super) homes: Vec<Home<'a>>,
-    /// Of each call.
-    pub(super) calls: Vec<Place>,
     /// Of each run of each agent.
     pub(super) runs: Vec<Vec<Place>>,
+    calls: Vec<CallPlace>,
+    /// The places that calls are below.
+    aboves: Vec<Place>,
     turn_by_prompt: HashMap<&'a str, usize>,
     home_by_prompt: BTreeMap<Option<&'a str>, usize>,
-    call_by_id: HashMap<(&'a str, Option<&'a str>), usize>,
+    /// The indices of the calls that have an id, in the order of id, agent and index.
+    call_by_id: Vec<u32>,
+    all_calls: &'a [Call<'a>],
+}
+
+/// The place of a call, kept small: a session may have a million.
+#[derive(Debug, Clone, Copy)]
+struct CallPlace {
+    span: SpanId,
+    /// The index of the place above it.
+    above: u32,
+}
+
+impl CallPlace {
+    /// Of a call whose place is still being looked for.
+    const UNKNOWN: Self = Self {
+        span: SpanId([0; 8]),
+        above: u32::MAX,
+    };
 }
 
 /// The most subagents within each other that are followed. Claude Code allows far fewer.
@@ -58,8 +78,8 @@ const DEEPEST: usize = 64;
 /// A turn or a home.
 #[derive(Debug, Clone, Copy)]
 enum Root {
-    Turn(usize),
-    Home(usize),
+    Turn(u32),
+    Home(u32),
 }
 
 impl<'a> Places<'a> {
@@ -74,10 +94,33 @@ impl<'a> Places<'a> {
         turn.copied().or_else(|| home().map(|home| home.place))
     }
 
-    /// Returns the index of the last call with this id of this agent.
-    pub(super) fn call(&self, id: &str, agent: Option<&str>) -> Option<usize> {
-        self.call_by_id.get(&(id, agent)).copied()
+    /// Returns the place of a call by its index.
+    pub(super) fn call(&self, at: usize) -> Option<Place> {
+        let call = self.calls.get(at)?;
+        let above = self.aboves.get(call.above as usize)?;
+        Some(below(*above, call.span))
     }
+
+    /// Returns the place of the last call with this id of this agent.
+    pub(super) fn call_with_id(&self, id: &str, agent: Option<&str>) -> Option<Place> {
+        let key = |at: u32| id_of(self.all_calls, at);
+        let after = self
+            .call_by_id
+            .partition_point(|at| key(*at) <= (Some(id), agent));
+        let last = *self.call_by_id.get(after.checked_sub(1)?)?;
+        (key(last) == (Some(id), agent)).then(|| self.call(last as usize))?
+    }
+}
+
+/// Returns the id of a call and the agent that made it.
+fn id_of<'a>(calls: &[Call<'a>], at: u32) -> (Option<&'a str>, Option<&'a str>) {
+    let call = calls.get(at as usize);
+    call.map_or((None, None), |call| (call.tool_use_id, call.agent_id))
+}
+
+/// Returns an index in four bytes. No session has so many turns that it does not fit.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// The places, as far as they are known.
@@ -89,8 +132,7 @@ struct Placing<'a> {
     agents: HashMap<&'a str, usize>,
     /// The turn in which each subagent made its first call.
     prompt_of_agent: HashMap<&'a str, &'a str>,
-    /// The place of each call and of each run; `None` while it is being looked for.
-    calls: Vec<Option<Place>>,
+    /// The place of each run; `None` while it is being looked for.
     runs: Vec<Vec<Option<Place>>>,
     call_roots: Vec<Root>,
     places: Places<'a>,
@@ -107,17 +149,18 @@ impl<'a> Placing<'a> {
             native: NativeSpans::of(session),
             agents: agents.map(|(at, agent)| (agent.agent_id, at)).collect(),
             prompt_of_agent: HashMap::new(),
-            calls: Vec::new(),
             runs: Vec::new(),
             call_roots: Vec::new(),
             places: Places {
                 turns: Vec::new(),
                 homes: Vec::new(),
-                calls: Vec::new(),
                 runs: Vec::new(),
+                calls: vec![CallPlace::UNKNOWN; activity.calls.len()],
+                aboves: Vec::new(),
                 turn_by_prompt: HashMap::new(),
                 home_by_prompt: BTreeMap::new(),
-                call_by_id: HashMap::new(),
+                call_by_id: Vec::new(),
+                all_calls: &activity.calls,
             },
         }
     }
@@ -143,11 +186,13 @@ impl<'a> Placing<'a> {
             if let (Some(agent), Some(prompt)) = (call.agent_id, call.prompt_id) {
                 self.prompt_of_agent.entry(agent).or_insert(prompt);
             }
-            if let Some(id) = call.tool_use_id {
-                self.places.call_by_id.insert((id, call.agent_id), at);
+            if let (Some(_), Ok(at)) = (call.tool_use_id, u32::try_from(at)) {
+                self.places.call_by_id.push(at);
             }
         }
-        self.calls = vec![None; activity.calls.len()];
+        let calls = activity.calls.as_slice();
+        let by_id = &mut self.places.call_by_id;
+        by_id.sort_unstable_by_key(|at| (id_of(calls, *at), *at));
         self.runs = activity
             .agents
             .iter()
@@ -163,7 +208,6 @@ impl<'a> Placing<'a> {
             }
         }
         let found = |place: &Option<Place>| *place;
-        self.places.calls = self.calls.iter().filter_map(found).collect();
         let runs = self.runs.iter();
         self.places.runs = runs
             .map(|runs| runs.iter().filter_map(found).collect())
@@ -204,7 +248,7 @@ impl<'a> Placing<'a> {
             None => self.turn_at(pid, began),
         };
         if let Some(turn) = turn {
-            return Root::Turn(turn);
+            return Root::Turn(small(turn));
         }
         let last = ended.unwrap_or(began);
         if let Some(at) = self.places.home_by_prompt.get(&prompt_id).copied() {
@@ -217,7 +261,7 @@ impl<'a> Placing<'a> {
                 }
                 home.is_open |= ended.is_none();
             }
-            return Root::Home(at);
+            return Root::Home(small(at));
         }
         let place = self.root_place(IdKind::Turn, prompt_id.unwrap_or_default(), prompt_id);
         let at = self.places.homes.len();
@@ -229,7 +273,7 @@ impl<'a> Placing<'a> {
             ended: last,
             is_open: ended.is_none(),
         });
-        Root::Home(at)
+        Root::Home(small(at))
     }
 
     /// Finds the turn of this process that was under way.
@@ -246,14 +290,14 @@ impl<'a> Placing<'a> {
 
     fn place_of_root(&self, root: Root) -> Option<Place> {
         match root {
-            Root::Turn(at) => self.places.turns.get(at).copied(),
-            Root::Home(at) => self.places.homes.get(at).map(|home| home.place),
+            Root::Turn(at) => self.places.turns.get(at as usize).copied(),
+            Root::Home(at) => self.places.homes.get(at as usize).map(|home| home.place),
         }
     }
 
     /// Finds the place of a call: below the run of its subagent, or below its turn.
     fn place_call(&mut self, at: usize, path: &mut HashSet<(usize, usize)>) -> Option<Place> {
-        if let Some(known) = self.calls.get(at).copied().flatten() {
+        if let Some(known) = self.places.call(at) {
             return Some(known);
         }
         let call = self.session.activity.calls.get(at)?;
@@ -267,7 +311,7 @@ impl<'a> Placing<'a> {
             .and_then(|(agent, run)| self.place_run(agent, run, path))
             .or_else(|| self.place_of_root(root?))?;
         // In a circle, it has been found meanwhile.
-        if let Some(known) = self.calls.get(at).copied().flatten() {
+        if let Some(known) = self.places.call(at) {
             return Some(known);
         }
         let begun = || call.began.ts.to_string().into();
@@ -277,9 +321,17 @@ impl<'a> Placing<'a> {
             None => call.tool.unwrap_or_default(),
         };
         let parts = [&*id, tool, call.agent_id.unwrap_or_default()];
-        let place = below(above, self.ids.next(IdKind::Call, self.id, &parts));
-        *self.calls.get_mut(at)? = Some(place);
-        Some(place)
+        let span = self.ids.next(IdKind::Call, self.id, &parts);
+        // Neighbours are mostly below the same place.
+        let aboves = &mut self.places.aboves;
+        if aboves.last() != Some(&above) {
+            aboves.push(above);
+        }
+        *self.places.calls.get_mut(at)? = CallPlace {
+            span,
+            above: u32::try_from(aboves.len() - 1).ok()?,
+        };
+        Some(below(above, span))
     }
 
     /// Finds the place of a run of a subagent: below the call that started it, or below its turn. Of a

@@ -20,23 +20,30 @@ pub fn metrics(groups: &[(&Resource<'_>, &[Metric<'_>])]) -> Vec<u8> {
 
 /// Writes the parts that all three requests have: they have the same numbers in all.
 fn request<T>(groups: &[(&Resource<'_>, &[T])], item: impl Fn(&mut Message, &T)) -> Vec<u8> {
-    let mut request = Message::default();
+    let items = groups.iter().map(|(_, all)| all.len()).sum::<usize>();
+    let mut request = Message(Vec::with_capacity(USUAL_RESOURCE + items * USUAL_ITEM));
     for (resource, all) in groups {
-        request.message(1, |group| {
-            group.message(1, |it| attributes(it, 1, &resource.attributes));
-            group.message(2, |scoped| {
+        request.long_message(1, LengthOf::Group, |group| {
+            group.long_message(1, LengthOf::Item, |it| {
+                attributes(it, 1, &resource.attributes);
+            });
+            group.long_message(2, LengthOf::Group, |scoped| {
                 scoped.message(1, |scope| {
                     scope.text(1, SCOPE);
                     scope.text(2, env!("CARGO_PKG_VERSION"));
                 });
                 for one in *all {
-                    scoped.message(2, |it| item(it, one));
+                    scoped.long_message(2, LengthOf::Item, |it| item(it, one));
                 }
             });
         });
     }
     request.0
 }
+
+/// About how many bytes a resource and an item have, so that memory grows rarely.
+const USUAL_RESOURCE: usize = 1024;
+const USUAL_ITEM: usize = 900;
 
 fn span(message: &mut Message, span: &Span<'_>) {
     message.bytes(1, &span.trace_id.0);
@@ -132,18 +139,44 @@ fn buckets(message: &mut Message, value: &Buckets) {
     message.bytes(7, &packed(&bounds));
 }
 
+/// Writes names and values. Their lengths are computed and not measured: there are many.
 fn attributes(message: &mut Message, number: u32, all: &Attributes<'_>) {
     for (name, value) in &all.0 {
-        message.message(number, |pair| {
-            pair.text(1, name);
-            pair.message(2, |any| match value {
-                Value::Text(text) => any.text(1, text),
-                Value::Flag(flag) => any.number(2, u64::from(*flag)),
-                // A negative number has all its 64 bits, as two's complement.
-                Value::Int(number) => any.number(3, number.cast_unsigned()),
-            });
-        });
+        let value_length = match value {
+            Value::Text(text) => 1 + with_length(text.len()),
+            Value::Flag(_) => 2,
+            Value::Int(number) => 1 + varint_length(number.cast_unsigned()),
+        };
+        let length = 1 + with_length(name.len()) + 1 + with_length(value_length);
+        message.begin(number, length);
+        message.text(1, name);
+        message.begin(2, value_length);
+        match value {
+            Value::Text(text) => message.text(1, text),
+            Value::Flag(flag) => message.number(2, u64::from(*flag)),
+            // A negative number has all its 64 bits, as two's complement.
+            Value::Int(number) => message.number(3, number.cast_unsigned()),
+        }
     }
+}
+
+/// Returns how many bytes so many bytes take with their length before them.
+fn with_length(length: usize) -> usize {
+    length + varint_length(length as u64)
+}
+
+/// Returns how many bytes a number takes, seven bits in each.
+fn varint_length(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+/// How many bytes the length of a message probably takes. If that is wrong, the message is moved.
+#[derive(Debug, Clone, Copy)]
+enum LengthOf {
+    Part = 1,
+    Item = 2,
+    Group = 3,
 }
 
 /// A message as it is written.
@@ -157,9 +190,14 @@ impl Message {
     }
 
     fn bytes(&mut self, number: u32, bytes: &[u8]) {
-        self.tag(number, 2);
-        self.varint(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.begin(number, bytes.len());
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Writes what stands before so many bytes.
+    fn begin(&mut self, number: u32, length: usize) {
+        self.tag(number, 2);
+        self.varint(length as u64);
     }
 
     fn number(&mut self, number: u32, value: u64) {
@@ -177,17 +215,36 @@ impl Message {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// Writes a message within this one. Its length stands before it and is known only afterwards.
+    /// Writes a message of a few members within this one.
     fn message(&mut self, number: u32, fill: impl FnOnce(&mut Self)) {
+        self.long_message(number, LengthOf::Part, fill);
+    }
+
+    /// Writes a message within this one. Its length stands before it and is known only afterwards.
+    fn long_message(&mut self, number: u32, usual: LengthOf, fill: impl FnOnce(&mut Self)) {
         self.tag(number, 2);
+        let usual = usual as usize;
         let start = self.0.len();
-        // Most messages are shorter than 128 bytes: their length has one byte.
-        self.0.push(0);
+        let filled = start + usual;
+        self.0.resize(filled, 0);
         fill(self);
-        let length = self.0.len() - start - 1;
-        let mut prefix = Self::default();
-        prefix.varint(u64::try_from(length).unwrap_or(u64::MAX));
-        self.0.splice(start..=start, prefix.0);
+        let end = self.0.len();
+        let mut length = (end - filled) as u64;
+        let taken = varint_length(length);
+        if taken > usual {
+            self.0.resize(end + taken - usual, 0);
+        }
+        if taken != usual {
+            self.0.copy_within(filled..end, start + taken);
+            self.0.truncate(end + taken - usual);
+        }
+        for place in self.0.iter_mut().skip(start).take(taken - 1) {
+            *place = (length & 0x7f) as u8 | 0x80;
+            length >>= 7;
+        }
+        if let Some(place) = self.0.get_mut(start + taken - 1) {
+            *place = length as u8;
+        }
     }
 
     fn tag(&mut self, number: u32, wire: u32) {
@@ -207,6 +264,26 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_takes_the_bytes_that_it_needs_whatever_was_expected() {
+        for length in [0, 1, 127, 128, 300, 16_383, 16_384, 2_097_151, 2_097_152] {
+            for usual in [LengthOf::Part, LengthOf::Item, LengthOf::Group] {
+                let mut message = Message(vec![9]);
+                message.long_message(1, usual, |it| it.0.resize(it.0.len() + length, 7));
+                message.0.push(9);
+                let mut expected = Message(vec![9]);
+                expected.bytes(1, &vec![7; length]);
+                expected.0.push(9);
+                assert!(message.0 == expected.0, "{length}, {usual:?}");
+            }
+        }
+        for value in [0, 127, 128, 1 << 14, 1 << 63, u64::MAX] {
+            let mut message = Message::default();
+            message.varint(value);
+            assert_eq!(message.0.len(), varint_length(value), "{value}");
+        }
+    }
 
     #[test]
     fn numbers_and_lengths_are_varints() {

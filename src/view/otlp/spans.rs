@@ -49,19 +49,8 @@ impl Span<'_> {
     }
 }
 
-/// Returns the spans of what has ended, each once: turns, what has a home elsewhere, runs, calls.
-pub(super) fn spans<'s>(
-    session: &OtlpSession<'s, 's>,
-    facts: &Facts<'s>,
-    places: &Places<'s>,
-    policy: SpanPolicy,
-) -> Vec<Span<'s>> {
-    let mut all = Vec::new();
-    each_span(session, facts, places, policy, |span| all.push(span));
-    all
-}
-
-/// Passes each span to `each`, in the order of [`spans`].
+/// Passes to `each` the spans of what has ended, each once: turns, what has a home elsewhere, runs,
+/// calls.
 pub(super) fn each_span<'s>(
     session: &OtlpSession<'s, 's>,
     facts: &Facts<'s>,
@@ -94,9 +83,11 @@ pub(super) fn each_span<'s>(
             .for_each(&mut each);
     }
     let mut of_call = Vec::new();
-    for (call, place) in activity.calls.iter().zip(&places.calls) {
-        if call.state != CallState::Running && is_sent(place) {
-            facts.call(call, *place, &mut of_call);
+    for (at, call) in activity.calls.iter().enumerate() {
+        if call.state != CallState::Running
+            && let Some(place) = places.call(at).filter(is_sent)
+        {
+            facts.call(call, place, &mut of_call);
             of_call.drain(..).for_each(&mut each);
         }
     }
@@ -141,6 +132,11 @@ impl<'s> Facts<'s> {
     /// Returns the names of the session and of the conversation with its main thread or a subagent.
     pub(super) fn conversation(&self, agent: Option<&'s str>) -> Attributes<'s> {
         let mut its = Attributes::with_room();
+        self.put_conversation(&mut its, agent);
+        its
+    }
+
+    fn put_conversation(&self, its: &mut Attributes<'s>, agent: Option<&'s str>) {
         its.put(SESSION_ID, self.id);
         its.put(CONVERSATION_ID, agent.unwrap_or(self.id));
         its.put(AGENT_ID, agent);
@@ -148,7 +144,6 @@ impl<'s> Facts<'s> {
             PARENT_AGENT_ID,
             agent.and_then(|it| self.parents.get(it).copied()),
         );
-        its
     }
 
     fn label(&self, what: Option<&'s str>) -> Option<&'s str> {
@@ -204,7 +199,7 @@ impl<'s> Facts<'s> {
         let record = self.session.record;
         let mut its = Attributes::with_room();
         its.put(OPERATION, "invoke_agent");
-        its.put_all(&self.conversation(None));
+        self.put_conversation(&mut its, None);
         its.put(AGENT_NAME, record.agent_type.as_deref());
         its.put(PROMPT_ID, prompt_id);
         its.put_all(&self.of_session);
@@ -226,7 +221,7 @@ impl<'s> Facts<'s> {
         let ended = agent.end_of_run(run)?;
         let mut its = Attributes::with_room();
         its.put(OPERATION, "invoke_agent");
-        its.put_all(&self.conversation(Some(agent.agent_id)));
+        self.put_conversation(&mut its, Some(agent.agent_id));
         its.put(AGENT_NAME, agent.agent_type);
         its.put(PID, agent.pid);
         if agent.runs.len() == 1 {
@@ -290,7 +285,7 @@ impl<'s> Facts<'s> {
     pub(super) fn of_call(&self, call: &'s Call<'s>) -> Attributes<'s> {
         let mut its = Attributes::with_room();
         its.put(OPERATION, "execute_tool");
-        its.put_all(&self.conversation(call.agent_id));
+        self.put_conversation(&mut its, call.agent_id);
         its.put(TOOL_NAME, call.tool);
         its.put(CALL_ID, call.tool_use_id);
         its.put(PROMPT_ID, call.prompt_id);
