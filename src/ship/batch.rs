@@ -207,12 +207,17 @@ impl Packer {
             halt = self.send_all(outlet, Signal::Logs, &mut logs).err();
         }
         let mut is_open = true;
+        let mut sessions: Vec<(SessionKey, SessionCursor)> = Vec::new();
         let portions = std::mem::take(&mut self.portions);
-        let of = |(place, portion): (usize, Portion)| {
+        for (place, portion) in portions.into_iter().enumerate() {
+            // What is new since a mark counts only once the destination has all up to that mark.
+            let is_of_last = sessions.last().is_some_and(|(key, _)| *key == portion.key);
+            if is_of_last && !is_open {
+                continue;
+            }
             let [spans, logs] = [&spans, &logs].map(|kind| self.taken(place, &kind.pieces));
-            let is_whole = spans.is_whole && logs.is_whole;
-            is_open = is_whole;
-            let cursor = if is_whole && portion.is_last {
+            is_open = spans.is_whole && logs.is_whole;
+            let cursor = if is_open && portion.is_last {
                 SessionCursor {
                     has: portion.to,
                     under_way: None,
@@ -230,9 +235,8 @@ impl Packer {
                     }),
                 }
             };
-            (portion.key, cursor)
-        };
-        let sessions = portions.into_iter().enumerate().map(of).collect();
+            sessions.push((portion.key, cursor));
+        }
         (self.spans, self.logs) = (spans.cleared(), logs.cleared());
         Progress {
             sessions,
@@ -427,5 +431,119 @@ pub struct DryOutlet;
 impl Outlet for DryOutlet {
     fn deliver(&mut self, _batch: &Batch<'_>) -> Delivery {
         Delivery::Accepted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Failure;
+    use super::super::destination::SpansSetting;
+    use super::*;
+    use crate::model::SessionId;
+
+    /// Gives these answers, one after the other, and keeps what it was given.
+    #[derive(Debug)]
+    struct Scripted(Vec<Delivery>, Vec<String>);
+
+    impl Outlet for Scripted {
+        fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+            if let Batch::Otlp { body, .. } = batch {
+                self.1.push(String::from_utf8_lossy(body).into_owned());
+            }
+            self.0.remove(0)
+        }
+    }
+
+    fn mark(name: &str) -> Mark {
+        Mark {
+            facts: name.to_owned(),
+            ..Mark::default()
+        }
+    }
+
+    /// Packs two pieces of a session from mark `a` to `b`, and one from `b` to `c`.
+    fn packed() -> Packer {
+        let form = Form {
+            protocol: Protocol::OtlpJson,
+            signals: vec![Signal::Logs],
+            spans: SpansSetting::Auto,
+            batch: 1 << 20,
+        };
+        let id: SessionId = "s-1".parse().unwrap();
+        let portion = |has, to| Portion {
+            key: SessionKey::from(&id),
+            has: mark(has),
+            to: mark(to),
+            sent: Counts::default(),
+            is_last: false,
+        };
+        let mut packer = Packer::new(&form, false);
+        packer.begin(portion("a", "b"));
+        packer.push(ItemKind::Log, b"{\"all\":[1]}", 1);
+        packer.push(ItemKind::Log, b"{\"all\":[2,3]}", 2);
+        packer.end();
+        packer.begin(portion("b", "c"));
+        packer.push(ItemKind::Log, b"{\"all\":[4]}", 1);
+        packer.end();
+        packer
+    }
+
+    /// What is noted of a session: the mark that the destination has, the one under way, how much of it.
+    type Noted = (String, Option<(String, u64)>);
+
+    /// Returns what is noted, whether more may follow, and the requests.
+    fn noted(answers: Vec<Delivery>) -> (Vec<Noted>, bool, Vec<String>) {
+        let mut outlet = Scripted(answers, Vec::new());
+        let mut packer = packed();
+        let progress = packer.deliver(&mut outlet);
+        assert!(packer.is_empty() && packer.logs.bytes.is_empty());
+        let of = |(_, it): (SessionKey, SessionCursor)| {
+            let under_way = it.under_way.map(|it| (it.to.facts, it.sent.logs));
+            (it.has.facts, under_way)
+        };
+        let sessions = progress.sessions.into_iter().map(of).collect();
+        (sessions, progress.is_open, outlet.1)
+    }
+
+    fn refused() -> Delivery {
+        Delivery::Refused(Failure {
+            line: "no".to_owned(),
+            taken: 0,
+        })
+    }
+
+    #[test]
+    fn a_later_part_of_a_session_counts_only_if_the_earlier_one_is_there() {
+        let (sessions, is_open, sent) = noted(vec![Delivery::Accepted]);
+        let b = || "b".to_owned();
+        assert_eq!(sessions, [(b(), None), ("c".to_owned(), None)]);
+        assert!(is_open);
+        assert_eq!(sent, [r#"{"all":[1,2,3,4]}"#]);
+        // The whole is refused, then the first half of it, which is one piece.
+        let (sessions, is_open, sent) = noted(vec![refused(), refused(), Delivery::Accepted]);
+        assert_eq!(sessions, [("a".to_owned(), Some((b(), 0)))]);
+        assert!(!is_open);
+        assert_eq!(sent[1..], [r#"{"all":[1]}"#, r#"{"all":[2,3,4]}"#]);
+        let down = Delivery::Unreachable {
+            why: Failure {
+                line: "down".to_owned(),
+                taken: 0,
+            },
+            retry_after: None,
+        };
+        let (sessions, is_open, _) = noted(vec![down]);
+        assert_eq!(sessions, [("a".to_owned(), Some((b(), 0)))]);
+        assert!(!is_open);
+        // Only the last piece is refused: all before it is there.
+        let answers = vec![
+            refused(),
+            Delivery::Accepted,
+            refused(),
+            Delivery::Accepted,
+            refused(),
+        ];
+        let (sessions, _, _) = noted(answers);
+        let c = ("b".to_owned(), Some(("c".to_owned(), 0)));
+        assert_eq!(sessions, [(b(), None), c]);
     }
 }
