@@ -37,6 +37,11 @@ properties *args:
 torture *args:
     CCSESSION_TORTURE=full cargo test --release --locked --test it -- {{args}}
 
+# Kill `ship` 1,000 times while a collector fails and lies at random (some minutes)
+[group('check')]
+torture-ship:
+    CCSESSION_TORTURE=full cargo test --locked --test it -- ship::killed
+
 # Drive the real Claude Code client, offline, with the installed hooks (installs the client by npm)
 [group('check')]
 realclient *args:

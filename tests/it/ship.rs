@@ -3,10 +3,11 @@
 mod killed;
 mod state;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Stdio;
 
+use opentelemetry_proto::tonic::{logs, trace};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -242,6 +243,122 @@ fn the_status_says_how_far_behind_and_why() {
     assert_eq!(team["spans"], 3);
 }
 
+/// Adds to the settings of the destination that is written last.
+fn setting(sandbox: &Sandbox, line: &str) {
+    let config = sandbox.home().join(".config/ccsession/config.toml");
+    let settings = fs::read_to_string(&config).unwrap() + line + "\n";
+    fs::write(&config, settings).unwrap();
+}
+
+#[test]
+fn both_encodings_bring_the_same() {
+    let sandbox = play("c");
+    let (json, protobuf) = (Sink::new(), Sink::new());
+    destinations(&sandbox, &[("json", &json), ("protobuf", &protobuf)]);
+    setting(&sandbox, "protocol = \"http/protobuf\"");
+    setting(&sandbox, "signals = [\"traces\", \"logs\", \"metrics\"]");
+    let mut session = WrittenSession::begin(&sandbox, 1, NOVEMBER);
+    session.call(300);
+    session.end();
+    shipped(&sandbox);
+    let (json, protobuf) = (json.collected(), protobuf.collected());
+    assert_eq!(json.types.iter().collect::<Vec<_>>(), ["application/json"]);
+    let types: Vec<_> = protobuf.types.iter().collect();
+    assert_eq!(types, ["application/x-protobuf"]);
+    assert!(protobuf.spans.len() > 300 && protobuf.requests > 4);
+    assert_eq!(protobuf.metrics.len(), 1);
+    fn same<M>(one: &BTreeMap<String, Value>, other: &BTreeMap<String, Value>)
+    where
+        M: serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        assert!(one.keys().eq(other.keys()));
+        for (one, other) in one.values().zip(other.values()) {
+            let of = |item: &Value| serde_json::from_value::<M>(item.clone()).unwrap();
+            assert_eq!(of(one), of(other));
+        }
+    }
+    same::<trace::v1::Span>(&json.spans, &protobuf.spans);
+    same::<logs::v1::LogRecord>(&json.logs, &protobuf.logs);
+}
+
+#[test]
+fn a_dashboard_has_each_recorded_event_once_and_in_order() {
+    let sandbox = play("c");
+    let sink = Sink::new();
+    let url = sink.url();
+    let settings = format!("[ship.board]\nendpoint = \"{url}\"\nprotocol = \"observability\"\n");
+    let dir = sandbox.home().join(".config/ccsession");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("config.toml"), settings).unwrap();
+    let mut session = WrittenSession::begin(&sandbox, 1, NOVEMBER);
+    session.call(100);
+    session.end();
+    shipped(&sandbox);
+    let ids = |table: &str| {
+        let arguments = ["export", "--all", "--format", "jsonl", "--table", table];
+        let lines = sandbox.ccsession(arguments).stdout();
+        let of = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+        lines.lines().map(of).collect::<Vec<_>>()
+    };
+    let sessions = ids("sessions");
+    assert_eq!(sessions.len(), 2);
+    let events = sink.collected().events;
+    for its in &sessions {
+        let id = its["session_id"].as_str().unwrap();
+        let journal = sandbox
+            .state()
+            .join("sessions")
+            .join(id)
+            .join("events.jsonl");
+        let lines = fs::read_to_string(journal).unwrap();
+        let lines = lines.lines().filter(|line| !line.is_empty());
+        let recorded: Vec<Value> = lines.map(|it| serde_json::from_str(it).unwrap()).collect();
+        let sent = events.iter().filter(|event| event["session_id"] == id);
+        let kinds: Vec<&Value> = sent.map(|event| &event["hook_event_type"]).collect();
+        let expected: Vec<&Value> = recorded.iter().map(|event| &event["event"]).collect();
+        assert_eq!(kinds, expected);
+    }
+    let first = events
+        .iter()
+        .find(|event| event["session_id"] == *session.id);
+    let first = first.unwrap();
+    assert_eq!(first["hook_event_type"], "SessionStart");
+    assert_eq!(first["payload"]["source"], "startup");
+    assert_eq!(first["timestamp"], NOVEMBER * 1000);
+    assert_eq!(shipped(&sandbox), "board: nothing new\n");
+    assert_eq!(sink.collected().events.len(), events.len());
+    // What comes later is sent alone.
+    session.call(1);
+    shipped(&sandbox);
+    let more = sink.collected().events;
+    let kinds: Vec<&Value> = more[events.len()..]
+        .iter()
+        .map(|event| &event["hook_event_type"])
+        .collect();
+    assert_eq!(kinds, ["PreToolUse", "PostToolUse"]);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_certificate_of_an_authority_of_ones_own_is_accepted_and_only_with_it() {
+    let sandbox = Sandbox::new();
+    let sink = Sink::encrypted();
+    destinations(&sandbox, &[("team", &sink)]);
+    let mut session = WrittenSession::begin(&sandbox, 1, NOVEMBER);
+    session.call(3);
+    session.end();
+    let file = |name: &str| format!("{}/tests/data/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let authority = file("ca.pem");
+    // The certificate has not issued itself.
+    let refused = ship(&sandbox, &[]).env("SSL_CERT_FILE", file("server.pem"));
+    let said = refused.refused(1);
+    assert!(said.contains("the certificate of https://"), "{said}");
+    assert_eq!(sink.collected().requests, 0);
+    let said = ship(&sandbox, &[]).env("SSL_CERT_FILE", authority).stdout();
+    assert!(said.starts_with("team: sent 1 session, 4 spans"), "{said}");
+    assert_eq!(sink.collected().spans.len(), 4);
+}
+
 /// Edits the cursor of `team`.
 fn edit_cursor(sandbox: &Sandbox, from: &str, to: &str) {
     let path = sandbox.state().join("ship/team.jsonl");
@@ -404,9 +521,7 @@ fn metrics_are_sent_once_a_run_if_they_are_wanted() {
     let sandbox = Sandbox::new();
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);
-    let config = sandbox.home().join(".config/ccsession/config.toml");
-    let settings = fs::read_to_string(&config).unwrap() + "signals = [\"logs\", \"metrics\"]\n";
-    fs::write(&config, settings).unwrap();
+    setting(&sandbox, "signals = [\"logs\", \"metrics\"]");
     WrittenSession::begin(&sandbox, 1, NOVEMBER).end();
     shipped(&sandbox);
     shipped(&sandbox);

@@ -2,13 +2,18 @@
 //! collector has everything, and nothing twice.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{NOVEMBER, destinations, ship, shipped};
 use crate::support::Sandbox;
 use crate::support::sessions::WrittenSession;
 use crate::support::sink::{Answer, Sink};
 use crate::support::torture::by_form;
+
+/// How long a run may take to its first request, and then from one to the next. After a failure it
+/// waits for seconds, and shows nothing.
+const START: Duration = Duration::from_secs(2);
+const BETWEEN: Duration = Duration::from_millis(60);
 
 /// Random numbers, the same each time.
 struct Random(u64);
@@ -31,7 +36,7 @@ fn killed_at_any_moment_nothing_is_missing_and_nothing_there_twice() {
     destinations(&sandbox, &[("team", &sink)]);
     let mut random = Random(1);
     let mut answers = Random(2);
-    sink.answer(move || match answers.below(16) {
+    sink.answer(move || match answers.below(24) {
         0 => Answer::Status(500),
         1 => Answer::Later(429),
         2 => Answer::Later(503),
@@ -39,6 +44,11 @@ fn killed_at_any_moment_nothing_is_missing_and_nothing_there_twice() {
         4 => Answer::TakenInSilence,
         5 => Answer::TakenInPart,
         6 => Answer::Status(400),
+        7 => Answer::Hang,
+        8 => Answer::TakenAndDenied(500),
+        9 => Answer::TakenAndDenied(400),
+        10 => Answer::TakenWithPage,
+        11 => Answer::TakenAndBrokenOff,
         _ => Answer::Taken,
     });
     let mut sessions: Vec<WrittenSession> = (0..8)
@@ -47,22 +57,49 @@ fn killed_at_any_moment_nothing_is_missing_and_nothing_there_twice() {
     for session in &mut sessions {
         session.call(200);
     }
-    for _ in 0..by_form(40, 1000) {
+    let kills = by_form(40, 1000);
+    let mut amid = 0;
+    for kill in 0..kills {
+        let before = sink.asked();
         let mut run = ship(&sandbox, &[]);
         run.command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let mut child = run.command.spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(random.below(60_000)));
+        // Some are killed at any time, and most after some requests, or when nothing happens any more.
+        let requests = usize::try_from(random.below(4)).unwrap();
+        let mut last = (Instant::now(), before);
+        while child.try_wait().unwrap().is_none() {
+            let asked = sink.asked();
+            if asked != last.1 {
+                last = (Instant::now(), asked);
+            }
+            let patience = if asked == before { START } else { BETWEEN };
+            if asked - before >= requests || last.0.elapsed() > patience {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        std::thread::sleep(Duration::from_micros(random.below(3_000)));
+        let is_early = child.try_wait().unwrap().is_none();
         let _ = child.kill();
         child.wait().unwrap();
-        for session in &mut sessions {
-            if random.below(3) == 0 {
-                session.call(i64::try_from(random.below(20)).unwrap());
-            }
-        }
+        amid += usize::from(is_early && sink.asked() > before);
+        // There is always something new, and now and then several batches of it.
+        let at = usize::try_from(random.below(8)).unwrap();
+        let calls = if kill % 20 == 19 {
+            100
+        } else {
+            1 + random.below(3)
+        };
+        sessions[at].call(i64::try_from(calls).unwrap());
     }
+    // Otherwise the kills would all have been too early or too late to show anything.
+    assert!(
+        amid * 20 >= kills,
+        "{amid} of {kills} were amid the sending"
+    );
     sessions.iter().for_each(WrittenSession::end);
     sink.answer(|| Answer::Taken);
     shipped(&sandbox);
