@@ -224,6 +224,11 @@ bench-promises *args:
 bench-growth *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench growth --target {{host}} -- {{args}}
 
+# Ship a million events to a collector that forgets, against `cat | curl` (SESSIONS, --protocol, --compression, --repeat N)
+[group('measure')]
+bench-ship *args:
+    CCSESSION_BIN_DIR=$(./install.sh --build-only) benches/ship.py {{args}}
+
 # Search for texts that hold the redactor up, by a grammar of pieces (--texts N, --seed N, --no-budget)
 [group('measure')]
 redactor *args:

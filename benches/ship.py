@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
 """Sends 1,000,000 events to a collector on this machine that reads and forgets, and compares: the time with that of
 `cat journals | curl --data-binary @-`, once for the bytes of the journals and once for the bytes that `ship` sent, and the
-largest resident memory. SIZE sessions of 1,000 events each (default 1,000); --protocol, --compression as in the settings."""
+largest resident memory. SIZE sessions of 1,000 events each (default 1,000); --protocol, --compression as in the settings.
+On a busy machine, compare the seconds of a processor, which are of both sides without the collector.
+
+With --hook, it measures instead how long `post-tool-use` takes while `ship --follow` sends what it records and while nothing
+does, as ratios to a static C program that does nothing, in turn (needs cc)."""
 
 import argparse
 import os
 import random
+import resource
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -105,9 +111,17 @@ class Collector(threading.Thread):
 
 
 def timed(command, **more):
-    began = time.monotonic()
+    """Returns how long it took, by the clock and in seconds of a processor."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(command, check=True, **more)
-    return time.monotonic() - began
+    took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def best(measure, repeat):
+    """Returns the least of each of two numbers."""
+    times = [measure() for _ in range(repeat)]
+    return min(took for took, _ in times), min(busy for _, busy in times)
 
 
 def main():
@@ -117,11 +131,12 @@ def main():
     parser.add_argument("--protocol", default="http/json")
     parser.add_argument("--compression", default="none")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--hook", type=int, metavar="ROUNDS", help="measure the hook beside `ship --follow`")
     args = parser.parse_args()
     program = os.environ.get("CCSESSION_BIN_DIR", "target/installed") + "/ccsession"
     place = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     try:
-        run(args, program, place)
+        beside(args, program, place) if args.hook else run(args, program, place)
     finally:
         shutil.rmtree(place)
 
@@ -147,22 +162,85 @@ def run(args, program, place):
         _, status, usage = os.wait4(child.pid, 0)
         if status != 0:
             sys.exit(f"ship failed: {status}")
-        times.append(time.monotonic() - began)
+        times.append((time.monotonic() - began, usage.ru_utime + usage.ru_stime))
         memory = max(memory, usage.ru_maxrss)
         sent = collector.bytes
     journals = f"find {state}/sessions -name events.jsonl -print0 | sort -z | xargs -0 cat"
     curl = f"curl -sS -o /dev/null -H 'content-type: application/json' --data-binary @- {url}/v1/traces"
-    of_journals = min(timed(["sh", "-c", f"{journals} | {curl}"]) for _ in range(args.repeat))
+    of_journals = best(lambda: timed(["sh", "-c", f"{journals} | {curl}"]), args.repeat)
     size = int(subprocess.run(["sh", "-c", f"{journals} | wc -c"], check=True, stdout=subprocess.PIPE).stdout)
-    best = min(times)
+    ship = min(took for took, _ in times), min(busy for _, busy in times)
     print(f"{events:,} events, {size / 1e6:.0f} MB of journals; {args.protocol}, {sent / 1e6:.0f} MB sent")
-    print(f"ship: {best:.2f} s (of {', '.join(f'{it:.2f}' for it in times)}), {memory / 1024:.0f} MiB of memory")
-    print(f"cat journals | curl: {of_journals:.2f} s, ship takes {best / of_journals:.1f} times as long")
+    print(f"ship: {ship[0]:.2f} s (of {', '.join(f'{took:.2f}' for took, _ in times)}), {ship[1]:.2f} s of a processor, "
+          f"{memory / 1024:.0f} MiB of memory")
+    compare("cat journals | curl", ship, of_journals)
     # curl holds all that it sends in memory, and takes no two gigabytes.
     pieces = [min(1 << 29, sent - at) for at in range(0, sent, 1 << 29)]
     same = "; ".join(f"head -c {size} /dev/zero | tr '\\0' x | {curl}" for size in pieces)
-    of_same = min(timed(["sh", "-c", same]) for _ in range(args.repeat))
-    print(f"as many bytes as were sent | curl: {of_same:.2f} s, ship takes {best / of_same:.1f} times as long")
+    compare("as many bytes as were sent | curl", ship, best(lambda: timed(["sh", "-c", same]), args.repeat))
 
 
-main()
+def compare(what, ship, other):
+    print(f"{what}: {other[0]:.2f} s, {other[1]:.2f} s of a processor; ship takes {ship[0] / other[0]:.1f} times as long, "
+          f"{ship[1] / other[1]:.1f} times as much of a processor")
+
+
+def beside(args, program, place):
+    """Measures the hook while `ship --follow` runs and while it does not, in blocks, and the empty program with each."""
+    state, home = place + "/state", place + "/home"
+    os.makedirs(home + "/.config/ccsession")
+    os.makedirs(place + "/pointers", mode=0o700)
+    nop = place + "/nop"
+    subprocess.run(["cc", "-O2", "-static", "-o", nop, os.path.dirname(os.path.abspath(__file__)) + "/nop.c"], check=True)
+    collector = Collector()
+    collector.start()
+    write(home + "/.config/ccsession/config.toml", f'[ship.bench]\nendpoint = "http://127.0.0.1:{collector.port}"\n')
+    env = {"HOME": home, "PATH": os.environ["PATH"], "CCSESSION_STATE_DIR": state, "CCSESSION_POINTER_DIR": place + "/pointers"}
+    common = ('{"session_id":"0a000000-0000-4000-8000-000000000001","cwd":"/tmp","hook_event_name":"%s",%s}')
+    start = common % ("SessionStart", '"source":"startup"')
+    call = common % ("PostToolUse", '"tool_name":"Bash","tool_use_id":"toolu_%s","tool_input":{"command":"make test","description":'
+                     '"Run the tests"},"tool_response":{"stdout":"ok"},"duration_ms":12')
+    hooks = os.path.dirname(program)
+    subprocess.run([hooks + "/session-start"], env=env, input=start.encode(), check=True)
+
+    def once(what, number):
+        reading, writing = os.pipe()
+        os.write(writing, (call % number).encode())
+        os.close(writing)
+        began = time.perf_counter()
+        pid = os.posix_spawn(what, [what], env, file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0)])
+        status = os.waitpid(pid, 0)[1]
+        took = time.perf_counter() - began
+        os.close(reading)
+        if status != 0:
+            sys.exit(f"{what} failed: {status}")
+        return took
+
+    hook, rounds, block = hooks + "/post-tool-use", args.hook, 50
+    times = {(what, follows): [] for what in (nop, hook) for follows in (False, True)}
+    for number in range(0, rounds, block):
+        for follows in (False, True):
+            follower = subprocess.Popen([program, "ship", "--follow"], env=env, stdout=subprocess.DEVNULL) if follows else None
+            if follower:
+                time.sleep(0.5)
+            for at in range(block):
+                for what in (nop, hook):
+                    times[what, follows].append(once(what, f"{follows}_{number + at}"))
+            if follower:
+                follower.terminate()
+                follower.wait()
+    with open(state + "/sessions/0a000000-0000-4000-8000-000000000001/events.jsonl", encoding="utf-8") as file:
+        recorded = sum("PostToolUse" in line for line in file)
+    if recorded != 2 * len(times[hook, True]):
+        sys.exit(f"{recorded} events were recorded")
+    ratios = []
+    for follows in (False, True):
+        empty, its = (statistics.median(times[what, follows]) for what in (nop, hook))
+        ratios.append(its / empty)
+        print(f"{'with' if follows else 'without'} ship --follow: {its * 1e6:.0f} us, the empty program {empty * 1e6:.0f} us: {its / empty:.3f}")
+    print(f"{len(times[hook, True])} rounds each, {collector.bytes / 1e6:.1f} MB sent meanwhile; "
+          f"the ratio is {(ratios[1] / ratios[0] - 1) * 100:+.1f} % with it")
+
+
+if __name__ == "__main__":
+    main()
