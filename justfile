@@ -73,6 +73,11 @@ realclient-settings *args:
 fleet-collector *args: programs
     CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" tests/fleet/collector {{args}}
 
+# Ship simulated machines through a real collector into MLflow and Phoenix, and compare (installs 2 GB by pip, into target/tools)
+[group('check')]
+fleet-stores *args: programs
+    CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" tests/fleet/trace-stores {{args}}
+
 # Compare what is made of the transcripts in DIR with an independent count (copied; nothing in DIR is changed)
 [group('check')]
 corpus dir *args:
