@@ -7,10 +7,13 @@
 //! ```
 //!
 //! Each text repeats a few random pieces of the beginnings that rules look for. It is redacted
-//! twice, and the second time must change nothing. For one text in eight, the time per byte is
-//! measured on 16 KiB of it. The slowest are measured five times again before they are judged,
-//! because other work on the machine may have delayed them. The slowest of all is then measured at
-//! 64 MiB.
+//! twice, and the second time must change nothing. Then the time per byte is measured on a few
+//! repetitions of it. A text that is among the slowest is measured again at once, because other
+//! work on the machine may have delayed it.
+//!
+//! In the end the slowest are measured on more repetitions, in turns with texts of which the median
+//! is the median: so both suffer alike from what else the machine does. The slowest of all is then
+//! measured at 64 MiB. Times are of the processor. Memory does not grow with the number of texts.
 
 #![allow(
     clippy::disallowed_methods,
@@ -26,22 +29,31 @@
 #[path = "../tests/data/redaction/grammar.rs"]
 mod grammar;
 
+use std::collections::HashMap;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use ccsession::model::redact::{Redactor, redact};
 
 /// The most pieces of a text.
 const PIECES: u64 = 16;
-/// The length of a measured text, in bytes.
+/// The length of a text that is measured to find the slowest, in bytes.
+const SHORT: usize = 1 << 10;
+/// How often such a text is measured before its time counts.
+const TIMES: usize = 5;
+/// The length of a text whose time is judged, in bytes.
 const LENGTH: usize = 16 << 10;
-/// One text in this many is measured.
-const MEASURED: u64 = 8;
-/// How many of the slowest are measured again.
-const AGAIN: usize = 200;
+/// How often each of those is measured.
+const ROUNDS: usize = 20;
+/// How many of the slowest are judged.
+const SLOWEST: usize = 200;
+/// How many texts have the median that the slowest are compared with.
+const SAMPLE: u64 = 1000;
 /// The highest time per byte, as a multiple of the median.
 const MOST: f64 = 4.0;
 /// The longest time for 64 MiB of the slowest text, in seconds.
@@ -99,8 +111,8 @@ struct Found {
 
 fn search(texts: u64, seed: u64) -> Found {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut times: Vec<f64> = Vec::new();
-    let mut slowest: Vec<(f64, String)> = Vec::new();
+    let mut sample: Vec<(f64, String)> = Vec::new();
+    let mut slowest = Slowest::default();
     let mut changed_again = Vec::new();
     for number in 0..texts {
         let pieces = 1 + random.below(PIECES);
@@ -108,39 +120,86 @@ fn search(texts: u64, seed: u64) -> Found {
             .map(|_| grammar::TOKENS[random.below(grammar::TOKENS.len() as u64) as usize])
             .collect();
         let once = redact(&text).into_owned();
-        if redact(&once) != once {
+        if redact(&once) != once && changed_again.len() < SLOWEST {
             changed_again.push(text.clone());
         }
-        if number % MEASURED != 0 {
-            continue;
+        if number % (texts / SAMPLE).max(1) == 0 {
+            sample.push((f64::MAX, text.clone()));
         }
-        let long = text.repeat(LENGTH / text.len() + 1);
-        let time = seconds(&long) * 1e9 / long.len() as f64;
-        times.push(time);
-        slowest.push((time, text));
-        if slowest.len() > 2 * AGAIN {
-            slowest.sort_by(|a, b| b.0.total_cmp(&a.0));
-            slowest.truncate(AGAIN);
-        }
+        slowest.measure(text);
     }
-    for (time, text) in &mut slowest {
-        let long = text.repeat(LENGTH / text.len() + 1);
-        let again = (0..5).map(|_| seconds(&long) * 1e9 / long.len() as f64);
-        *time = again.fold(*time, f64::min);
+    let mut slowest: Vec<(f64, String)> = slowest
+        .times
+        .into_keys()
+        .map(|text| (f64::MAX, text))
+        .collect();
+    for _ in 0..ROUNDS {
+        for (time, text) in slowest.iter_mut().chain(&mut sample) {
+            *time = time.min(nanoseconds(&repeated(text, LENGTH)));
+        }
     }
     slowest.sort_by(|a, b| b.0.total_cmp(&a.0));
-    times.sort_by(f64::total_cmp);
+    sample.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let median = sample.get(sample.len() / 2).map(|(time, _)| *time);
     Found {
         changed_again,
-        median: times.get(times.len() / 2).copied().unwrap_or_default(),
+        median: median.unwrap_or_default(),
         slowest,
     }
 }
 
+/// The slowest texts so far, each once, with its time per byte in nanoseconds.
+#[derive(Default)]
+struct Slowest {
+    times: HashMap<String, f64>,
+    /// What is not slower than this is not among them.
+    bar: f64,
+}
+
+impl Slowest {
+    fn measure(&mut self, text: String) {
+        // A text of few pieces comes again and again.
+        if self.times.contains_key(&text) {
+            return;
+        }
+        let long = repeated(&text, SHORT);
+        let mut time = f64::MAX;
+        for _ in 0..TIMES {
+            time = time.min(nanoseconds(&long));
+            if time <= self.bar {
+                return;
+            }
+        }
+        self.times.insert(text, time);
+        if self.times.len() >= 2 * SLOWEST {
+            let mut times: Vec<f64> = self.times.values().copied().collect();
+            times.sort_by(f64::total_cmp);
+            self.bar = times[times.len() - SLOWEST];
+            self.times.retain(|_, time| *time > self.bar);
+        }
+    }
+}
+
+fn repeated(text: &str, length: usize) -> String {
+    text.repeat(length / text.len() + 1)
+}
+
+/// Returns the time per byte.
+fn nanoseconds(text: &str) -> f64 {
+    seconds(text) * 1e9 / text.len() as f64
+}
+
+/// Returns the processor time in which `text` is redacted: other work on the machine counts only as far as it takes
+/// the caches.
 fn seconds(text: &str) -> f64 {
-    let started = Instant::now();
+    let started = processor_time();
     black_box(Redactor::default().text(black_box(text)));
-    started.elapsed().as_secs_f64()
+    (processor_time() - started).as_secs_f64()
+}
+
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Times source text of the libraries that cargo has unpacked on this machine.
