@@ -49,7 +49,9 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
-    if let Some(path) = args.path.as_deref().filter(|path| is_bundle(path)) {
+    if let Some(path) = args.path.as_deref()
+        && is_bundle(path)?
+    {
         return bundle::import(context, &args, path);
     }
     let config = context.config()?;

@@ -48,9 +48,18 @@ pub struct StagedBundle {
 }
 
 /// Returns whether the file at `path` begins as a bundle does. A transcript does not.
-pub fn is_bundle(path: &Path) -> bool {
-    file::look(path).is_ok_and(|found| found.is_some_and(|it| !it.is_dir()))
-        && file::beginning(path, MAGIC.len()).is_ok_and(|bytes| bytes == MAGIC)
+///
+/// # Errors
+/// [`Error::Io`] if the system does not let it be looked at.
+pub fn is_bundle(path: &Path) -> crate::store::Result<bool> {
+    if file::look(path)?.is_none_or(|found| found.is_dir()) {
+        return Ok(false);
+    }
+    match file::beginning(path, MAGIC.len()) {
+        Ok(bytes) => Ok(bytes == MAGIC),
+        Err(err @ Error::Io { .. }) => Err(err),
+        Err(_) => Ok(false),
+    }
 }
 
 impl StagedBundle {
