@@ -11,7 +11,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::model::text::escaped_json;
 
@@ -42,8 +42,8 @@ const ALWAYS: [(HeaderName, &str); 6] = [
 #[derive(Debug)]
 pub(super) enum AnswerBody {
     Text(Option<Bytes>),
-    /// What is sent here until the other end is dropped.
-    Stream(mpsc::Receiver<Bytes>),
+    /// What is sent here until the other end is dropped, or nothing more comes from there.
+    Stream(mpsc::Receiver<Bytes>, oneshot::Receiver<()>),
 }
 
 impl Body for AnswerBody {
@@ -56,7 +56,10 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match self.get_mut() {
             Self::Text(text) => Poll::Ready(text.take()),
-            Self::Stream(events) => events.poll_recv(task),
+            Self::Stream(events, ended) => match events.poll_recv(task) {
+                Poll::Pending => Pin::new(ended).poll(task).map(|_| None),
+                next => next,
+            },
         };
         next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
@@ -68,7 +71,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(..) => SizeHint::default(),
         }
     }
 }

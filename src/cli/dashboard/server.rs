@@ -1,6 +1,8 @@
 //! Listens, and serves each connection within the limits, until a signal ends it.
 
 use std::io;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::handler::Server;
 use super::patience::Patient;
 use super::peer::Peer;
+use super::threads;
 use crate::store::file;
 
 /// How long to wait before connections are accepted again, if the system refused.
@@ -45,10 +48,12 @@ pub(super) fn serve_until_signal(
     listener: Listener,
     ready: impl FnOnce(&Server),
 ) -> io::Result<i32> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // A thread for the tasks. If one of them panics, it stops there, and another thread has the rest.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let signal = runtime.block_on(async {
         let (sender, mut signals) = mpsc::channel(1);
         for kind in [
             SignalKind::interrupt(),
@@ -79,7 +84,10 @@ pub(super) fn serve_until_signal(
         accepting.abort();
         let _ = timeout(LAST_WORK, server.workers.all_done()).await;
         Ok(signal)
-    })
+    });
+    // Nobody waits for a thread that stopped.
+    runtime.shutdown_background();
+    signal
 }
 
 async fn accept_on_port(server: Arc<Server>, listener: TcpListener) {
@@ -125,17 +133,24 @@ async fn after_refusal(err: &io::Error) {
     }
 }
 
-/// Serves a connection if there is a place for it.
+/// Serves a connection if there is a place for it. A panic ends this connection.
 fn admit<S>(server: &Arc<Server>, places: &Arc<Semaphore>, stream: S, peer: Peer)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
 {
     let server = Arc::clone(server);
     match Arc::clone(places).try_acquire_owned() {
-        Ok(place) => drop(tokio::spawn(async move {
-            let _place = place;
-            serve(server, stream, peer).await;
-        })),
+        Ok(place) => {
+            let same = stream.as_fd().try_clone_to_owned();
+            let close = move || {
+                drop(place);
+                // Whichever kind of socket it is, it is shut down in the same way.
+                if let Ok(same) = same.map(std::net::TcpStream::from) {
+                    let _ = same.shutdown(Shutdown::Both);
+                }
+            };
+            threads::spawn(serve(server, stream, peer), close);
+        }
         Err(_) => say_last(stream, TOO_MANY),
     }
 }
@@ -154,6 +169,8 @@ where
     let peer = Arc::new(peer);
     let io = TokioIo::new(Patient::new(stream, limits.stalled));
     let service = service_fn(move |request| {
+        #[cfg(test)]
+        tests::panic_if_asked(&request);
         let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
         async move { Ok::<_, std::convert::Infallible>(server.answer(request, &peer).await) }
     });
@@ -194,14 +211,45 @@ mod tests {
         std::thread::spawn(move || {
             let guard = Guard::new(Door::Port(port)).unwrap();
             sender.send(guard.token.as_str().to_owned()).unwrap();
-            let runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = { runtime }.enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
                 let server = Arc::new(Server::new(guard, limits));
-                accept_on_port(server, TcpListener::from_std(listener).unwrap()).await;
+                let listener = TcpListener::from_std(listener).unwrap();
+                let _ = tokio::spawn(accept_on_port(server, listener)).await;
             });
         });
         (port, token.recv().unwrap())
+    }
+
+    /// Stands for a defect in what a connection does.
+    pub(super) fn panic_if_asked<T>(request: &hyper::Request<T>) {
+        assert_ne!(request.uri().path(), "/defect");
+    }
+
+    #[test]
+    fn a_panic_ends_its_connection_and_no_other() {
+        let (port, token) = start(Limits {
+            connections: 2,
+            ..Limits::USUAL
+        });
+        let head = format!("Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n");
+        let mut stream = connect(port);
+        let open = format!("GET /api/events HTTP/1.1\r\n{head}\r\n");
+        stream.write_all(open.as_bytes()).unwrap();
+        let mut begun = [0; 15];
+        stream.read_exact(&mut begun).unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200 OK");
+        // As often as there are places, and more: each gives its place back.
+        for _ in 0..5 {
+            let answer = send(port, &format!("GET /defect HTTP/1.1\r\n{head}\r\n"));
+            assert_eq!(answer, "");
+            let close = "Connection: close\r\n\r\n";
+            let answer = send(port, &format!("GET / HTTP/1.1\r\n{head}{close}"));
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        let mut more = [0; 15];
+        stream.read_exact(&mut more).unwrap();
     }
 
     fn connect(port: u16) -> TcpStream {

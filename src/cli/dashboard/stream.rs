@@ -5,12 +5,13 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::answer::{Answer, AnswerBody, answer};
 use super::feed::{Feed, FeedEvent, Listening, first_of};
 use super::limits::Limits;
+use super::threads;
 
 /// How many events may wait for a slow reader. The system keeps some more in the connection.
 const WAITING: usize = 2;
@@ -26,12 +27,16 @@ pub(super) fn events(
     place: OwnedSemaphorePermit,
 ) -> Answer {
     let (sender, receiver) = mpsc::channel(WAITING);
-    tokio::spawn(async move {
-        let _place = place;
+    let (end, ended) = oneshot::channel();
+    let body = async move {
         // Nobody needs to know why: the stream ends, and a browser asks again.
         let _ = pass_on(&feed, listening, &sender, limits).await;
+    };
+    threads::spawn(body, move || {
+        drop(place);
+        let _ = end.send(());
     });
-    let body = AnswerBody::Stream(receiver);
+    let body = AnswerBody::Stream(receiver, ended);
     answer(StatusCode::OK, "text/event-stream; charset=utf-8", body)
 }
 

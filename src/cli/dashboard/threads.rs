@@ -1,20 +1,35 @@
-//! Threads for work that must not hold up the server: reading files, folding, searching.
+//! Threads for work that must not hold up the server: reading files, folding, searching. And the tasks
+//! of the server itself.
 //!
-//! A defect in such work must not end the server. The installed programs do not unwind after a panic,
-//! they abort. So the thread is stopped for ever where the panic is reported, before that happens.
+//! A defect in either must not end the server. The installed programs do not unwind after a panic,
+//! they abort. So the thread is stopped for ever where the panic is reported, before that happens. If
+//! it runs tasks, another one takes over the rest of them.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, Once};
+use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::cli::output;
 use crate::store::reason;
 
+/// Whether a thread that panicked stands still: where a panic would end the process. In tests it does
+/// so for a while, although there it would not.
+const STANDS_STILL: bool = cfg!(any(panic = "abort", test));
+
 thread_local! {
-    /// What to do if this thread panics. Only threads of this module have it.
-    static AT_PANIC: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    /// What to do if this thread panics. Only threads and tasks of this module have it.
+    static AT_PANIC: RefCell<Option<AtPanic>> = const { RefCell::new(None) };
+}
+
+struct AtPanic {
+    act: Box<dyn FnOnce() + Send>,
+    /// The thread has other tasks, too.
+    is_task: bool,
 }
 
 /// Starts a thread. If `body` panics, `at_panic` is called, and the thread stands still from then on.
@@ -29,7 +44,10 @@ pub(super) fn start(
     stop_panicking_threads();
     let thread = thread::Builder::new().name(name.to_owned());
     let started = thread.spawn(move || {
-        AT_PANIC.set(Some(Box::new(at_panic)));
+        AT_PANIC.set(Some(AtPanic {
+            act: Box::new(at_panic),
+            is_task: false,
+        }));
         body();
         AT_PANIC.set(None);
     });
@@ -39,25 +57,70 @@ pub(super) fn start(
     })
 }
 
+/// Starts a task of the server. If it panics, `at_panic` is called, and the task stands still from then
+/// on. What `at_panic` has is kept until the task ends, and dropped in both cases.
+///
+/// The runtime must have threads of its own.
+pub(super) fn spawn(
+    body: impl Future<Output = ()> + Send + 'static,
+    at_panic: impl FnOnce() + Send + 'static,
+) {
+    stop_panicking_threads();
+    drop(tokio::spawn(Contained {
+        body: Box::pin(body),
+        at_panic: Some(Box::new(at_panic)),
+    }));
+}
+
+/// A task that has `at_panic` done if it panics.
+struct Contained<F> {
+    body: Pin<Box<F>>,
+    at_panic: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl<F: Future> Future for Contained<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
+        let act = self.at_panic.take();
+        AT_PANIC.set(act.map(|act| AtPanic { act, is_task: true }));
+        let polled = self.body.as_mut().poll(task);
+        self.at_panic = AT_PANIC.take().map(|at_panic| at_panic.act);
+        polled
+    }
+}
+
 fn stop_panicking_threads() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let at_panic = AT_PANIC.try_with(|it| it.try_borrow_mut().ok()?.take());
-            let Ok(Some(at_panic)) = at_panic else {
+            let Ok(Some(AtPanic { act, is_task })) = at_panic else {
                 return usual(panic);
             };
             let place = panic.location().map(ToString::to_string);
             let place = place.unwrap_or_default();
             output::complain(&format!("internal error at {place}; please report it"));
-            at_panic();
-            // Where a panic unwinds, the thread ends now.
-            while cfg!(panic = "abort") {
-                thread::park();
+            act();
+            // Where a panic unwinds, the thread or the task ends now.
+            match (STANDS_STILL, is_task) {
+                (false, _) => {}
+                (true, false) => stand_still(),
+                (true, true) => tokio::task::block_in_place(stand_still),
             }
         }));
     });
+}
+
+fn stand_still() {
+    // What runs the tests waits for a panic that is being reported.
+    if cfg!(test) {
+        return thread::park_timeout(Duration::from_secs(1));
+    }
+    loop {
+        thread::park();
+    }
 }
 
 /// Why work gave no result.
@@ -135,6 +198,38 @@ mod tests {
             assert_eq!(block_on(workers.run(move || number)), Ok(number));
         }
         block_on(workers.all_done());
+    }
+
+    #[test]
+    fn a_task_that_panics_stands_still_and_the_others_go_on() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            for number in 0..3 {
+                let (tell, told) = oneshot::channel();
+                let defect = async {
+                    tokio::task::yield_now().await;
+                    panic!("as a defect in this test does");
+                };
+                spawn(defect, move || {
+                    let _ = tell.send(number);
+                });
+                assert_eq!(told.await, Ok(number));
+                let (tell, told) = oneshot::channel();
+                let other = async move {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    let _ = tell.send(number);
+                };
+                let (kept, gone) = oneshot::channel::<()>();
+                spawn(other, move || drop(kept));
+                assert_eq!(told.await, Ok(number));
+                assert!(gone.await.is_err(), "dropped with the task");
+            }
+        });
+        runtime.shutdown_background();
     }
 
     #[test]
