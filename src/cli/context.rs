@@ -10,6 +10,7 @@ use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
 use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder, when};
 use crate::store::config::{Complaint, LoadedConfig, load};
+use crate::store::file::{self, Meta};
 use crate::store::journal::Damage;
 use crate::store::{
     Decompressor, Environment, Error, History, Host, MachineHash, Places, SessionDir, StateDir,
@@ -53,6 +54,12 @@ impl Context {
             }
         }
         Ok(loaded)
+    }
+
+    /// Returns what changes if the file of the settings does; `None` without one.
+    pub(super) fn settings_meta(&self) -> Option<Meta> {
+        let path = file::canonical(self.places.config.as_deref()?).ok()?;
+        Some(file::look(&path).ok()??.meta)
     }
 
     /// Returns the state directory, or `None` if nothing was recorded yet. It is an error if that

@@ -14,6 +14,7 @@ use crate::cli::board::{BoardSessions, Observer};
 use crate::cli::context::Context;
 use crate::cli::hints;
 use crate::model::{SessionId, Timestamp};
+use crate::store::file::Meta;
 use crate::store::{StateDir, clock};
 
 /// The shortest time between two looks.
@@ -68,6 +69,8 @@ struct BoardSource<'a> {
     /// The state directory, once it exists.
     state: &'a OnceCell<StateDir>,
     observer: Option<Observer<'a>>,
+    /// What the settings were like before the observer was created.
+    settings: Option<Meta>,
     sessions: BoardSessions,
     rows: BTreeMap<SessionId, BoardRow>,
     fault: Option<String>,
@@ -82,6 +85,7 @@ impl<'a> BoardSource<'a> {
             context,
             state,
             observer: None,
+            settings: None,
             sessions: BoardSessions::default(),
             rows: BTreeMap::new(),
             fault: None,
@@ -108,8 +112,13 @@ impl<'a> BoardSource<'a> {
         Ok(true)
     }
 
-    /// Creates the observer once anything was recorded.
+    /// Creates the observer once anything was recorded, and again if the settings have changed.
     fn begin(&mut self) -> anyhow::Result<()> {
+        let settings = self.context.settings_meta();
+        if settings != self.settings {
+            self.observer = None;
+            self.settings = settings;
+        }
         if self.observer.is_none()
             && let Some(state) = self.context.state()?
         {

@@ -111,6 +111,33 @@ fn the_board_follows_what_sessions_do() {
 }
 
 #[test]
+fn settings_reach_the_board_while_it_is_shown() {
+    let sandbox = Sandbox::new();
+    begin(&sandbox, "s-1", "Speed up the search");
+    let dashboard = Dashboard::start(&sandbox);
+    let mut listening = dashboard.listen("/api/events");
+    let (_, board) = listening.next();
+    assert_eq!(board["sessions"][0]["title"], "Speed up the search");
+    // Many keep their settings elsewhere, and link to them.
+    let elsewhere = sandbox.path("dotfiles.toml");
+    let write = |text: &str| fs::write(&elsewhere, text).unwrap();
+    write("capture = \"metadata\"\n");
+    let config = sandbox.path("home").join(".config/ccsession/config.toml");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &config).unwrap();
+    listening.until(|_, rows| rows["changed"][0]["title"] == Value::Null);
+    write("capture = \"everything\"\n");
+    listening.until(|_, rows| {
+        let fault = rows["fault"].as_str();
+        rows["live"] == false && fault.is_some_and(|fault| fault.contains("capture"))
+    });
+    fs::remove_file(&config).unwrap();
+    listening.until(|_, rows| {
+        rows["live"] == true && rows["changed"][0]["title"] == "Speed up the search"
+    });
+}
+
+#[test]
 fn a_program_that_only_asks_sees_the_present() {
     let sandbox = Sandbox::new();
     begin(&sandbox, "s-1", "Speed up the search");
