@@ -17,7 +17,7 @@ use super::status::{Status, refusal};
 use super::timeline::here;
 use crate::model::SessionId;
 use crate::model::text::escaped;
-use crate::store::write::{Durability, replace};
+use crate::store::write::{Durability, replace_beside_others};
 use crate::store::{StateDir, file, shown};
 use crate::view::page::{PageData, PageMode, document};
 
@@ -187,7 +187,7 @@ fn write(path: &Path, html: &str) -> Result<()> {
             return Err(refusal(Status::Failed, text));
         }
     }
-    replace(path, html.as_bytes(), Durability::Synced)?;
+    replace_beside_others(path, html.as_bytes(), Durability::Synced)?;
     Ok(())
 }
 

@@ -435,7 +435,7 @@ impl Cursor {
     }
 
     fn rewrite(&mut self) -> Result<(), Error> {
-        write::replace(&self.path, &self.state.encode(), Durability::Synced)?;
+        write::replace_beside_others(&self.path, &self.state.encode(), Durability::Synced)?;
         self.state.lines = self.state.sessions.len() + 2;
         Ok(())
     }

@@ -188,6 +188,18 @@ fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
     rustix::fs::linkat(CWD, own, CWD, name, rustix::fs::AtFlags::SYMLINK_FOLLOW)
 }
 
+/// Acts as [`replace`], in a directory of the user's choice, which no cleanup visits. A killed
+/// process leaves a temporary file only between two system calls, and the next call removes it.
+///
+/// # Errors
+/// As [`replace`].
+#[cfg(feature = "cli")]
+pub fn replace_beside_others(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    replace_nameless(path, bytes, 0o600, durability)?;
+    sweep_beside(path);
+    Ok(())
+}
+
 /// Atomically replaces `path` with a synced file of `bytes` that everybody may read, mode 0644. It
 /// is for files that other users' programs read. An existing file must be regular and ours.
 ///
@@ -503,8 +515,8 @@ impl GuestFile {
         }
     }
 
-    /// Gives the file its path, in place of an existing file of ours. It is not synced: who made it can
-    /// make it again.
+    /// Gives the file its path, in place of an existing file of ours, and removes what a killed run
+    /// left beside it. It is not synced: who made it can make it again.
     ///
     /// # Errors
     /// [`Error::Untrusted`] if the path is a link, another user's, or not a regular file; else
@@ -523,7 +535,9 @@ impl GuestFile {
                 .into_temp_path(),
         };
         let replaced = named.persist(&path);
-        replaced.map_err(|err| Error::io("replace", &path)(err.error))
+        replaced.map_err(|err| Error::io("replace", &path)(err.error))?;
+        sweep_beside(&path);
+        Ok(())
     }
 }
 

@@ -164,6 +164,8 @@ class Scenario:
         if self.kind == "cli":
             wrong += self.repeated(done)
         age(stage)
+        if self.name in BESIDE_OTHERS:
+            stage.run(self.command())
         for what, next_one in (("cleanup", stage.ccsession("cleanup", CCSESSION_ARCHIVE_AUTO="true")),
                                ("the next prompt", stage.hook("UserPromptSubmit", OLD, prompt="x")),
                                ("archive verify", stage.ccsession("archive", "verify")),
@@ -308,6 +310,8 @@ def is_whole_page(stage):
     return ["the report is torn"] if path.exists() and not path.read_text().rstrip().endswith("</html>") else []
 
 
+# What writes into a folder that no cleanup visits, and removes what a killed run left there.
+BESIDE_OTHERS = ("export (bundle)", "export (state)", "report")
 # What holds at once, and what holds after the same command once more.
 OUTCOMES_BEFORE = {"export (bundle)": is_whole_bundle, "report": is_whole_page}
 OUTCOMES = {

@@ -6,9 +6,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use serde_json::{Value, json};
 
+use crate::support::pointers::put;
 use crate::support::recordings::{play, recordings};
 use crate::support::transcripts::{copy_tree, put_lines};
-use crate::support::{ID, Sandbox, data, text};
+use crate::support::{ID, Sandbox, data, event, text};
 
 /// A recording with subagents, failures and a call that was left in the background.
 const RUN_C: &str = "65dd02b6-7134-4576-a982-e8658c4175aa";
@@ -39,6 +40,30 @@ impl Sandbox {
 
     fn timeline_of(&self, id: &str) -> Value {
         self.ccsession(["timeline", id, "--json"]).json()
+    }
+}
+
+#[test]
+fn what_a_killed_export_left_beside_its_file_goes_with_the_next() {
+    const MINUTE: i64 = 60;
+    let sandbox = Sandbox::new();
+    sandbox
+        .hook(&event("SessionStart", ID, json!({"source": "startup"})))
+        .silent();
+    let table = ["export", "--all", "--format", "csv", "--output"];
+    let lines = ["export", "--all", "--format", "otlp-jsonl", "--state"];
+    for (name, arguments) in [("tables", table), ("exports", lines)] {
+        let dir = sandbox.path(name);
+        fs::create_dir(&dir).unwrap();
+        let old = dir.join(".ccsession-tmp-0123456789abcdef");
+        let young = dir.join(".ccsession-tmp-fedcba9876543210");
+        let other = dir.join(".else");
+        put(&old, "", 11 * MINUTE);
+        put(&young, "", 9 * MINUTE);
+        put(&other, "", 11 * MINUTE);
+        sandbox.ccsession(arguments).arg(dir.join("file")).stdout();
+        assert!(dir.join("file").exists(), "{name}");
+        assert!(!old.exists() && young.exists() && other.exists(), "{name}");
     }
 }
 
