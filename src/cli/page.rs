@@ -225,7 +225,7 @@ impl PageCounter<'_> {
                 torn: session.damage.torn,
                 foreign: session.damage.foreign,
                 newer: session.damage.newer,
-                unreadable: session.damage.unreadable,
+                unreadable: session.damage.unreadable + session.damage.failed,
             },
         }
     }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::NOVEMBER;
 use crate::support::sessions::WrittenSession;
 use crate::support::sink::attribute;
-use crate::support::{Run, Sandbox};
+use crate::support::tracing::can_inject;
+use crate::support::{Run, Sandbox, text};
 
 fn export(sandbox: &Sandbox, signal: &str, more: &[&str]) -> Run {
     let arguments = [
@@ -72,6 +73,46 @@ fn exports_with_one_state_file_add_up_to_one_without() {
         );
         fs::remove_dir_all(session.path()).unwrap();
     }
+}
+
+/// Whatever the read was for: what the export could not read, the next one writes.
+#[test]
+fn what_the_system_does_not_let_be_read_comes_with_the_next_export() {
+    if !can_inject() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let mut session = WrittenSession::begin(&sandbox, 1, NOVEMBER);
+    session.call(3);
+    session.end();
+    let all = items(&export(&sandbox, "traces", &[]).stdout());
+    let mut refused = 0;
+    for nth in 1.. {
+        let state = sandbox.path(&format!("state-{nth}"));
+        let more = ["--state", state.to_str().unwrap()];
+        let traced = export(&sandbox, "traces", &more);
+        let seen = sandbox.path(&format!("trace-{nth}"));
+        let mut run = sandbox.run("strace");
+        run.command
+            .args(["-f", "-qq", "--seccomp-bpf", "-e", "trace=read", "-o"])
+            .arg(&seen)
+            .args(["-e", &format!("inject=read:error=EIO:when={nth}")])
+            .arg(traced.command.get_program())
+            .args(traced.command.get_args());
+        let output = run.output();
+        if !fs::read_to_string(&seen).unwrap().contains("(INJECTED)") {
+            break;
+        }
+        // The loader reads, too.
+        if text(&output.stderr).contains("error while loading shared libraries") {
+            continue;
+        }
+        let mut both = items(&text(&output.stdout));
+        refused += usize::from(both.len() < all.len());
+        both.extend(items(&export(&sandbox, "traces", &more).stdout()));
+        assert_eq!(both, all, "read {nth}: {output:?}");
+    }
+    assert!(refused > 0);
 }
 
 #[test]
