@@ -335,6 +335,13 @@ for (const colorScheme of ['light', 'dark']) {
     await page.evaluate(() => (document.querySelector('.stage .scroll').scrollTop = 60));
     // A4 with its margins.
     await page.setViewportSize({ width: 718, height: 1000 });
+    // The picture is drawn again for the new width, some frames later.
+    await page.waitForFunction(() => {
+      const canvas = document.querySelector('.stage canvas');
+      const box = canvas.getBoundingClientRect();
+      const is = (pixels, length) => Math.abs(pixels - length * devicePixelRatio) <= 1;
+      return box.right <= innerWidth && is(canvas.width, box.width) && is(canvas.height, box.height);
+    });
     const before = await page.locator('.stage canvas').evaluate((it) => it.height);
     await page.emulateMedia({ media: 'print', colorScheme });
     await page.waitForTimeout(300);
