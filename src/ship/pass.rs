@@ -495,17 +495,18 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
             portion.sent = Counts::default();
             events = journal.events_between(&JournalExtent::default(), &to)?;
         }
-        let Some(events) = events else {
+        let Some(mut events) = events else {
             return Err(Stop::Here);
         };
         self.packer.begin(portion.clone());
         let skipped = usize::try_from(portion.sent.logs).unwrap_or(usize::MAX);
         let mut count = 0_u64;
-        for event in events.skip(skipped) {
+        for event in events.by_ref().skip(skipped) {
             let body = (self.pass.event)(&facts.record, &event);
             count += 1;
             self.push(outlet, &mut portion, ItemKind::Log, (body, 1))?;
         }
+        events.damage().or_retry(dir.path())?;
         self.packer.end();
         self.result.sessions += u64::from(count > 0);
         Ok(())
