@@ -141,11 +141,30 @@ const focused = (page) =>
   });
 
 /**
+ * Waits until nothing of the page has changed for half a second. A long table gets its rows a part at a time, and a timer of the page
+ * that is due earlier than this one runs before it, however slow the machine is.
+ */
+const settled = (page) =>
+  page.evaluate(
+    () =>
+      new Promise((done) => {
+        let timer = 0;
+        const again = () => {
+          clearTimeout(timer);
+          timer = setTimeout(done, 500);
+        };
+        new MutationObserver(again).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+        again();
+      }),
+  );
+
+/**
  * Zooms in six times, and out again the same way. Returns of each step what is drawn and measured, which elements changed beside the bar
  * of the timeline, how long it took to the second frame, and how much time of a processor it took the page's thread. That time is
  * not longer where others want the processor, too.
  */
 async function zoomed(page) {
+  await settled(page);
   const debug = await page.context().newCDPSession(page);
   await debug.send('Performance.enable', { timeDomain: 'threadTicks' });
   // What was made before is not to be cleared away now.
