@@ -238,7 +238,8 @@ impl<'a> Judge<'a> {
     }
 
     /// Returns whether `finding` still holds of a session in which nothing was written since. Only
-    /// its processes are looked at. False if that cannot be known without reading more.
+    /// its processes are looked at, if any are on record. False if that cannot be known without
+    /// reading more.
     pub fn still_run(&self, finding: &Assessment) -> bool {
         let is_recent = |last| self.is_within(last, self.idle_timeout);
         let is_quiet = !finding.last_activity.is_some_and(is_recent);
@@ -248,7 +249,7 @@ impl<'a> Judge<'a> {
         };
         is_quiet == finding.is_quiet
             && finding.unseen == 0
-            && !finding.owners.is_empty()
+            && (finding.known == 0 || !finding.owners.is_empty())
             && finding.owners.iter().all(runs)
     }
 

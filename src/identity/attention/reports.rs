@@ -43,6 +43,9 @@ enum Place {
 impl SessionReports {
     /// Returns where anything was written since the last time.
     pub(super) fn take(&mut self) -> Written {
+        // A folder that did not exist at the last look may exist now.
+        self.registries
+            .retain(|_, known| *known != Err(NotReported::Missing));
         let mut written = Written::default();
         match self.reports.take() {
             Changes::Lost => written.is_unknown = true,
@@ -121,8 +124,8 @@ impl SessionReports {
     fn add_registry(&mut self, folder: &Path) -> bool {
         let known = self.registries.get(folder).copied();
         let now = match known {
-            Some(known @ (Ok(_) | Err(NotReported::Unavailable))) => known,
-            Some(Err(NotReported::Missing)) | None => {
+            Some(known) => known,
+            None => {
                 let added = self.reports.add(folder);
                 if let Ok(dir) = added {
                     self.places.insert(dir, Place::Registry);

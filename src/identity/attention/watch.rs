@@ -15,9 +15,9 @@ use crate::store::processors::on_all_processors;
 use crate::store::{Environment, Result, SessionDir, clock, index};
 
 /// How often a session that seems unchanged is looked at: its process may have been killed, which
-/// leaves no trace. A change of which the system reports nothing is noticed then, too.
+/// leaves no trace. Where the system does not report changes, they are noticed then, too.
 const AGAIN: Duration = Duration::from_secs(10);
-/// How often everything about such a session is read again, while the system reports changes.
+/// How often everything about such a session is read again where the system does.
 const THOROUGHLY: Duration = Duration::from_secs(60);
 
 /// Watches the live sessions. A look at one in which nothing happened takes a few system calls, and
@@ -88,6 +88,15 @@ pub struct AttentionChange {
     pub attention: Attention,
 }
 
+/// What may have happened in a session since the last look.
+#[derive(Debug, Clone, Copy)]
+enum Doubt {
+    /// Something was written.
+    Writing,
+    /// Nothing was written, but a process may be gone.
+    Exit,
+}
+
 /// A session that must be looked at.
 #[derive(Debug)]
 struct DueLook {
@@ -147,13 +156,12 @@ impl Watch {
         let written = self.reports.take();
         self.list(judge, &written, now)?;
         let ids = self.candidates.ids.iter();
-        let due: Vec<SessionId> = ids
-            .filter(|id| self.may_have_changed(id, &written, now))
-            .cloned()
+        let due: Vec<(SessionId, Doubt)> = ids
+            .filter_map(|id| Some((id.clone(), self.doubt(id, &written, now)?)))
             .collect();
         let due: Vec<DueLook> = due
             .into_iter()
-            .filter_map(|id| self.due(judge, id, now))
+            .filter_map(|(id, doubt)| self.due(judge, id, doubt, now))
             .collect();
         // The first look reads all of them, and later ones those in which something happened.
         let found = on_all_processors(&due, |due| self.read(env, judge, due));
@@ -209,29 +217,44 @@ impl Watch {
         Ok(())
     }
 
-    /// Returns whether anything may have happened in a session since the last look.
-    fn may_have_changed(&self, id: &SessionId, written: &Written, now: Timestamp) -> bool {
+    /// Returns what may have happened in a session since the last look; `None` if nothing.
+    fn doubt(&self, id: &SessionId, written: &Written, now: Timestamp) -> Option<Doubt> {
         let Some(seen) = self.seen.get(id) else {
-            return true;
+            return Some(Doubt::Writing);
         };
         let is_said =
             |registry: &Registry| registry.pids.iter().any(|it| written.pids.contains(it));
-        !seen.is_reported
+        let may_be_written = !seen.is_reported
             || !seen.is_complete()
-            || !seen.is_fresh(now)
             || written.is_unknown
             || written.sessions.contains(id)
-            || seen.registry.as_ref().is_some_and(is_said)
+            || seen.registry.as_ref().is_some_and(is_said);
+        if may_be_written {
+            return Some(Doubt::Writing);
+        }
+        let is_read = is_within(seen.read, THOROUGHLY, now);
+        let doubt = if is_read { Doubt::Exit } else { Doubt::Writing };
+        (!seen.is_fresh(now)).then_some(doubt)
     }
 
     /// Returns a session that must be looked at: something happened in it, or may have.
-    fn due(&mut self, judge: &Judge<'_>, id: SessionId, now: Timestamp) -> Option<DueLook> {
+    fn due(
+        &mut self,
+        judge: &Judge<'_>,
+        id: SessionId,
+        doubt: Doubt,
+        now: Timestamp,
+    ) -> Option<DueLook> {
         let before = self.seen.get_mut(&id);
         let registry = before.as_ref().and_then(|seen| seen.registry.as_ref());
         // Until the first look has found where its processes write, not everything is reported.
         let folder = registry.map(|registry| registry.folder.as_path());
         let is_reported = self.reports.add_session(judge.state, &id, folder) && before.is_some();
-        let stamp = stamp(&judge.state.session(&id), registry);
+        let stamp = match (&before, doubt) {
+            // The system has reported no change.
+            (Some(before), Doubt::Exit) => before.stamp.clone(),
+            _ => stamp(&judge.state.session(&id), registry),
+        };
         let Some(before) = before else {
             return Some(DueLook {
                 id,
