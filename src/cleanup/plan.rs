@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::identity::liveness::{Judge, LOST, SessionState};
 use crate::identity::process::Life;
 use crate::model::{Owner, Record, SessionId, Timestamp};
-use crate::store::write::{ORPHANED, TEMPORARY};
+use crate::store::write::{is_orphan, is_temporary};
 use crate::store::{Error, Result, file, index};
 
 /// Finds the processes in the index that have exited.
@@ -51,24 +51,19 @@ impl<T> Walk<T> {
     }
 }
 
-/// Finds the temporary files in a folder that are old enough for their process to be dead: files of
-/// ours, named as such, unchanged for [`ORPHANED`].
+/// Finds the temporary files in a folder that killed processes left.
 ///
 /// # Errors
 /// [`crate::store::Error::Io`] if the folder cannot be listed.
 pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Walk<PathBuf>> {
     let mut walk = Walk::default();
     for name in file::names(dir)? {
-        if !name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+        if !is_temporary(&name) {
             continue;
         }
         let path = dir.join(name);
-        let is_orphaned = |file: file::Inspection| {
-            let is_ours = file.is_file() && file.owner == file::me();
-            is_ours && file.meta.modified.age(now) > ORPHANED
-        };
         let looked = file::look(&path);
-        walk.add(looked.map(|found| found.is_some_and(is_orphaned).then_some(path)));
+        walk.add(looked.map(|found| found.is_some_and(|it| is_orphan(&it, now)).then_some(path)));
     }
     Ok(walk)
 }

@@ -4,9 +4,9 @@ use anyhow::Result;
 use chrono::NaiveDateTime;
 
 use super::amount::plural;
+use super::commit_makers::{MadeCommit, SoughtBySession, made_by_each};
 use super::context::Context;
 use super::gather::{Count, GatheredSession, SessionSelection, gather};
-use super::makers::{MadeCommit, SoughtBySession, made_by_each};
 use super::title::title;
 use crate::claude::transcript;
 use crate::history::{coverage, usage};

@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::choose::find_session;
 use super::collected::FromArgs;
+use super::commit_makers::{MadeCommit, made_by, short_hash};
 use super::context::{Context, history, no_record};
 use super::gather::NotedCommits;
 use super::hints::say_not_recorded;
 use super::list::{doing, span, waits};
-use super::makers::{MadeCommit, made_by, short_hash};
 use super::output;
 use super::pager::ScreenArgs;
 use super::status::Status;

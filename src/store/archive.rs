@@ -26,7 +26,7 @@ use super::error::{Error, Result};
 use super::file;
 use super::lock::{self, Lock};
 use super::state::StateDir;
-use super::write::{self, Durability, FinishedFile, GrowingFile, TEMPORARY};
+use super::write::{self, Durability, FinishedFile, GrowingFile};
 use crate::model::archive::{ArchivePart, MANIFEST, Manifest, PartKind, Stem};
 use crate::model::project::to_hex;
 use crate::model::record::InvalidRecord;
@@ -322,7 +322,7 @@ impl Archives {
             let is_left = |name: &&String| {
                 // Writers of these files hold the lock. A manifest that cannot be read now may name
                 // some of them, so its parts stay.
-                name.starts_with(TEMPORARY)
+                write::is_temporary(name.as_ref())
                     || name.ends_with(WAITING)
                         && !is_manifest(name)
                         && !stuck.iter().any(|stem| stem.is_of(name))

@@ -130,7 +130,7 @@ impl ProcessNames {
     pub fn list(&self, state: &StateDir) -> &[OsString] {
         self.0.get_or_init(|| {
             let names = file::names(&state.path("procs")).into_iter().flatten();
-            names.filter(|name| !is_temporary(name)).collect()
+            names.filter(|name| !write::is_temporary(name)).collect()
         })
     }
 
@@ -152,7 +152,7 @@ pub fn processes(state: &StateDir) -> Result<Vec<ProcessEntry>> {
         let content = file::read_own(&dir.join(name), MAX_ENTRY).ok()??;
         serde_json::from_slice(&content.bytes).ok()
     };
-    let names = file::names(&dir)?.filter(|name| !is_temporary(name));
+    let names = file::names(&dir)?.filter(|name| !write::is_temporary(name));
     Ok(names.filter_map(read).collect())
 }
 
@@ -208,11 +208,6 @@ fn create_in(dirs: &[&Path], path: &Path, bytes: &[u8]) -> Result<bool> {
         write::make_dir(dir)?;
     }
     write::create_small(path, bytes)
-}
-
-fn is_temporary(name: &OsStr) -> bool {
-    name.as_encoded_bytes()
-        .starts_with(write::TEMPORARY.as_bytes())
 }
 
 /// Records that the session `id` of the project with this key is no longer live.

@@ -20,7 +20,7 @@ use super::error::{Error, Result, Untrusted};
 use super::file::{self, Inspection, Meta};
 use super::lock::{HOOK_PATIENCE, Lock};
 use super::state::StateDir;
-use super::write::{self, Durability, ORPHANED, RenameOutcome, TEMPORARY};
+use super::write::{self, Durability, ORPHANED, RenameOutcome};
 use crate::model::pointer::{self, InvalidPointer, MAX_BYTES, PREFIX, PointerTime};
 use crate::model::{ProjectName, SessionId, Timestamp};
 
@@ -370,7 +370,7 @@ impl Pointers<'_> {
                 // The next sweep retries what cannot be inspected or removed now.
                 self.sweep_pointer(&path, dry_run, &mut turn, &mut sweeping.failed)
                     .unwrap_or(None)
-            } else if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
+            } else if write::is_temporary(&name) {
                 self.sweep_temporary(&path, dry_run)
             } else if name.as_bytes().starts_with(LEAVING.as_bytes()) {
                 self.sweep_leaving(&path, dry_run)
@@ -419,8 +419,8 @@ impl Pointers<'_> {
 
     fn sweep_temporary(&self, path: &Path, dry_run: bool) -> Option<SweepReason> {
         let found = file::look(path).ok()??;
-        let orphaned = is_file_of_ours(&found) && found.meta.modified.age(self.now) > ORPHANED;
-        (orphaned && (dry_run || write::remove(path).unwrap_or(false)))
+        let is_orphan = write::is_orphan(&found, self.now);
+        (is_orphan && (dry_run || write::remove(path).unwrap_or(false)))
             .then_some(SweepReason::Orphaned)
     }
 

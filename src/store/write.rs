@@ -6,33 +6,27 @@
 
 #[cfg(feature = "cli")]
 pub mod next;
-#[cfg(feature = "cli")]
 mod temporary;
+#[cfg(feature = "cli")]
+mod temporary_dir;
 
-use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{Access, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 use super::error::{Error, Result, Untrusted};
-use super::{clock, file};
+use super::file;
 use crate::model::Timestamp;
+use temporary::sweep_beside;
+pub use temporary::{ORPHANED, TEMPORARY, is_orphan, is_temporary};
 #[cfg(feature = "cli")]
-pub use temporary::TemporaryDir;
-
-/// Prefix of every temporary file's name. It must not match `claude_session_*`, because other tools
-/// sweep that pattern.
-pub const TEMPORARY: &str = ".ccsession-tmp-";
-/// Age beyond which a temporary file must belong to a process that died.
-pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
+pub use temporary_dir::TemporaryDir;
 
 /// What is left of a replaced or created file after a power failure.
 ///
@@ -235,24 +229,6 @@ pub fn refuse_others(path: &Path) -> Result<()> {
             why,
         }),
         None => Ok(()),
-    }
-}
-
-/// Removes our orphaned temporary files from the directory of `path`. It is for places that no
-/// cleanup knows.
-fn sweep_beside(path: &Path) {
-    let dir = folder(path);
-    let names = file::names(dir).into_iter().flatten();
-    let is_temporary = |name: &OsString| name.as_bytes().starts_with(TEMPORARY.as_bytes());
-    for left in names.filter(is_temporary).map(|name| dir.join(name)) {
-        let is_orphan = |found: file::Inspection| {
-            let is_ours = found.is_file() && found.owner == file::me();
-            is_ours && found.meta.modified.age(clock::now()) > ORPHANED
-        };
-        // The next call retries what cannot be removed now.
-        if matches!(file::look(&left), Ok(Some(found)) if is_orphan(found)) {
-            let _ = remove(&left);
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! files, no clock, no time zone; the caller passes them in.
 
 pub mod chrome_trace;
-pub mod commits;
+pub mod commit_makers;
 pub mod event;
 pub mod json;
 pub mod metrics;

@@ -8,7 +8,7 @@ use crate::model::commit::CommitNote;
 use crate::model::event::TRANSCRIPT;
 use crate::model::usage::{ModelUsage, UsageOfDay};
 use crate::model::{Activity, Call, Record, Timestamp, Usage};
-use crate::view::commits::CommitEvidence;
+use crate::view::commit_makers::CommitEvidence;
 use crate::view::json::{CallView, PromptView};
 use crate::view::stats::StatsSummary;
 pub use cell::{Cell, csv_cell, csv_line, json_line};

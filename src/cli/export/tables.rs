@@ -10,7 +10,7 @@ use crate::cli::gather::GatheredSession;
 use crate::cli::stats::counting::{messages, used};
 use crate::model::{Call, Timestamp, Usage};
 use crate::store::clock;
-use crate::view::commits::evidence;
+use crate::view::commit_makers::evidence;
 use crate::view::otlp::OtlpMachine;
 use crate::view::stats::{Stats, WallClock};
 use crate::view::tables::{Cell, SessionNumbers, Table, TabledSession, csv_line, json_line};

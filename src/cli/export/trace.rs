@@ -9,7 +9,7 @@ use crate::cli::gather::GatheredSession;
 use crate::model::commit::CommitNote;
 use crate::model::text::escaped_json;
 use crate::view::chrome_trace::{TraceEvent, TracedSession, trace_events};
-use crate::view::commits::evidence;
+use crate::view::commit_makers::evidence;
 
 /// What is written between two events.
 pub(super) const SEPARATOR: &str = ",\n";

@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::super::commit_makers::{
+    self, CommitView, Maker, SoughtCommit, judge, made, once, short_hash,
+};
 use super::super::gather::{Count, GatheredSession, SessionSelection, gather};
-use super::super::makers::{self, CommitView, Maker, SoughtCommit, judge, made, once, short_hash};
 use super::super::output;
 use super::super::status::{Status, refusal};
 use super::super::table::TextTable;
@@ -16,7 +18,7 @@ use crate::model::commit::{CommitKind, CommitNote, is_hash};
 use crate::model::text::escaped;
 use crate::model::{SessionId, Timestamp};
 use crate::store::{clock, project, reflog};
-use crate::view::commits::Certainty;
+use crate::view::commit_makers::Certainty;
 
 /// The fewest digits that stand for a hash.
 const MIN_DIGITS: usize = 4;
@@ -126,7 +128,8 @@ struct NotedCounter(Vec<SoughtCommit>);
 
 impl Count for NotedCounter {
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
-        self.0.extend(makers::noted(session.record, session.noted));
+        self.0
+            .extend(commit_makers::noted(session.record, session.noted));
         Ok(())
     }
 

@@ -62,10 +62,7 @@ fn copy_files(
         }
     };
     for name in names {
-        let is_temporary = name
-            .as_encoded_bytes()
-            .starts_with(write::TEMPORARY.as_bytes());
-        if is_temporary || !name.to_str().is_some_and(&is_wanted) {
+        if write::is_temporary(&name) || !name.to_str().is_some_and(&is_wanted) {
             continue;
         }
         if let Some(why) = copy_file(&from.join(&name), &to.join(&name))? {

@@ -1,30 +1,42 @@
-//! A directory that is removed, with everything in it, once it is no longer used.
+//! The temporary files through which everything is written: their names, and what killed processes
+//! left of them.
 
+use std::ffi::OsStr;
 use std::path::Path;
+use std::time::Duration;
 
-use tempfile::{Builder, TempDir};
+use super::{folder, remove};
+use crate::model::Timestamp;
+use crate::store::{clock, file};
 
-use crate::store::error::{Error, Result};
+/// Prefix of every temporary file's name. It must not match `claude_session_*`, because other tools
+/// sweep that pattern.
+pub const TEMPORARY: &str = ".ccsession-tmp-";
+/// Age beyond which a temporary file must belong to a process that died.
+pub const ORPHANED: Duration = Duration::from_secs(10 * 60);
 
-/// A private directory under a name of its own. Dropping it removes it with everything in it.
-#[derive(Debug)]
-pub struct TemporaryDir {
-    dir: TempDir,
+/// Returns whether a file with this name is a temporary one.
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }
 
-impl TemporaryDir {
-    /// Creates the directory, mode 0700, in `parent`. Its name begins with `prefix`.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn create(parent: &Path, prefix: &str) -> Result<Self> {
-        let dir = Builder::new().prefix(prefix).tempdir_in(parent);
-        let dir = dir.map_err(Error::io("create a directory in", parent))?;
-        Ok(Self { dir })
-    }
+/// Returns whether a temporary file was left behind: a regular file of ours that has not changed
+/// for [`ORPHANED`].
+pub fn is_orphan(found: &file::Inspection, now: Timestamp) -> bool {
+    let is_ours = found.is_file() && found.owner == file::me();
+    is_ours && found.meta.modified.age(now) > ORPHANED
+}
 
-    /// Returns the path of the directory.
-    pub fn path(&self) -> &Path {
-        self.dir.path()
+/// Removes our orphaned temporary files from the directory of `path`. It is for places that no
+/// cleanup knows.
+pub(super) fn sweep_beside(path: &Path) {
+    let dir = folder(path);
+    let names = file::names(dir).into_iter().flatten();
+    let temporary = names.filter(|name| is_temporary(name));
+    for left in temporary.map(|name| dir.join(name)) {
+        // The next call retries what cannot be removed now.
+        if matches!(file::look(&left), Ok(Some(found)) if is_orphan(&found, clock::now())) {
+            let _ = remove(&left);
+        }
     }
 }

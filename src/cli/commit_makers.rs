@@ -12,7 +12,9 @@ use crate::identity::liveness::Judge;
 use crate::model::commit::{CommitKind, CommitNote, ReflogEntry};
 use crate::model::{Activity, Call, Record, SessionId, Timestamp};
 use crate::store::{index, project, reflog};
-use crate::view::commits::{Certainty, CommitEvidence, decide, evidence, prompt, was_under_way};
+use crate::view::commit_makers::{
+    Certainty, CommitEvidence, decide, evidence, prompt, was_under_way,
+};
 
 /// How much of a reflog's end is read for one session, in bytes.
 const REFLOG: usize = 4 << 20;
