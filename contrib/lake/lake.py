@@ -17,12 +17,15 @@ import importlib.util
 import json
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TABLES = ["calls", "sessions", "prompts", "tokens", "commits"]
+# Where a load writes, within the lake, before it moves the files to their places. No table reads it.
+WRITTEN = ".loading"
 
 
 def sql(name):
@@ -32,6 +35,35 @@ def sql(name):
 def quoted(value):
     text = str(value).replace("'", "''")
     return f"'{text}'"
+
+
+def load(exported, lake, data=None):
+    """Merges an export into a lake. Killed at any moment, it leaves every file of the lake whole, and the next load completes it."""
+    if lake.startswith("ducklake:"):
+        merge(DuckDb({"exported": exported, "lake": lake}, data), "ducklake")
+    elif lake.startswith("s3://"):
+        merge(DuckDb({"exported": exported, "lake": lake, "written": lake}), "parquet")
+    else:
+        written = os.path.join(lake, WRITTEN)
+        # A killed load may have left it.
+        shutil.rmtree(written, ignore_errors=True)
+        merge(DuckDb({"exported": exported, "lake": lake, "written": written}), "parquet")
+        move_all(written, lake)
+
+
+def merge(engine, how):
+    engine.run(sql("read"))
+    engine.run(sql(how))
+
+
+def move_all(written, lake):
+    """Moves each file under `written` to the same place under `lake`."""
+    for folder, _, names in os.walk(written):
+        place = os.path.join(lake, os.path.relpath(folder, written))
+        os.makedirs(place, exist_ok=True)
+        for name in names:
+            os.replace(os.path.join(folder, name), os.path.join(place, name))
+    shutil.rmtree(written)
 
 
 def questions(wanted):
@@ -152,10 +184,10 @@ def show(names, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    load = verbs.add_parser("load", help="merge an export into a lake")
-    load.add_argument("exported")
-    load.add_argument("lake")
-    load.add_argument("--data", help="where a DuckLake has its files")
+    loading = verbs.add_parser("load", help="merge an export into a lake")
+    loading.add_argument("exported")
+    loading.add_argument("lake")
+    loading.add_argument("--data", help="where a DuckLake has its files")
     compact = verbs.add_parser("compact", help="copy a lake into one file for each day")
     compact.add_argument("lake")
     compact.add_argument("compacted")
@@ -173,9 +205,7 @@ def main():
         if missing:
             sys.exit(f"lake.py: `{args.exported}` has no {missing[0]}.jsonl: write it with ccsession export --format jsonl "
                      f"--table {missing[0]} -o {args.exported}/{missing[0]}.jsonl")
-        engine = DuckDb({"exported": args.exported, "lake": args.lake}, args.data)
-        engine.run(sql("read"))
-        engine.run(sql("ducklake" if engine.is_ducklake else "parquet"))
+        load(args.exported, args.lake, args.data)
         return
     if args.verb == "compact":
         engine = DuckDb({"lake": args.lake, "compacted": args.compacted})

@@ -1,11 +1,12 @@
 -- Merges the tables that read.sql made into Parquet files, a file for each day and machine: calls/date=2026-11-20/host=anna.
 -- A row that is there already is replaced, so loading an export again changes nothing.
--- Set before: lake, a directory that exists, or s3://bucket/prefix.
+-- Set before: lake, a directory that exists, or s3://bucket/prefix; and written, where the new files go. On S3, a file appears
+-- when it is complete, so that is the lake itself. In a directory it is another one, from which the files are moved into the lake.
 -- Only days and machines with rows in the export are read and written. Two loads of one machine must not run at once.
 
 SET threads = 1; -- Else each thread would write a file of its own.
 
-COPY (FROM new_calls LIMIT 0) TO (getvariable('lake') || '/calls.empty.parquet') (FORMAT parquet);
+COPY (FROM new_calls LIMIT 0) TO (getvariable('written') || '/calls.empty.parquet') (FORMAT parquet);
 CREATE OR REPLACE TEMP TABLE placed_calls AS
 SELECT *, CAST(started_at AS DATE) AS "date",
     regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
@@ -20,7 +21,7 @@ SELECT * FROM (
     SELECT *, 0 AS age FROM new_calls
     UNION ALL BY NAME
     SELECT *, 1 AS age FROM read_parquet(
-        list_concat([getvariable('lake') || '/calls.empty.parquet'], getvariable('files')),
+        list_concat([getvariable('written') || '/calls.empty.parquet'], getvariable('files')),
         hive_partitioning = false, union_by_name = true)
 )
 QUALIFY row_number() OVER (
@@ -32,11 +33,11 @@ COPY (
         regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
     FROM merged
     ORDER BY "date", host, session_id, started_at
-) TO (getvariable('lake') || '/calls')
+) TO (getvariable('written') || '/calls')
 (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ("date", host), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'rows');
 DROP TABLE merged;
 
-COPY (FROM new_sessions LIMIT 0) TO (getvariable('lake') || '/sessions.empty.parquet') (FORMAT parquet);
+COPY (FROM new_sessions LIMIT 0) TO (getvariable('written') || '/sessions.empty.parquet') (FORMAT parquet);
 CREATE OR REPLACE TEMP TABLE placed_sessions AS
 SELECT *, CAST(started_at AS DATE) AS "date",
     regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
@@ -51,7 +52,7 @@ SELECT * FROM (
     SELECT *, 0 AS age FROM new_sessions
     UNION ALL BY NAME
     SELECT *, 1 AS age FROM read_parquet(
-        list_concat([getvariable('lake') || '/sessions.empty.parquet'], getvariable('files')),
+        list_concat([getvariable('written') || '/sessions.empty.parquet'], getvariable('files')),
         hive_partitioning = false, union_by_name = true)
 )
 QUALIFY row_number() OVER (
@@ -63,11 +64,11 @@ COPY (
         regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
     FROM merged
     ORDER BY "date", host, session_id
-) TO (getvariable('lake') || '/sessions')
+) TO (getvariable('written') || '/sessions')
 (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ("date", host), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'rows');
 DROP TABLE merged;
 
-COPY (FROM new_prompts LIMIT 0) TO (getvariable('lake') || '/prompts.empty.parquet') (FORMAT parquet);
+COPY (FROM new_prompts LIMIT 0) TO (getvariable('written') || '/prompts.empty.parquet') (FORMAT parquet);
 CREATE OR REPLACE TEMP TABLE placed_prompts AS
 SELECT *, CAST("at" AS DATE) AS "date",
     regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
@@ -82,7 +83,7 @@ SELECT * FROM (
     SELECT *, 0 AS age FROM new_prompts
     UNION ALL BY NAME
     SELECT *, 1 AS age FROM read_parquet(
-        list_concat([getvariable('lake') || '/prompts.empty.parquet'], getvariable('files')),
+        list_concat([getvariable('written') || '/prompts.empty.parquet'], getvariable('files')),
         hive_partitioning = false, union_by_name = true)
 )
 QUALIFY row_number() OVER (
@@ -94,11 +95,11 @@ COPY (
         regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
     FROM merged
     ORDER BY "date", host, session_id
-) TO (getvariable('lake') || '/prompts')
+) TO (getvariable('written') || '/prompts')
 (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ("date", host), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'rows');
 DROP TABLE merged;
 
-COPY (FROM new_tokens LIMIT 0) TO (getvariable('lake') || '/tokens.empty.parquet') (FORMAT parquet);
+COPY (FROM new_tokens LIMIT 0) TO (getvariable('written') || '/tokens.empty.parquet') (FORMAT parquet);
 CREATE OR REPLACE TEMP TABLE placed_tokens AS
 SELECT *, CAST(coalesce(day, DATE '1970-01-01') AS DATE) AS "date",
     regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
@@ -113,7 +114,7 @@ SELECT * FROM (
     SELECT *, 0 AS age FROM new_tokens
     UNION ALL BY NAME
     SELECT *, 1 AS age FROM read_parquet(
-        list_concat([getvariable('lake') || '/tokens.empty.parquet'], getvariable('files')),
+        list_concat([getvariable('written') || '/tokens.empty.parquet'], getvariable('files')),
         hive_partitioning = false, union_by_name = true)
 )
 QUALIFY row_number() OVER (
@@ -125,11 +126,11 @@ COPY (
         regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
     FROM merged
     ORDER BY "date", host, session_id
-) TO (getvariable('lake') || '/tokens')
+) TO (getvariable('written') || '/tokens')
 (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ("date", host), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'rows');
 DROP TABLE merged;
 
-COPY (FROM new_commits LIMIT 0) TO (getvariable('lake') || '/commits.empty.parquet') (FORMAT parquet);
+COPY (FROM new_commits LIMIT 0) TO (getvariable('written') || '/commits.empty.parquet') (FORMAT parquet);
 CREATE OR REPLACE TEMP TABLE placed_commits AS
 SELECT *, CAST("at" AS DATE) AS "date",
     regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
@@ -144,7 +145,7 @@ SELECT * FROM (
     SELECT *, 0 AS age FROM new_commits
     UNION ALL BY NAME
     SELECT *, 1 AS age FROM read_parquet(
-        list_concat([getvariable('lake') || '/commits.empty.parquet'], getvariable('files')),
+        list_concat([getvariable('written') || '/commits.empty.parquet'], getvariable('files')),
         hive_partitioning = false, union_by_name = true)
 )
 QUALIFY row_number() OVER (
@@ -156,7 +157,7 @@ COPY (
         regexp_replace(coalesce(machine, 'unknown'), '[^A-Za-z0-9._-]', '_', 'g') AS host
     FROM merged
     ORDER BY "date", host, session_id
-) TO (getvariable('lake') || '/commits')
+) TO (getvariable('written') || '/commits')
 (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ("date", host), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'rows');
 DROP TABLE merged;
 

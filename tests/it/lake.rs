@@ -244,6 +244,13 @@ fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
 }
 
 #[test]
+fn a_load_writes_into_no_file_of_the_lake() {
+    let merging = read("contrib/lake/parquet.sql");
+    assert!(merging.contains("TO (getvariable('written')"));
+    assert!(!merging.contains("TO (getvariable('lake')"));
+}
+
+#[test]
 fn the_ten_questions_have_the_answers_of_the_program() {
     let Some(python) = python() else {
         println!("skipped: no Python here has DuckDB; .ci/run installs it");
@@ -271,12 +278,17 @@ fn the_ten_questions_have_the_answers_of_the_program() {
     load();
     let first = answers(&python, &lake);
     check_answers(&fleet, &first);
+    // As a load leaves it that is killed while it writes.
+    let half = lake.join(".loading/calls/date=2026-11-20/host=anna");
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("rows.parquet"), "PAR1, and then").unwrap();
     load();
     assert_eq!(
         answers(&python, &lake),
         first,
         "loaded twice, it is the same"
     );
+    assert!(!lake.join(".loading").exists());
     script(
         &python,
         "contrib/lake/lake.py",
