@@ -155,11 +155,8 @@ impl Watch {
         let now = clock::now();
         let written = self.reports.take();
         self.list(judge, &written, now)?;
-        let ids = self.candidates.ids.iter();
-        let due: Vec<(SessionId, Doubt)> = ids
-            .filter_map(|id| Some((id.clone(), self.doubt(id, &written, now)?)))
-            .collect();
-        let due: Vec<DueLook> = due
+        let due: Vec<DueLook> = self
+            .doubtful(&written, now)
             .into_iter()
             .filter_map(|(id, doubt)| self.due(judge, id, doubt, now))
             .collect();
@@ -217,24 +214,24 @@ impl Watch {
         Ok(())
     }
 
-    /// Returns what may have happened in a session since the last look; `None` if nothing.
-    fn doubt(&self, id: &SessionId, written: &Written, now: Timestamp) -> Option<Doubt> {
-        let Some(seen) = self.seen.get(id) else {
-            return Some(Doubt::Writing);
-        };
-        let is_said =
-            |registry: &Registry| registry.pids.iter().any(|it| written.pids.contains(it));
-        let may_be_written = !seen.is_reported
-            || !seen.is_complete()
-            || written.is_unknown
-            || written.sessions.contains(id)
-            || seen.registry.as_ref().is_some_and(is_said);
-        if may_be_written {
-            return Some(Doubt::Writing);
+    /// Returns the sessions in which something may have happened since the last look, in the order
+    /// of their ids.
+    fn doubtful(&self, written: &Written, now: Timestamp) -> Vec<(SessionId, Doubt)> {
+        let known = self.seen.iter();
+        let mut found: Vec<(SessionId, Doubt)> = known
+            .filter_map(|(id, seen)| {
+                seen.doubt(id, written, now)
+                    .map(|doubt| (id.clone(), doubt))
+            })
+            .collect();
+        // Every session that was seen is a candidate, so usually there is no other one.
+        if self.seen.len() < self.candidates.ids.len() {
+            let ids = self.candidates.ids.iter();
+            let new = ids.filter(|id| !self.seen.contains_key(id));
+            found.extend(new.map(|id| (id.clone(), Doubt::Writing)));
         }
-        let is_read = is_within(seen.read, THOROUGHLY, now);
-        let doubt = if is_read { Doubt::Exit } else { Doubt::Writing };
-        (!seen.is_fresh(now)).then_some(doubt)
+        found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        found
     }
 
     /// Returns a session that must be looked at: something happened in it, or may have.
@@ -347,6 +344,23 @@ impl Watch {
 }
 
 impl Seen {
+    /// Returns what may have happened in session `id` since this look; `None` if nothing.
+    fn doubt(&self, id: &SessionId, written: &Written, now: Timestamp) -> Option<Doubt> {
+        let is_said =
+            |registry: &Registry| registry.pids.iter().any(|it| written.pids.contains(it));
+        let may_be_written = !self.is_reported
+            || !self.is_complete()
+            || written.is_unknown
+            || written.sessions.contains(id)
+            || self.registry.as_ref().is_some_and(is_said);
+        if may_be_written {
+            return Some(Doubt::Writing);
+        }
+        let is_read = is_within(self.read, THOROUGHLY, now);
+        let doubt = if is_read { Doubt::Exit } else { Doubt::Writing };
+        (!self.is_fresh(now)).then_some(doubt)
+    }
+
     /// Returns whether nothing has been written since, and what was written is complete.
     fn is_settled(&self, stamp: &Stamp) -> bool {
         self.stamp == *stamp && self.is_complete()
