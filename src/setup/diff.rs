@@ -10,7 +10,7 @@ use imara_diff::{Algorithm, Diff, Hunk, InternedInput, Token};
 
 use crate::model::text::escaped;
 
-/// Unchanged lines shown around a change, as `diff -u` does.
+/// How many unchanged lines are shown around a change: as many as `diff -u` shows.
 const CONTEXT: u32 = 3;
 
 /// Returns the unified diff from `before` to `after`, both named `name`. It is empty if they are

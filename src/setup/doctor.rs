@@ -32,8 +32,8 @@ use crate::store::{
 
 /// The least free space that a state directory should have, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
-/// The oldest tested Claude Code that skips unknown events. Older ones ignore the whole settings
-/// file.
+/// The oldest tested Claude Code that skips unknown events in its settings. Older versions ignore
+/// a whole settings file that names one.
 const TOLERANT: Version = Version(2, 1, 110);
 const DAY: u64 = 24 * 60 * 60;
 

@@ -36,7 +36,7 @@ pub struct HookEntry<'a> {
     pub event: &'a str,
     /// The command for Claude Code: an absolute path, shell-quoted unless `exec_form`.
     pub command: String,
-    /// Writes `"args": []`, so that a version that knows it starts no shell.
+    /// True to write `"args": []`. A Claude Code that knows `args` then starts no shell.
     pub exec_form: bool,
     /// Seconds until Claude Code gives up on the hook.
     pub timeout: u32,
@@ -44,8 +44,8 @@ pub struct HookEntry<'a> {
 
 /// What an installation replaced, so that [`uninstall`] can restore it.
 ///
-/// A container that is not mentioned had content of its own. Discard the undo once the result of
-/// `uninstall` has been written.
+/// A container (the file, `hooks` or an event's array) that is not mentioned had content before.
+/// Discard the undo once the result of `uninstall` has been written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
     #[serde(deserialize_with = "known_version")]
@@ -134,7 +134,7 @@ pub struct Registered {
     pub event: String,
     /// The command, unescaped.
     pub command: String,
-    /// True if it has `args`.
+    /// True if the handler has `args`.
     pub exec_form: bool,
     /// The timeout in seconds, if it is a whole number.
     pub timeout: Option<u64>,
@@ -152,7 +152,7 @@ pub struct Registered {
 ///
 /// # Errors
 ///
-/// A [`EditRefusal`] if the file should not be changed.
+/// Returns an [`EditRefusal`] if the file should not be changed.
 pub fn install(
     text: Option<&str>,
     wanted: &[HookEntry<'_>],
@@ -195,7 +195,7 @@ pub fn install(
 ///
 /// # Errors
 ///
-/// A [`EditRefusal`] if the file should not be changed.
+/// Returns an [`EditRefusal`] if the file should not be changed.
 pub fn uninstall(
     text: &str,
     undo: Option<&Undo>,
@@ -231,7 +231,7 @@ const MARK: char = '\u{feff}';
 ///
 /// # Errors
 ///
-/// A [`EditRefusal`] if [`install`] would not change the file.
+/// Returns an [`EditRefusal`] if [`install`] would refuse to change the file.
 pub fn registered(
     text: &str,
     owned: impl Fn(&str) -> bool,
@@ -254,7 +254,7 @@ pub fn registered(
 ///
 /// # Errors
 ///
-/// A [`EditRefusal`] if [`install`] would not change the file.
+/// Returns an [`EditRefusal`] if [`install`] would refuse to change the file.
 pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, EditRefusal> {
     let settings = ParsedSettings::read(split_mark(text).1)?;
     let commands = handlers(settings.as_ref()).filter_map(|(event, _, handler)| {
@@ -267,7 +267,7 @@ pub fn all_commands(text: &str) -> Result<Vec<(String, String)>, EditRefusal> {
 ///
 /// # Errors
 ///
-/// A [`EditRefusal`] if [`install`] would not change the file.
+/// Returns an [`EditRefusal`] if [`install`] would refuse to change the file.
 pub fn setting(text: &str, key: &str) -> Result<Option<Value>, EditRefusal> {
     let settings = ParsedSettings::read(split_mark(text).1)?;
     Ok(settings.and_then(|settings| settings.json.get(key).cloned()))

@@ -1,7 +1,7 @@
 //! Registers the hooks in Claude Code's settings, removes them again, and finds out what is wrong.
 //!
 //! [`edit`] and [`diff`] are pure, text in and text out; [`settings`] reads and writes the files.
-//! [`timer`] runs the cleanup by systemd.
+//! [`timer`] makes systemd run the cleanup.
 
 pub mod diff;
 pub mod doctor;

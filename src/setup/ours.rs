@@ -9,7 +9,7 @@ use crate::claude::commands;
 use crate::claude::versions::{self, EXECUTABLES};
 use crate::store::{Environment, file};
 
-/// The largest executable that is searched.
+/// The largest executable that is searched for our mark, in bytes.
 const MAX_EXECUTABLE: usize = 64 << 20;
 /// The bytes that every hook executable of ours contains, before its version.
 const MARK: &[u8] = b"ccsession hook ";
@@ -17,7 +17,7 @@ const MARK: &[u8] = b"ccsession hook ";
 /// Which of our programs a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookProgram {
-    /// This hook's executable.
+    /// The hook executable at this path.
     Executable(PathBuf),
     /// `ccsession hook`.
     Cli,
@@ -31,14 +31,13 @@ pub struct OurPrograms {
     /// The folders of earlier installs.
     earlier: Vec<PathBuf>,
     home: Option<PathBuf>,
-    /// The directory in which Claude Code starts when it reads the file.
+    /// The directory in which Claude Code starts when it reads the settings file.
     project: Option<PathBuf>,
 }
 
 impl OurPrograms {
     /// Recognizes the executables in `hooks_dir` and in the folders of `earlier` installs. Also
-    /// recognizes those in any folder with the name of an installation's, and any that contain our
-    /// mark.
+    /// recognizes those in any folder `libexec/ccsession`, and any that contain our mark.
     pub fn new(env: &Environment, hooks_dir: &Path, earlier: Vec<PathBuf>) -> Self {
         Self {
             hooks_dir: hooks_dir.to_owned(),
@@ -65,8 +64,8 @@ impl OurPrograms {
     }
 
     /// Returns a copy that includes folders of ours that no longer exist. `commands` are the events
-    /// and command lines of one file. A folder was ours if all four executables are registered
-    /// there, each at an event of its own.
+    /// and command lines of one file. A folder was ours if they name all four executables in it,
+    /// each at an event that it handles.
     #[must_use]
     pub fn with_gone<'c>(&self, commands: impl Iterator<Item = (&'c str, &'c str)>) -> Self {
         let mut folders: BTreeMap<PathBuf, Vec<&'static str>> = BTreeMap::new();

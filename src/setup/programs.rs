@@ -1,5 +1,5 @@
-//! Finds the programs: this one, the hooks' executables, Claude Code and its directory. Also runs
-//! other programs and returns what they print.
+//! Finds the programs: this one, the hooks' executables, and Claude Code. Also runs other programs
+//! and returns what they print.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -15,16 +15,16 @@ use crate::store::{Environment, Error, Result, file, project};
 
 /// How long another program may take, such as `claude --version`.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait for a program that is just being written.
+/// How long to wait for a program that another process is still writing.
 const BUSY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// How many bytes of Claude Code's output are searched for its version.
 const MAX_OPENING: u64 = 64 << 10;
-/// The longest line that could be an error.
+/// The longest error message that is read, in bytes.
 const MAX_LINE: u64 = 4096;
 /// The most links to a program, as many as Linux follows.
 const MAX_HOPS: usize = 40;
-/// The longest table for cron that is searched.
+/// The longest crontab that is searched, in bytes.
 const MAX_TABLE: u64 = 1 << 20;
 /// The largest executable that is searched for its version.
 const MAX_EXECUTABLE: usize = 512 << 20;
@@ -32,7 +32,7 @@ const MAX_EXECUTABLE: usize = 512 << 20;
 /// Returns the path of this program.
 ///
 /// # Errors
-/// [`Error::Io`] if the system does not tell.
+/// Returns [`Error::Io`] if the system cannot say where this program is.
 pub fn own() -> Result<PathBuf> {
     let path = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     file::canonical(&path)
@@ -77,7 +77,7 @@ fn ways(env: &Environment, real: &Path) -> Vec<PathBuf> {
     });
     let mut ways = Vec::new();
     while let Some(path) = way.map(|way| plain(&way)) {
-        // The caller of a program can give it any name.
+        // A caller can start a program under any name.
         if ways.len() == MAX_HOPS || !file::canonical(&path).is_ok_and(|path| path == real) {
             break;
         }
@@ -113,9 +113,9 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// Returns a path to the same file or folder that outlives an update, if there is a link to the
-/// versioned folder in `path`. Such a link is beside that folder (`latest`), in `opt` beside
-/// Homebrew's `Cellar`, or in a Nix profile.
+/// Returns a path to the same file or folder that outlives an update, or `path` if none is found.
+/// It leads through a link to the versioned folder in `path`. Such a link is beside that folder
+/// (`latest`), in `opt` beside Homebrew's `Cellar`, or in a Nix profile.
 fn steadier(env: &Environment, path: &Path) -> PathBuf {
     let by_links = path.ancestors().find_map(|versioned| {
         let below = path.strip_prefix(versioned).ok()?;
@@ -143,7 +143,7 @@ fn steadier(env: &Environment, path: &Path) -> PathBuf {
         .unwrap_or_else(|| path.to_owned())
 }
 
-/// Returns the links to a folder that is named after a version.
+/// Returns links that may lead to the folder `versioned`, if it is named after a version.
 fn links_to(versioned: &Path) -> Vec<PathBuf> {
     let name = versioned.file_name().and_then(|name| name.to_str());
     let is_version = |name: &str| {
@@ -184,7 +184,7 @@ pub enum Defect {
     Missing,
     /// It exists and cannot be run.
     NotExecutable,
-    /// It is not of this program's version.
+    /// Its version is not this program's.
     OtherVersion,
 }
 
@@ -293,10 +293,9 @@ fn newest(dir: &Path, prefix: &str, program: &str) -> Option<PathBuf> {
     })
 }
 
-/// Returns the version that `client --version` prints within `patience`, in whatever line comes
-/// first.
+/// Returns the first version that `client --version` prints within `patience`, on whatever line.
 ///
-/// Reads and drops all other output, and does not wait for processes that it leaves running.
+/// Reads and drops all other output. Does not wait for processes that the client leaves running.
 pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
     #[expect(
         clippy::disallowed_methods,
@@ -314,7 +313,7 @@ pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
 /// Runs `systemctl` for the user's systemd.
 ///
 /// # Errors
-/// The reason of the failure, in words for people.
+/// Returns what systemctl reported, in words for people, if it failed.
 pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
     #[expect(
         clippy::disallowed_methods,
@@ -344,7 +343,7 @@ pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
     }
 }
 
-/// Returns the user's table for cron, or `None` if there is none, or no cron.
+/// Returns the user's crontab, or `None` if there is none, or no cron.
 pub fn crontab() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -372,8 +371,8 @@ enum NoOutput {
     TooSlow,
 }
 
-/// Runs a command to its end, and reads its one piped stream by `read`. Reads and drops the rest of
-/// the output.
+/// Runs a command to its end, and calls `read` with its one piped stream. Reads and drops the rest
+/// of the output.
 fn ask(
     mut command: Command,
     read: fn(&mut dyn BufRead) -> Vec<u8>,

@@ -56,7 +56,7 @@ impl SettingsScope {
         }
     }
 
-    /// Returns the source that Claude Code considers it to be.
+    /// Returns the source that this scope's file is to Claude Code.
     pub fn source(self) -> SettingsSource {
         match self {
             Self::User => SettingsSource::User,
@@ -74,7 +74,8 @@ impl SettingsScope {
         }
     }
 
-    /// Returns the permission bits of a new file: private, or readable by others in the project.
+    /// Returns the permission bits of a new file: private, except that everybody can read the
+    /// project's.
     fn mode(self) -> u32 {
         match self {
             Self::User | Self::Local => 0o600,
@@ -128,7 +129,7 @@ impl From<Error> for SettingsError {
     }
 }
 
-/// The stored data of an install, which makes uninstalling its exact inverse.
+/// What is stored about an install, so that uninstalling is its exact inverse.
 #[derive(Debug, Serialize, Deserialize)]
 struct InstallRecord {
     v: u64,
@@ -177,7 +178,7 @@ pub struct Change {
     pub before: Option<String>,
     /// Its text afterwards, or `None` if the file is deleted.
     pub after: Option<String>,
-    /// The copy of the text before.
+    /// The file with a copy of the text before, if one was replaced.
     pub backup: Option<PathBuf>,
     /// True if the file's directory was created for it.
     made_dir: bool,
@@ -199,7 +200,7 @@ pub struct SettingsEditor {
     pub scope: SettingsScope,
     /// The folder of the hooks' executables.
     pub hooks_dir: PathBuf,
-    /// Recognizes our commands in it.
+    /// Recognizes our commands in the file.
     ours: OurPrograms,
 }
 
@@ -233,7 +234,7 @@ impl SettingsEditor {
     /// Registers the hooks that Claude Code of this `version` knows.
     ///
     /// # Errors
-    /// [`SettingsError`]. The file is unchanged then, unless only storing the undo failed.
+    /// Returns a [`SettingsError`]. The file is unchanged, unless only storing the undo failed.
     pub fn install(
         &self,
         run: ChangeMode<'_>,
@@ -276,7 +277,7 @@ impl SettingsEditor {
     /// the file meanwhile.
     ///
     /// # Errors
-    /// [`SettingsError`]. The file is unchanged then, unless only removing the undo failed.
+    /// Returns a [`SettingsError`]. The file is unchanged, unless only removing the undo failed.
     pub fn uninstall(&self, run: ChangeMode<'_>) -> Result<Change, SettingsError> {
         let _lock = run.lock()?;
         let path = resolved(&self.path);
@@ -375,10 +376,10 @@ impl SettingsEditor {
         Err(SettingsError::Contended(path))
     }
 
-    /// Replaces the text before with the text after.
+    /// Replaces the text `before` the change with the text `after` it.
     fn put(&self, state: &StateDir, change: &mut Change) -> Result<GuardedChange, SettingsError> {
         let Some(after) = &change.after else {
-            // A file that is deleted contains only what an install wrote.
+            // A file that is deleted contains only what an install wrote, so it needs no backup.
             let before = change.before.as_deref().unwrap_or_default();
             return Ok(remove_or_empty(&change.path, before.as_bytes())?);
         };
@@ -405,8 +406,8 @@ impl SettingsEditor {
     }
 }
 
-/// Returns where the file at `path` is or will be. Links are followed, for example into a folder of
-/// dotfiles, and stay.
+/// Returns where the file at `path` is or will be. Follows links, for example into a folder of
+/// dotfiles, so that an edit keeps them.
 pub fn resolved(path: &Path) -> PathBuf {
     follow(path, MAX_HOPS)
 }
@@ -456,7 +457,7 @@ impl Install {
 /// Returns every recorded install, ordered by settings file.
 ///
 /// # Errors
-/// If the records cannot be listed. A record that cannot be read is skipped.
+/// Fails if the records cannot be listed. A record that cannot be read is skipped.
 pub fn installs(state: &StateDir) -> Result<Vec<Install>, SettingsError> {
     let dir = state.root().join(INSTALLS);
     let mut found: Vec<Install> = Vec::new();
@@ -485,7 +486,7 @@ pub fn installed_at(state: &StateDir) -> Option<Timestamp> {
 /// The folder of the install records, in the state directory.
 const INSTALLS: &str = "installs";
 
-/// Returns the record of the install into the file at `path`, which is resolved.
+/// Returns the path of the install record for the settings file at `path`, which must be resolved.
 fn install_record(state: &StateDir, path: &Path) -> PathBuf {
     let key = Project::at(path.to_owned()).key();
     state.root().join(INSTALLS).join(format!("{key}.json"))
@@ -515,8 +516,8 @@ fn remember(
 /// Returns the text of a settings file, or `None` if there is no file.
 ///
 /// # Errors
-/// [`SettingsError::File`] if the file belongs to another user, is not a regular file, is not UTF-8, or
-/// cannot be read.
+/// Returns [`SettingsError::File`] if the file belongs to another user, is not a regular file, is
+/// not UTF-8, or cannot be read.
 pub fn read(path: &Path) -> Result<Option<String>, SettingsError> {
     let Some(content) = file::read_any(path, edit::MAX_BYTES)? else {
         return Ok(None);
@@ -537,8 +538,8 @@ pub fn read(path: &Path) -> Result<Option<String>, SettingsError> {
     Ok(Some(text.map_err(why)?))
 }
 
-/// The folder of the backups, in the state directory. There, nobody commits them and nobody else
-/// reads them.
+/// The folder of the backups. It is in the state directory, so that nobody commits them and no
+/// other user reads them.
 const BACKUPS_DIR: &str = "backups";
 /// The part of a backup's name between the file's name and the time.
 const BACKUP: &str = ".bak-";

@@ -1,7 +1,7 @@
 //! Finds the programs that a hook's command line runs, as far as its text shows: words, quotes,
 //! known variables, programs that run another one. Pure: it reads no file and runs nothing.
 
-/// Words before a command.
+/// Shell words that may precede a command.
 const KEYWORDS: [&str; 10] = [
     "!", "{", "}", "if", "then", "else", "elif", "do", "while", "until",
 ];
@@ -47,8 +47,8 @@ pub(super) trait Variables {
     fn value(&self, name: &str) -> Option<String>;
 }
 
-/// Returns the words of each command in `line`, its program first. Removes wrappers, assignments
-/// and keywords if it is certain what they run. A wrapper with unknown options keeps all its words.
+/// Returns the words of each command in `line`, its program first. Removes keywords and assignments
+/// before it, and replaces a shell with the commands of its script. Other wrappers stay.
 pub(super) fn commands(line: &str, variables: &dyn Variables) -> Vec<Vec<String>> {
     read(line, variables, MAX_DEPTH)
 }
@@ -228,7 +228,7 @@ impl<'a> CommandWords<'a> {
         self.word.get_or_insert_default().push_str(&value);
     }
 
-    /// A tilde is the home directory only if a slash or nothing follows.
+    /// Reads a tilde. It is the home directory only if the word ends there or a slash follows.
     fn tilde(&mut self) {
         let is_home = matches!(
             self.chars.peek(),

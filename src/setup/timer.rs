@@ -1,4 +1,4 @@
-//! Runs a cleanup every five minutes by the user's own systemd. This program marks its two unit
+//! Makes the user's own systemd run a cleanup every five minutes. This program marks its two unit
 //! files. A file without the mark belongs to the user, and is neither replaced nor removed.
 
 use std::fmt;
@@ -49,7 +49,7 @@ impl fmt::Display for TimerError {
             ),
             Self::BadPath(path) => write!(
                 f,
-                "could not write a timer for `{}`: systemd takes no path with quotes, backslashes, control characters or bytes that are not UTF-8; use cron",
+                "could not write a timer for `{}`: systemd accepts no path with quotes, backslashes, control characters or bytes that are not UTF-8; use cron",
                 shown(path)
             ),
         }
@@ -138,8 +138,8 @@ pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, TimerError> 
 /// Writes the planned unit files.
 ///
 /// # Errors
-/// [`TimerError`], also if someone else wrote such a file meanwhile. Files already written stay, and
-/// the next attempt recognizes them.
+/// Returns a [`TimerError`], also if someone else wrote such a file meanwhile. Files already written
+/// stay, and the next attempt recognizes them.
 pub fn put(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units.iter().filter(|unit| unit.is_changed()) {
@@ -329,7 +329,7 @@ fn remember(state: &StateDir, made: Vec<PathBuf>) -> Result<(), TimerError> {
 /// Makes systemd reload the unit files, if any changed, and start the timer, now and at each login.
 ///
 /// # Errors
-/// Why that was not possible, in words for people.
+/// Returns what systemctl reported, in words for people, if it failed.
 pub fn enable(is_changed: bool) -> Result<(), String> {
     if is_changed {
         programs::systemctl(&["daemon-reload"])?;

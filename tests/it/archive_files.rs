@@ -338,7 +338,7 @@ fn a_session_is_endangered_by_each_of_its_transcripts_and_files() {
         let output = sandbox.ccsession(["doctor"]).output();
         String::from_utf8(output.stdout)
             .unwrap()
-            .contains("of those on record, all that go within a week are archived")
+            .contains("of those on record, all that it deletes within a week are archived")
     };
     write(&path, said(&["one"]));
     text(&sandbox);

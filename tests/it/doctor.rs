@@ -59,8 +59,8 @@ fn where_all_is_well_every_line_says_so() {
         lines[6..],
         [
             "ok    orphans: none",
-            "ok    waiting: there is nothing that cleanups could not do",
-            "ok    transcripts: Claude Code keeps them for 30 days; of those on record, all that go within a week are archived",
+            "ok    waiting: no work is blocked",
+            "ok    transcripts: Claude Code keeps them for 30 days; of those on record, all that it deletes within a week are archived",
             "ok    cleanup: by the hooks, when a session starts",
             "ok    archive: nothing is archived automatically: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
             &pointers
@@ -198,7 +198,7 @@ fn executables_of_another_installation_are_named() {
             "fault",
             "settings",
             &format!(
-                "{} runs {} at SessionStart, which is not this installation",
+                "{} runs {} at SessionStart, but that executable is not part of this installation",
                 user_settings(&sandbox).display(),
                 sandbox.path("libexec/session-start").display()
             ),
@@ -214,7 +214,7 @@ fn executables_of_another_installation_are_named() {
             "fault",
             "settings",
             &format!(
-                "{} runs {} at SessionStart, which is not this installation",
+                "{} runs {} at SessionStart, but that executable is not part of this installation",
                 user_settings(&sandbox).display(),
                 other.join("session-start").display()
             ),
@@ -261,7 +261,7 @@ fn registered_under_two_paths_is_told_twice_and_mended_where_it_is() {
                 "fault",
                 "settings",
                 &format!(
-                    "{} runs {} at SessionStart, which is not this installation",
+                    "{} runs {} at SessionStart, but that executable is not part of this installation",
                     sandbox.project().join(".claude/settings.json").display(),
                     other.join("session-start").display()
                 ),
@@ -319,7 +319,7 @@ fn a_plugin_beside_the_registered_hooks_is_noted() {
         "no settings file registers the hooks; events are recorded by the plugin ccsession@market, enabled in {}",
         path.display()
     );
-    let remedy = "leave it so, or run `ccsession install` instead";
+    let remedy = "leave it as it is, or run `ccsession install` instead";
     check(doctor(&sandbox), &[("note", "installed", &found, remedy)]);
 }
 
@@ -346,7 +346,7 @@ fn a_handler_by_hand_beside_the_registered_hooks_is_noted() {
             "note",
             "installed",
             &format!("no settings file registers the hooks; events are recorded by {by}"),
-            "leave it so, or run `ccsession install` instead",
+            "leave it as it is, or run `ccsession install` instead",
         )],
     );
 }
@@ -472,7 +472,7 @@ fn events_that_the_client_does_not_know_are_a_fault_where_they_cost_all_settings
     client(&sandbox, "echo 2.1.80");
     let found = format!(
         "{} registers events that Claude Code 2.1.80 may not know: PostToolBatch, PermissionDenied, CwdChanged, \
-         PostModelSwitch, TaskCreated; for one unknown name it ignores the whole file",
+         PostModelSwitch, TaskCreated; one unknown name makes it ignore the whole file",
         path.display()
     );
     check(doctor(&sandbox), &[("fault", "settings", &found, remedy)]);

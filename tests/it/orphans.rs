@@ -356,7 +356,7 @@ fn a_timer_is_information_and_one_that_cannot_work_is_noted() {
     cleanup_is(
         &sandbox,
         &[
-            "the timer starts /old/ccsession, which is not this installation",
+            "the timer starts /old/ccsession, which is not part of this installation",
             "run `ccsession install --timer` again",
         ],
     );

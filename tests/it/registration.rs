@@ -326,7 +326,7 @@ fn a_value_that_costs_the_whole_file_is_a_fault_and_no_promise() {
         let installed = bad(doctor(&sandbox), "installed").unwrap();
         assert_eq!(
             installed,
-            "no settings file that Claude Code heeds here registers the hooks"
+            "no settings file that Claude Code uses here registers the hooks"
         );
     }
     // Another file that is ignored costs only itself.

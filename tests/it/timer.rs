@@ -404,7 +404,10 @@ fn a_program_that_systemd_could_not_start_is_refused() {
     let said = run
         .env("CCSESSION_LIBEXEC", sandbox.path("libexec"))
         .refused(1);
-    assert!(said.contains("systemd takes no path with quotes"), "{said}");
+    assert!(
+        said.contains("systemd accepts no path with quotes"),
+        "{said}"
+    );
     assert!(!user_settings(&sandbox).exists());
 }
 

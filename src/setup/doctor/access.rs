@@ -1,6 +1,6 @@
 //! Checks who else could change what Claude Code runs at each event. That includes the hooks, the
-//! program that they start, the settings that name them, and every folder above those. Any user who
-//! can write to one of these can run code as this user.
+//! program that they start, the settings that name them, and every folder above these files. Any
+//! user who can write to one of these can run code as this user.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,8 +47,8 @@ fn started_from(dir: &Path) -> PathBuf {
     }
 }
 
-/// Returns the users whose files may be run: root, this user, and the owner of this program, which
-/// runs already.
+/// Returns the users who may own what Claude Code runs: root, this user, and the owner of this
+/// program, because it runs already.
 fn trusted() -> Vec<u32> {
     let own = programs::own().ok();
     let own = own.and_then(|own| file::look(&own).ok()?);
@@ -80,7 +80,8 @@ fn objection(place: &Path, found: &Inspection, trusted: &[u32]) -> Option<Findin
         let found = format!(
             "{name} belongs to another user (uid {owner}), who can make Claude Code run anything as you"
         );
-        let remedy = "run install.sh with a --prefix that is yours, or have the place given to you";
+        let remedy =
+            "run install.sh with a --prefix that is yours, or make yourself its owner (`chown`)";
         return Some(Finding::fault("access", found, remedy));
     }
     // A link's own mode means nothing, and in a sticky folder nobody can replace another user's

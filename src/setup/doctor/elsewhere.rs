@@ -1,5 +1,5 @@
-//! Finds state that hooks record in another place than this shell looks in. A Claude Code that a
-//! launcher or an editor started may have another environment.
+//! Finds state directories that hooks use although this shell uses another one. A Claude Code that
+//! a launcher or an editor started may have another environment.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use super::{Finding, evidence};
 use crate::model::{Timestamp, duration};
 use crate::store::{Decompressor, Environment, Places, StateDir, shown};
 
-/// Reports what hooks recorded in other places after `last`, the time of the last event here.
+/// Reports other state directories in which hooks recorded events after `last`, the time of the
+/// last event in this shell's.
 pub(super) fn examine(
     env: &Environment,
     places: &Places,
@@ -24,7 +25,7 @@ pub(super) fn examine(
         .collect()
 }
 
-/// Returns the places that hooks use if they lack this shell's variables.
+/// Returns the state directories that hooks use if they lack this shell's variables.
 fn others(env: &Environment) -> BTreeSet<PathBuf> {
     let without_ours = Environment {
         state_dir: None,

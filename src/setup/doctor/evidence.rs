@@ -1,6 +1,5 @@
-//! Checks whether hooks run, by what happened instead of what is configured. Suppose Claude Code
-//! wrote a transcript after the last hook event, and no hook recorded its session. Then hooks do
-//! not run there.
+//! Checks whether hooks really run, whatever the settings say. If Claude Code wrote a transcript
+//! after the last hook event, and no hook recorded its session, hooks do not run there.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +13,12 @@ use crate::setup::settings;
 use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Environment, StateDir, file, shown, tombstones};
 
-/// How many of the last sessions are compared.
+/// How many of the last sessions are compared with their transcripts.
 const MAX_COMPARED: usize = 10;
-/// The largest transcripts of a session that are compared, in bytes. The doctor must answer
-/// quickly.
+/// Sessions whose transcripts have more bytes are not compared: the doctor must answer quickly.
 const MAX_BYTES: u64 = 32 << 20;
-/// The least share of a session's calls that hooks record if they run. Hooks of old versions do not
-/// hear of invalid calls.
+/// The least share of a session's calls that hooks record if they run. Old versions of Claude Code
+/// do not report invalid calls to hooks.
 const LEAST_SHARE: f64 = 0.9;
 /// How many lines at the beginning are searched for a transcript's start directory.
 const OPENING: usize = 100;
@@ -33,7 +31,8 @@ pub(super) struct LastEvent {
     pub(super) id: SessionId,
 }
 
-/// Returns the sessions with a journal and the time of its last write, the last one first.
+/// Returns the sessions that have a journal, each with the time of its last write; the latest
+/// first.
 fn recorded(state: &StateDir) -> Vec<(Timestamp, SessionId)> {
     let written = |id: SessionId| {
         let dir = state.session(&id);
@@ -60,7 +59,7 @@ fn has_hook_event(state: &StateDir, id: &SessionId) -> bool {
     events.is_ok_and(|mut events| events.any(|event| is_of_hook(&event)))
 }
 
-/// Names the sessions since the last event that should have been recorded and were not.
+/// Reports the sessions since the last event that hooks should have recorded and did not.
 pub(super) fn examine(
     env: &Environment,
     state: &StateDir,
@@ -141,7 +140,7 @@ fn started_in(path: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Compares the calls of the last sessions with what hooks recorded of them.
+/// Compares the calls in the transcripts of the last sessions with those that hooks recorded.
 pub(super) fn coverage(env: &Environment, state: &StateDir) -> Option<Finding> {
     let mut sum = Coverage::default();
     let mut compared = 0;

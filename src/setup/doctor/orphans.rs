@@ -1,6 +1,6 @@
 //! Finds files without their counterpart: a record without a journal, a journal without a record, a
-//! lease without its holder, files of dead processes. What a cleanup fixes, or nobody misses, is
-//! only a note. A fault is what a user has to examine.
+//! lease without its holder, files of dead processes. A note reports what a cleanup fixes or nobody
+//! misses; a fault reports what a user has to examine.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ struct Orphans {
     without_record: Vec<PathBuf>,
     /// Folders with a record and no event.
     without_journal: Vec<PathBuf>,
-    /// Folders with entries of dead owners that carry no information any more.
+    /// Folders whose records still list dead owners that nothing needs any more.
     owners: Vec<PathBuf>,
     leases: Vec<PathBuf>,
     index: Vec<PathBuf>,
@@ -225,7 +225,7 @@ impl Orphans {
     }
 }
 
-/// Returns how many paths there are and names some, or `None` if there are none.
+/// Says how many `places` there are and names the first few. Returns `None` if there are none.
 fn several(mut places: Vec<PathBuf>, noun: &str, is: &str, are: &str) -> Option<String> {
     places.sort();
     let named: Vec<String> = places

@@ -1,4 +1,4 @@
-//! Checks by the settings whether Claude Code runs our hooks: who registers them, which files it
+//! Checks whether the settings make Claude Code run our hooks: who registers them, which files it
 //! ignores, which policy forbids them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,9 +26,9 @@ struct Recorders {
     registered: Vec<(SettingsSource, usize)>,
     /// The commands registered at each event.
     commands: BTreeMap<String, BTreeSet<String>>,
-    /// Other programs that do the same, each with how to remove it.
+    /// Everything else that records events, each with how to remove it.
     others: Vec<(String, &'static str)>,
-    /// How many files register the executables and are ignored by Claude Code.
+    /// How many files register the executables although Claude Code ignores or never reads them.
     unheeded: usize,
 }
 
@@ -180,7 +180,7 @@ impl ExaminedFile<'_> {
     ) -> Finding {
         let path = shown(&read.path);
         recorders.unheeded += usize::from(self.registers(&read.path));
-        // The refusal names the place of the error.
+        // The editor's refusal says where in the file the error is.
         let refusal = || {
             let text = settings::read(&read.path).ok()??;
             edit::all_commands(&text).err()
@@ -248,8 +248,8 @@ impl ExaminedFile<'_> {
         Some(Finding::note("settings", found, &remedy))
     }
 
-    /// Reports a registered executable that is not part of this installation, or whose path the
-    /// next update removes.
+    /// Reports a registered executable that is not part of this installation, or whose path an
+    /// update may remove.
     fn elsewhere(&self, read: &SettingsFile, handlers: &[Handler]) -> Option<Finding> {
         let dir = |handler: &Handler| handler.executable.parent().map(Path::to_owned);
         let other = handlers
@@ -264,15 +264,16 @@ impl ExaminedFile<'_> {
         let remedy = install_again(read.source);
         let is_same = dir(other).is_some_and(|dir| same(&dir, self.hooks_dir));
         if !is_same {
-            let found = format!("{found}, which is not this installation");
+            let found = format!("{found}, but that executable is not part of this installation");
             return Some(Finding::fault("settings", found, &remedy));
         }
         let is_link = file::canonical(&other.executable).is_ok_and(|it| it != other.executable);
-        let found = format!("{found}, which an update may remove");
+        let found = format!("{found}, but an update may remove that executable's path");
         (!is_link).then(|| Finding::note("settings", found, &remedy))
     }
 
-    /// Reports events that this version knows and the file does not register, and the reverse.
+    /// Reports events that the file should register and does not, and registered events that this
+    /// version of Claude Code may not know.
     fn not_as_wanted(&self, read: &SettingsFile, handlers: &[Handler]) -> Vec<Finding> {
         let path = shown(&read.path);
         let remedy = install_again(read.source);
@@ -303,7 +304,7 @@ impl ExaminedFile<'_> {
                 unknown.join(", ")
             );
             findings.push(if version < TOLERANT {
-                let found = format!("{found}; for one unknown name it ignores the whole file");
+                let found = format!("{found}; one unknown name makes it ignore the whole file");
                 Finding::fault("settings", found, &remedy)
             } else {
                 Finding::note("settings", found, &remedy)
@@ -312,7 +313,7 @@ impl ExaminedFile<'_> {
         findings
     }
 
-    /// Reports a file with our hooks that could not be edited: an uninstall would leave them.
+    /// Reports a file with our hooks that cannot be edited, so that an uninstall would leave them.
     fn not_editable(&self, read: &SettingsFile) -> Option<Finding> {
         let (found, remedy) = match settings::read(&read.path) {
             Err(err) => (err.to_string(), "fix the file by hand"),
@@ -340,7 +341,10 @@ impl ExaminedFile<'_> {
             Some(match broken.first() {
                 Some((program, _)) => Finding::fault(
                     "installed",
-                    format!("{path} registers {}, which cannot serve", shown(program)),
+                    format!(
+                        "{path} registers {}, which is missing or unusable",
+                        shown(program)
+                    ),
                     "run `ccsession uninstall --all`, or install.sh again",
                 ),
                 None => Finding::ok("installed", format!("also in {path}")),
@@ -376,7 +380,7 @@ fn armed(recorders: &Recorders) -> Finding {
     match (parts.as_slice(), recorders.others.as_slice()) {
         ([], []) if recorders.unheeded > 0 => Finding::fault(
             "installed",
-            "no settings file that Claude Code heeds here registers the hooks",
+            "no settings file that Claude Code uses here registers the hooks",
             "fix the settings findings above",
         ),
         ([], []) => Finding::fault(
@@ -387,7 +391,7 @@ fn armed(recorders: &Recorders) -> Finding {
         ([], [(other, _), ..]) => Finding::note(
             "installed",
             format!("no settings file registers the hooks; events are recorded by {other}"),
-            "leave it so, or run `ccsession install` instead",
+            "leave it as it is, or run `ccsession install` instead",
         ),
         _ => Finding::ok("installed", parts.join(", ")),
     }

@@ -9,7 +9,7 @@ use crate::ship::cursor::CursorState;
 use crate::ship::destination::Destinations;
 use crate::store::{Host, StateDir};
 
-/// How long sessions may wait before that is worth knowing.
+/// How long sessions may wait to be sent before that is reported.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Examines every destination of the settings.
@@ -51,7 +51,10 @@ fn examine_one(host: &Host<'_>, state: &StateDir, name: &str) -> Finding {
     let age = backlog.since.map(|since| since.age(host.now));
     if let Some(trouble) = &cursor.history.trouble {
         let since = duration::brief(trouble.since.age(host.now));
-        let found = format!("{name}: {sessions} not sent; for {since}: {}", trouble.why);
+        let found = format!(
+            "{name}: {sessions} not sent; failing for {since}: {}",
+            trouble.why
+        );
         let remedy = "correct what it names, then run `ccsession ship`";
         return Finding::fault("ship", found, remedy);
     }

@@ -6,7 +6,7 @@ use crate::setup::timer::{self, TIMER};
 use crate::setup::{programs, timer::TimerError};
 use crate::store::{Environment, file, shown};
 
-/// Returns whether there is a timer, or a line for cron.
+/// Reports a timer or a crontab line that runs the cleanup.
 pub(super) fn examine(env: &Environment) -> Finding {
     let mut others = Vec::new();
     match by_timer(env) {
@@ -63,7 +63,7 @@ fn by_timer(env: &Environment) -> Result<Option<Timer>, TimerError> {
     Ok(Some(match other {
         Some(other) => Timer::Fails {
             found: format!(
-                "the timer starts {}, which is not this installation",
+                "the timer starts {}, which is not part of this installation",
                 crate::model::text::escaped(other)
             ),
             remedy: "run `ccsession install --timer` again".to_owned(),
@@ -72,7 +72,7 @@ fn by_timer(env: &Environment) -> Result<Option<Timer>, TimerError> {
     }))
 }
 
-/// Returns whether a line of this table runs the cleanup.
+/// Returns whether a line of this crontab runs the cleanup.
 fn has_cleanup(table: &str) -> bool {
     let mut lines = table
         .lines()

@@ -10,7 +10,7 @@ use crate::store::{Host, shown};
 /// How many sessions are named.
 const MAX_NAMED: usize = 3;
 
-/// Returns whether everything that expires soon is archived.
+/// Reports transcripts that Claude Code will soon delete and that are not archived in full.
 pub(super) fn examine(host: &Host<'_>, judge: &Judge<'_>, keeping: &Retention) -> Finding {
     match expiring(host, judge, keeping.days) {
         Ok(all) => finding(&all, keeping),
@@ -18,8 +18,8 @@ pub(super) fn examine(host: &Host<'_>, judge: &Judge<'_>, keeping: &Retention) -
     }
 }
 
-/// Names the sessions that are not on record but have a transcript, and how long the first of these
-/// remains.
+/// Reports how many sessions have a transcript but no record, and how soon Claude Code deletes the
+/// oldest of these transcripts.
 pub(super) fn past(host: &Host<'_>, keeping: &Retention) -> Option<Finding> {
     let past = UnrecordedPast::of(host.env, host.state)?;
     let days = keeping.days - past.oldest.age(host.now).as_secs_f64() / DAY;
@@ -42,7 +42,7 @@ fn finding(all: &[ExpiringTranscript], keeping: &Retention) -> Finding {
             .map(|path| format!(", by {}", shown(path)));
         let by = by.unwrap_or_default();
         let found = format!(
-            "Claude Code keeps them for {keeping} days{by}; of those on record, all that go within a week are archived"
+            "Claude Code keeps them for {keeping} days{by}; of those on record, all that it deletes within a week are archived"
         );
         return Finding::ok("transcripts", found);
     };

@@ -11,7 +11,7 @@ use crate::store::archive::Archives;
 use crate::store::lock::{HOOK_PATIENCE, LockMechanism};
 use crate::store::{Error, archive_queue, shown};
 
-/// How long an ended session may wait before it is reported.
+/// How long an ended session may wait to be archived before it is reported.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many items of a kind are named.
 const MAX_NAMED: usize = 3;
@@ -25,7 +25,7 @@ pub(super) fn examine(judge: &Judge<'_>, is_auto: bool) -> Vec<Finding> {
     }
     findings.extend(archives(judge));
     if findings.is_empty() {
-        let found = "there is nothing that cleanups could not do";
+        let found = "no work is blocked";
         findings.push(Finding::ok("waiting", found));
     }
     findings

@@ -102,7 +102,8 @@ fn emptiness(settings: &ParsedSettings<'_>, list: &List) -> Option<Before> {
 
 /// Returns the change that appends the items of `more` to a list, in the style of its last item.
 ///
-/// An empty list has no style: it is spread over lines if it begins on a line of its own.
+/// An empty list has no style. It is spread over several lines if only its key precedes it on its
+/// line.
 fn appended(settings: &ParsedSettings<'_>, list: &List, more: &NewJson) -> Splice {
     let style = &settings.style;
     let Some(last) = list.items.last() else {
@@ -180,8 +181,8 @@ impl NewJson {
         serde_json::from_str(&self.rendered(&Style::of_new(""), None)).unwrap_or_default()
     }
 
-    /// Renders it, over several lines if it begins on a line of its own, indented by `line`.
-    /// Otherwise on one line.
+    /// Returns the JSON text. It has several lines if `line` is given: the indentation of the line
+    /// on which it begins.
     fn rendered(&self, style: &Style, line: Option<&str>) -> String {
         let (open, close) = match self {
             Self::Scalar(text) => return text.clone(),

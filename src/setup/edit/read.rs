@@ -28,7 +28,7 @@ pub(super) struct ParsedSettings<'t> {
 
 /// The `hooks` object. `events` has one entry for each item of `list`.
 pub(super) struct Hooks {
-    /// The index of its member in the root.
+    /// The index of `hooks` among the members of the root.
     pub(super) index: usize,
     pub(super) list: List,
     pub(super) events: Vec<EventArray>,
@@ -54,7 +54,7 @@ pub(super) struct Group {
 pub(super) struct List {
     pub(super) range: Range,
     pub(super) items: Vec<Range>,
-    /// The indentation of its line, if only its key precedes it there.
+    /// The indentation of the line on which the list begins, if only its key precedes it there.
     pub(super) line: Option<String>,
 }
 
@@ -323,8 +323,8 @@ fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, EditRefu
     })
 }
 
-/// Reads a handler. Claude Code may know a `type` that is unknown here. Every version drops the
-/// file if a handler has no type, or a command hook has no command.
+/// Reads a handler. Accepts any `type`, because Claude Code may know types that we do not. Every
+/// version ignores the file if a handler has no type, or a command hook has no command.
 fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, EditRefusal> {
     let object = expect_object(text, node, path)?;
     let not_a_string = |key| wrong_shape(text, node, &format!("{path}.{key}"), "a string");

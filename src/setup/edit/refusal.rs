@@ -41,7 +41,8 @@ pub enum EditRefusal {
         /// The repeated key.
         key: String,
     },
-    /// A part of `hooks` has not the type that Claude Code expects; it would ignore the whole file.
+    /// A part of `hooks` does not have the type that Claude Code expects. Claude Code would ignore
+    /// the whole file.
     WrongShape {
         /// Where the part is, or what should contain it.
         at: TextPosition,
@@ -50,7 +51,7 @@ pub enum EditRefusal {
         /// What it should be, with its article.
         expected: &'static str,
     },
-    /// The edit has a wrong result: an error of this program, found before anything was written.
+    /// The result of the edit is wrong: a bug in this program, found before anything was written.
     Unverified {
         /// What is wrong with the result.
         why: String,
@@ -88,7 +89,7 @@ impl fmt::Display for EditRefusal {
                 let path = one_line(path, SHOWN);
                 write!(f, "{path} at {at} is not {expected}")
             }
-            Self::Unverified { why } => write!(f, "the edited text is wrong: {why}"),
+            Self::Unverified { why } => write!(f, "ccsession's own edit would be wrong: {why}"),
         }
     }
 }

@@ -367,12 +367,12 @@ fn an_edit_that_went_wrong_is_found() {
             .unwrap_err()
             .to_string()
     };
-    let foreign = "the edited text is wrong: something that is not ours would differ";
+    let foreign = "ccsession's own edit would be wrong: something that is not ours would differ";
     assert_eq!(check(Some(r#"{"a":2}"#)), foreign);
     assert_eq!(check(None), foreign);
-    let ours = "the edited text is wrong: our hooks would not be the wanted ones";
+    let ours = "ccsession's own edit would be wrong: our hooks would not be the wanted ones";
     assert_eq!(check(Some(before)), ours);
-    let spoiled = "the edited text is wrong: trailing comma at line 1, column 7";
+    let spoiled = "ccsession's own edit would be wrong: trailing comma at line 1, column 7";
     assert_eq!(check(Some(r#"{"a":1,}"#)), spoiled);
 }
 
