@@ -1,4 +1,4 @@
-//! What an answer of a destination means. Pure.
+//! Decides what a destination's answer means. Pure.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::model::text::{escaped, one_line};
 /// How much of a foreign message is shown, in characters.
 const LONGEST_MESSAGE: usize = 200;
 
-/// An answer, as far as it was read.
+/// An HTTP answer, as far as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -19,11 +19,11 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     /// Where a redirect leads.
     pub(super) location: Option<String>,
-    /// The content, cut at a bound.
+    /// The content, cut at a maximum length.
     pub(super) body: Vec<u8>,
 }
 
-/// What was asked.
+/// The request that is answered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) url: &'a str,
@@ -31,7 +31,7 @@ pub(super) struct Asked<'a> {
     /// The signal of an OTLP request.
     pub(super) signal: Option<Signal>,
     pub(super) is_compressed: bool,
-    /// Whether the headers file has any.
+    /// True if the headers file contains a header.
     pub(super) has_headers: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Meaning {
     TooLarge(String),
     Refused(String),
     Misconfigured(String),
-    /// Not now. Whether it may be repeated at once is decided by OTLP's specification.
+    /// Not accepted now. `repeats` is true if OTLP's specification lets a sender try again soon.
     Later {
         line: String,
         repeats: bool,
@@ -68,10 +68,10 @@ impl Answer {
             200..=299 => self.success(asked, hide),
             300..=399 => Meaning::Misconfigured(match &self.location {
                 Some(location) => format!(
-                    "{url} redirects to {}, which is not followed; correct endpoint",
+                    "{url} redirects to {}, which is not followed; correct the endpoint",
                     place(&hide(location))
                 ),
-                None => format!("{url} redirects; correct endpoint"),
+                None => format!("{url} redirects; correct the endpoint"),
             }),
             status @ (401 | 403) => Meaning::Misconfigured(if asked.has_headers {
                 format!("{url} refuses the credentials ({status}){said}; check the headers_file")
@@ -86,12 +86,14 @@ impl Answer {
                     }
                     None => "; correct the path of endpoint".to_owned(),
                 };
-                Meaning::Misconfigured(format!("nothing takes {what} at {url} ({status}){remedy}"))
+                Meaning::Misconfigured(format!(
+                    "nothing at {url} accepts {what} ({status}){remedy}"
+                ))
             }
             407 => Meaning::Misconfigured(
                 "the proxy wants credentials (407); put them into its variable".to_owned(),
             ),
-            413 => Meaning::TooLarge(format!("{url} takes no request of this size (413){said}")),
+            413 => Meaning::TooLarge(format!("{url} accepts no request of this size (413){said}")),
             415 => Meaning::Misconfigured(wrong_form(asked)),
             status @ (429 | 502 | 503 | 504) => Meaning::Later {
                 line: format!("{url} is overloaded ({status}){said}"),
@@ -127,13 +129,13 @@ impl Answer {
         self.content_type == "text/html" || self.body.trim_ascii_start().starts_with(b"<")
     }
 
-    /// Returns the reason that an answer gives, if it is not a page.
+    /// Returns the reason that an answer gives, if it is not a web page.
     fn message(&self) -> Option<String> {
         if self.body.is_empty() || self.is_page() {
             return None;
         }
         if self.content_type == "application/x-protobuf" {
-            // google.rpc.Status
+            // The message is field 2 of a google.rpc.Status.
             let message = Fields(&self.body).find_map(|(number, field)| match (number, field) {
                 (2, Field::Bytes(bytes)) => Some(bytes),
                 _ => None,
@@ -169,7 +171,7 @@ fn wrong_form(asked: Asked<'_>) -> String {
     )
 }
 
-/// Returns an URL of the other side without user, query and fragment, which may be secrets.
+/// Returns a URL that the destination sent without user, query and fragment: they may be secrets.
 fn place(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let url = url.get(..end).unwrap_or_default();
@@ -200,8 +202,8 @@ fn partial_of_json(body: &[u8]) -> Option<(u64, String)> {
     ))
 }
 
-/// As [`partial_of_json`], in protobuf: field 1 of the response is the partial success; in it, field 1
-/// is the number and field 2 the message, for each signal.
+/// As [`partial_of_json`], in protobuf. For each signal, field 1 of the response is the partial
+/// success; in that, field 1 is the number and field 2 the message.
 fn partial_of_protobuf(body: &[u8]) -> Option<(u64, String)> {
     let partial = Fields(body).find_map(|(number, field)| match (number, field) {
         (1, Field::Bytes(bytes)) => Some(bytes),
@@ -224,7 +226,7 @@ struct Fields<'a>(&'a [u8]);
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
-    /// Of fixed size, which no message here has.
+    /// A field of fixed size. The messages that are read here have none.
     Fixed,
 }
 

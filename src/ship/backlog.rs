@@ -1,4 +1,4 @@
-//! How far behind a destination is: what is on record and not sent.
+//! Computes how far behind a destination is: what is on record and not sent.
 
 use serde::Serialize;
 
@@ -15,15 +15,15 @@ pub struct Backlog {
     pub sessions: u64,
     /// How many bytes of events were not sent.
     pub bytes: u64,
-    /// Since when something waits: since a session began of which nothing was sent, or else since
-    /// everything was sent for the last time.
+    /// The earliest time since which a session has waited. A session that was not sent at all has
+    /// waited since it began, another one since the last run that sent everything.
     pub since: Option<Timestamp>,
 }
 
-/// Returns how far behind a destination is that has what `cursor` says.
+/// Returns how far behind the destination with this `cursor` is.
 ///
 /// # Errors
-/// If the sessions cannot be listed.
+/// Fails if the sessions cannot be listed.
 pub fn of(host: &Host<'_>, state: &StateDir, cursor: &CursorState) -> Result<Backlog, Error> {
     let judge = Judge::new(state, host.config, host.now);
     let begins_at = cursor.began.as_ref().and_then(|began| began.since);

@@ -1,5 +1,5 @@
-//! Batches: what several sessions have for a destination, joined to requests of a bounded size, and
-//! how far each session got when they were delivered.
+//! Joins what several sessions have for a destination into requests of a bounded size, delivers
+//! them, and computes how far each session got.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,14 +8,14 @@ use super::cursor::SessionCursor;
 use super::mark::{Counts, Mark, SessionKey, UnderWay};
 use super::{Batch, Delivery, Form, Outlet, Protocol, Signal};
 
-/// How many events are sent at once to a destination that takes them one by one.
+/// The most events in a batch for a destination that takes them one by one.
 pub const MAX_EVENTS: usize = 64;
 /// How many bytes a piece has at most, if its items are of about the same size.
 const LARGEST_PIECE: usize = 64 << 10;
-/// After how many refusals, if nothing was taken, the destination is taken to refuse everything.
+/// After this many refusals, if it took nothing, a destination counts as refusing everything.
 const MAX_REFUSED: u64 = 8;
 
-/// Which of the two counts an item belongs to.
+/// Which of the two numbers in [`Counts`] an item belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemKind {
     /// A span.
@@ -27,15 +27,15 @@ pub enum ItemKind {
 /// Some items of one session, encoded.
 #[derive(Debug)]
 struct Piece {
-    /// Where it is in the bytes of all.
+    /// Where the piece is in the `bytes` of its [`Collected`].
     place: Range<usize>,
     items: u64,
-    /// The portion that it is of.
+    /// The index of its portion.
     portion: usize,
     fate: Fate,
 }
 
-/// Pieces of one kind, one after the other as they are sent.
+/// The pieces of one kind, in the order in which they are sent.
 #[derive(Debug, Default)]
 struct Collected {
     bytes: Vec<u8>,
@@ -49,51 +49,51 @@ enum Fate {
     Refused,
 }
 
-/// What a batch has of one session.
+/// What a batch contains of one session.
 #[derive(Debug, Clone)]
 pub struct Portion {
     /// The session.
     pub key: SessionKey,
-    /// What the destination had of it before.
+    /// How much of the session the destination has.
     pub has: Mark,
-    /// What it has once all is delivered.
+    /// How much it will have once everything up to this mark is delivered.
     pub to: Mark,
-    /// How many items it had before.
+    /// How many of the items between the two marks were sent before this portion.
     pub sent: Counts,
-    /// True if nothing comes after.
+    /// True if no more items up to `to` follow this portion.
     pub is_last: bool,
 }
 
 /// Why nothing more can be sent now.
 #[derive(Debug, Clone)]
 pub struct Halt {
-    /// Why, on one line.
+    /// The reason, on one line.
     pub why: String,
-    /// True if it may go on later without a person's doing.
+    /// True if sending may work later without anybody changing anything.
     pub is_passing: bool,
-    /// How long the destination wants to be left alone.
+    /// How long the destination wants to be left alone, if it says so.
     pub retry_after: Option<std::time::Duration>,
 }
 
-/// What came of deliveries.
+/// The results of deliveries, added up.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// What was taken.
+    /// How many items the destination took.
     pub sent: Counts,
-    /// How many bytes that was, not compressed.
+    /// How many bytes these items have, not compressed.
     pub bytes: u64,
-    /// How many items the destination rejected, and how many were passed over on request.
+    /// How many items the destination rejected, including refused ones that the user chose to skip.
     pub rejected: u64,
-    /// Why it rejected some, the first reason.
+    /// Why the destination rejected items, the first time.
     pub rejected_why: Option<String>,
-    /// How many pieces were refused.
+    /// How many pieces the destination refused.
     pub refused: u64,
-    /// Why the first of them was.
+    /// Why the destination refused the first of these pieces.
     pub refused_why: Option<String>,
 }
 
 impl Tally {
-    /// Adds what another thread has.
+    /// Adds the results of another thread.
     pub fn add(&mut self, other: Self) {
         self.sent.spans += other.sent.spans;
         self.sent.logs += other.sent.logs;
@@ -109,30 +109,30 @@ impl Tally {
 #[derive(Debug)]
 pub struct Packer {
     protocol: Protocol,
-    /// How many bytes are sent at once.
+    /// The most bytes that are sent at once.
     most: usize,
-    /// True if what is refused is passed over, as the user asked.
+    /// True to skip what the destination refuses, as the user asked.
     skips_refused: bool,
     spans: Collected,
     logs: Collected,
     portions: Vec<Portion>,
-    /// What came of it.
+    /// The results of the deliveries so far.
     pub tally: Tally,
 }
 
 /// What a delivery changed: what the destination now has of each session.
 #[derive(Debug)]
 pub struct Progress {
-    /// The sessions with what is noted of them.
+    /// The delivered sessions, each with what to note about it in the cursor.
     pub sessions: Vec<(SessionKey, SessionCursor)>,
-    /// True if the last session is as far as it should be, and more of it may follow.
+    /// True if nothing of the last session is missing so far, so that more of it may follow.
     pub is_open: bool,
     /// Why nothing more can be sent now.
     pub halt: Option<Halt>,
 }
 
 impl Packer {
-    /// Creates an empty one for a destination that is spoken to like this.
+    /// Creates an empty packer for a destination that takes this `form`.
     pub fn new(form: &Form, skips_refused: bool) -> Self {
         Self {
             protocol: form.protocol,
@@ -145,12 +145,12 @@ impl Packer {
         }
     }
 
-    /// Begins with a session, or goes on with it in another batch.
+    /// Begins a session, or continues it in a new batch.
     pub fn begin(&mut self, portion: Portion) {
         self.portions.push(portion);
     }
 
-    /// Adds items of the session that was begun last, encoded as a request of their own.
+    /// Adds items of the session that was begun last, encoded as a separate request.
     pub fn push(&mut self, kind: ItemKind, body: &[u8], items: u64) {
         let collected = match kind {
             ItemKind::Span => &mut self.spans,
@@ -173,7 +173,7 @@ impl Packer {
         });
     }
 
-    /// Says that the session that was begun last has no more items.
+    /// Notes that the session that was begun last has no more items.
     pub fn end(&mut self) {
         if let Some(portion) = self.portions.last_mut() {
             portion.is_last = true;
@@ -186,7 +186,7 @@ impl Packer {
             || self.protocol == Protocol::Observability && self.logs.pieces.len() >= MAX_EVENTS
     }
 
-    /// Returns how many bytes the pieces should have. What is refused is told apart by pieces.
+    /// Returns how many bytes each piece should have. A refusal is traced to a piece, not an item.
     pub fn piece(&self) -> usize {
         (self.most / 4).min(LARGEST_PIECE)
     }
@@ -245,8 +245,8 @@ impl Packer {
         }
     }
 
-    /// Returns how many items of a portion can be counted as sent: those before the first that is
-    /// not.
+    /// Returns how many items of a portion count as sent: those before the first that the
+    /// destination does not have.
     fn taken(&self, portion: usize, pieces: &[Piece]) -> TakenItems {
         let mut taken = TakenItems {
             items: 0,
@@ -279,7 +279,7 @@ impl Packer {
         self.send(outlet, signal, (bytes, pieces))
     }
 
-    /// Delivers pieces. What is refused is halved until it is clear what exactly is refused.
+    /// Delivers pieces. Halves what is refused until it is clear which pieces are refused.
     fn send(
         &mut self,
         outlet: &mut dyn Outlet,
@@ -319,7 +319,7 @@ impl Packer {
             });
         }
         match self.protocol {
-            // They are sent one by one, so the next one is the refused one.
+            // Events are sent one by one, so the first that was not taken is the refused one.
             Protocol::Observability => {
                 let Some((refused, rest)) = pieces.split_first_mut() else {
                     return Ok(());
@@ -366,7 +366,7 @@ impl Packer {
         Ok(())
     }
 
-    /// Joins neighbouring pieces to one batch.
+    /// Joins neighbouring pieces into one batch.
     fn joined<'b>(&self, signal: Signal, (bytes, pieces): (&'b [u8], &[Piece])) -> Batch<'b> {
         let of = |place: Range<usize>| bytes.get(place).unwrap_or_default();
         let start = pieces.first().map_or(0, |piece| piece.place.start);
@@ -390,7 +390,7 @@ impl Packer {
 }
 
 impl Collected {
-    /// Returns an empty one that reuses the memory.
+    /// Removes all pieces and keeps the memory.
     fn cleared(mut self) -> Self {
         self.bytes.clear();
         self.pieces.clear();
@@ -402,6 +402,7 @@ impl Collected {
 #[derive(Debug)]
 struct TakenItems {
     items: u64,
+    /// True if that is all of them.
     is_whole: bool,
 }
 
@@ -413,8 +414,8 @@ fn json_start(request: &[u8]) -> usize {
     memchr::memchr(b'[', request).map_or(0, |at| at + 1)
 }
 
-/// Adds the list of a request of the form `{"name":[…]}` to those before, and leaves the request open.
-/// Returns where the list is.
+/// Appends the list of `request`, which has the form `{"name":[…]}`, to the lists in `joined`.
+/// Leaves `joined` without its end. Returns where the list is.
 fn add_json(joined: &mut Vec<u8>, request: &[u8]) -> Range<usize> {
     let list = json_start(request);
     let (begins, list) = request.split_at(list);

@@ -1,6 +1,5 @@
-//! What a destination has: one file for each, `ship/NAME.jsonl` in the state directory. It is
-//! appended to, and written anew when it has grown. The lock beside it is held as long as anything
-//! is sent.
+//! Remembers what each destination has, in the file `ship/NAME.jsonl` of the state directory. Lines
+//! are appended to it; when it has grown, it is rewritten. Whoever sends holds the lock beside it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,9 +19,9 @@ use crate::store::{Error, StateDir, file};
 
 /// The version of the file that this program writes.
 const VERSION: u64 = 1;
-/// The folder in the state directory.
+/// The folder of the cursors, in the state directory.
 const FOLDER: &str = "ship";
-/// How many lines more than needed a file may have before it is written anew.
+/// How many lines more than needed a file may have before it is rewritten.
 const SURPLUS: usize = 10_000;
 
 /// What a destination has.
@@ -32,7 +31,7 @@ pub struct CursorState {
     pub began: Option<Beginning>,
     /// The sessions that it has, at least in part.
     pub sessions: HashMap<SessionKey, SessionCursor>,
-    /// What came of it.
+    /// The results of all runs.
     pub history: ShipHistory,
     /// How many lines the file has.
     lines: usize,
@@ -66,29 +65,29 @@ pub struct Sender {
 /// What a destination has of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCursor {
-    /// What it has completely; without any event if it has nothing yet.
+    /// The mark up to which it has everything; without any event if it has nothing yet.
     pub has: Mark,
-    /// What it is getting.
+    /// What was sent in part after that mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<UnderWay>,
 }
 
-/// What came of the runs.
+/// The results of all runs to a destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipHistory {
-    /// When it last had all that there was.
+    /// When the destination last had everything.
     pub complete_at: Option<Timestamp>,
     /// When it last took something.
     pub taken_at: Option<Timestamp>,
     /// Why the last run did not send everything.
     pub trouble: Option<Trouble>,
-    /// What it has taken since the beginning.
+    /// How many items it has taken since sending began.
     pub sent: Counts,
-    /// How many bytes that was, not compressed.
+    /// How many bytes these items had, not compressed.
     pub bytes: u64,
     /// How many items it has rejected.
     pub rejected: u64,
-    /// How many sessions went away before all of them was sent.
+    /// How many sessions were removed before they were sent completely.
     pub lost: u64,
 }
 
@@ -101,18 +100,18 @@ pub struct Trouble {
     pub why: String,
 }
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunResult {
     /// When it ended.
     pub at: Timestamp,
-    /// What was taken.
+    /// How many items were taken.
     pub sent: Counts,
-    /// How many bytes that was, not compressed.
+    /// How many bytes these items had, not compressed.
     pub bytes: u64,
     /// How many items were rejected.
     pub rejected: u64,
-    /// How many sessions had gone.
+    /// How many sessions were removed before they were sent completely.
     pub lost: u64,
     /// Why not everything was sent.
     pub trouble: Option<String>,
@@ -150,7 +149,7 @@ impl fmt::Display for CursorFault {
             Self::InUse => f.write_str("another `ccsession ship` is sending to it"),
             Self::Newer(path) => write!(
                 f,
-                "`{}` is from a newer version of ccsession; update this one",
+                "`{}` is from a newer version of ccsession; update ccsession here",
                 crate::store::shown(path)
             ),
             Self::Store(err) => err.fmt(f),
@@ -179,7 +178,7 @@ impl CursorState {
             return Ok(read);
         };
         while let Some(line) = lines.next_line()? {
-            // A torn line is what a killed process left. What it said is sent again.
+            // A killed process left an incomplete line. What it noted is sent again.
             let NextLine::Line(line) = line else {
                 continue;
             };
@@ -206,7 +205,7 @@ impl CursorState {
         Ok(read)
     }
 
-    /// Returns the file that says all of this.
+    /// Returns the content of a file with this state.
     fn encode(&self) -> Vec<u8> {
         let began = self.began.clone().map(CursorLine::Begin);
         let history = CursorLine::History(self.history.clone());
@@ -226,7 +225,7 @@ impl CursorState {
 }
 
 impl SessionCursor {
-    /// Returns whether all of a session that is over was sent.
+    /// Returns whether the session is over and was sent completely.
     pub(super) fn is_complete(&self) -> bool {
         self.has.is_over && self.under_way.is_none()
     }
@@ -292,13 +291,13 @@ impl Cursor {
         Self::take_at(state, name, path(state, name))
     }
 
-    /// Takes the cursor in a file of the user's own.
+    /// Takes the cursor in a file that the user chose.
     ///
     /// # Errors
     /// [`CursorFault`].
     pub fn take_file(state: &StateDir, path: &Path) -> Result<Self, CursorFault> {
         write::refuse_others(path)?;
-        // Whoever can open a lock can hold it, so it is not beside the file.
+        // Whoever can open a lock can hold it, so the lock is not beside the user's file.
         let mut name = to_hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
         name.truncate(16);
         Self::take_at(state, &format!("file-{name}"), path.to_owned())
@@ -325,7 +324,7 @@ impl Cursor {
     /// Begins, or begins again: the destination counts as having nothing.
     ///
     /// # Errors
-    /// [`Error::Io`]; the former state stays.
+    /// Returns [`Error::Io`]; the file then keeps its former content.
     pub fn begin(
         &mut self,
         at: Timestamp,
@@ -346,10 +345,10 @@ impl Cursor {
         self.rewrite()
     }
 
-    /// Keeps the whole state as it is now, begun at `at` if it had not begun.
+    /// Writes the whole state as it is now. If sending had not begun, it begins at `at`.
     ///
     /// # Errors
-    /// [`Error::Io`]; the former state stays.
+    /// Returns [`Error::Io`]; the file then keeps its former content.
     pub fn keep(
         &mut self,
         at: Timestamp,
@@ -400,7 +399,7 @@ impl Cursor {
         self.append(&lines)
     }
 
-    /// Forgets sessions that exist no longer.
+    /// Forgets sessions that no longer exist.
     ///
     /// # Errors
     /// As [`write::append`].
@@ -412,7 +411,7 @@ impl Cursor {
         self.append(&lines)
     }
 
-    /// Notes what came of a run.
+    /// Notes the result of a run.
     ///
     /// # Errors
     /// As [`write::append`].
@@ -442,8 +441,8 @@ impl Cursor {
 }
 
 impl CursorLine {
-    /// Encodes the line, with a line break before and after it: what a killed process left of a
-    /// line ends there.
+    /// Encodes the line, with a line break before and after it. The one before ends what a killed
+    /// process left of a line.
     fn encode(&self) -> Vec<u8> {
         let json = serde_json::to_vec(self).unwrap_or_default();
         [b"\n".as_slice(), &json, b"\n"].concat()
@@ -454,7 +453,7 @@ fn path(state: &StateDir, name: &str) -> PathBuf {
     state.path(FOLDER).join(format!("{name}.jsonl"))
 }
 
-/// Returns whether a line that cannot be read is the beginning of a newer file.
+/// Returns whether an unreadable line is the `begin` line of a newer version.
 fn is_newer(line: &[u8]) -> bool {
     let line: Option<serde_json::Value> = serde_json::from_slice(line).ok();
     let version = line.and_then(|line| line.get("begin")?.get("v")?.as_u64());

@@ -1,5 +1,5 @@
-//! The destinations of the settings: a `[ship.NAME]` table each. What is sent to one, in which
-//! form, and how it is reached. The content of a headers file is not here, and never shown.
+//! Reads the destinations in the settings, each from a `[ship.NAME]` table: what is sent to it, in
+//! which form, and how it is reached. Never contains or shows the content of a headers file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::store::{Environment, Error, Places};
 /// A place that gets telemetry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// Its name in the settings: letters, digits, `-` and `_`, so that a file can have it.
+    /// Its name in the settings: letters, digits, `-` and `_`, so that it can be a file's name.
     pub name: String,
     /// Where it listens.
     pub endpoint: Endpoint,
-    /// How it is spoken to.
+    /// How data is sent to it.
     pub protocol: Protocol,
     /// What it gets, each once, in the order of [`Signal::ALL`]. Empty under
     /// [`Protocol::Observability`], which gets events.
     pub signals: Vec<Signal>,
-    /// Whether calls become spans where Claude Code's own telemetry already has them.
+    /// Whether calls become spans.
     pub spans: SpansSetting,
     /// The file with headers for each request, such as credentials.
     pub headers_file: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub struct Destination {
     pub timeout: Duration,
 }
 
-/// How a destination is spoken to.
+/// How data is sent to a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// OTLP over HTTP, in JSON.
@@ -48,7 +48,7 @@ pub enum Protocol {
 /// Whether calls become spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpansSetting {
-    /// Unless Claude Code's own telemetry has them.
+    /// Yes, unless Claude Code's own telemetry has them.
     Auto,
     Always,
     Never,
@@ -61,7 +61,7 @@ pub enum Compression {
     None,
 }
 
-/// A value of a setting that is one of a few words.
+/// A setting whose value is one of a few words.
 trait Word: Copy + Sized + 'static {
     const WORDS: &'static [(&'static str, Self)];
     /// The words, for a message.
@@ -98,21 +98,21 @@ fn word<W: Word + PartialEq>(value: W) -> &'static str {
 }
 
 impl Protocol {
-    /// Returns the word of the settings.
+    /// Returns its word in the settings.
     pub fn name(self) -> &'static str {
         word(self)
     }
 }
 
 impl SpansSetting {
-    /// Returns the word of the settings.
+    /// Returns its word in the settings.
     pub fn name(self) -> &'static str {
         word(self)
     }
 }
 
 impl Compression {
-    /// Returns the word of the settings.
+    /// Returns its word in the settings.
     pub fn name(self) -> &'static str {
         word(self)
     }
@@ -121,9 +121,9 @@ impl Compression {
 /// The destinations of the settings.
 #[derive(Debug, Default)]
 pub struct Destinations {
-    /// Those that can be used, by name.
+    /// Those that can be used.
     pub usable: Vec<Destination>,
-    /// The others by name, each with what is wrong with it.
+    /// The names of the others, each with what is wrong with it.
     pub wrong: Vec<(String, Error)>,
     /// Keys that this version does not know.
     pub unknown: Vec<Complaint>,
@@ -133,7 +133,7 @@ impl Destinations {
     /// Reads the destinations from the configuration file.
     ///
     /// # Errors
-    /// If the file cannot be read or is not TOML.
+    /// Fails if the file cannot be read or is not TOML.
     pub fn read(places: &Places, env: &Environment) -> Result<Self, Error> {
         let mut all = Self::default();
         for table in ship_tables(places)? {
@@ -217,10 +217,11 @@ const KEYS: [&str; 9] = [
     "timeout",
 ];
 
-/// What collectors take unless they are told otherwise, and no more memory than a laptop has to spare.
+/// The default size of a request. Collectors accept it without configuration, and it takes no more
+/// memory than a laptop has to spare.
 const BATCH: usize = 2 << 20;
 const LARGEST_BATCH: u64 = 16 << 20;
-/// The time for a request that the specification of OTLP's exporters gives.
+/// The default time for a request, from the specification of OTLP's exporters.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More would let a destination that never answers stop a run for too long.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);

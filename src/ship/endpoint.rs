@@ -1,4 +1,4 @@
-//! Where a destination listens: an URL without secrets, and the paths below it.
+//! Where a destination listens: a URL without secrets, and the paths below it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,13 +20,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Parses an URL. `insecure` permits `http://` to other machines.
+    /// Parses a URL. `insecure` permits `http://` to other machines.
     ///
     /// # Errors
-    /// What is wrong with it and what to do, without the URL: it may contain a secret.
+    /// Returns what is wrong and what to do, without the URL: it may contain a secret.
     pub(super) fn parse(url: &str, insecure: bool) -> Result<Self, &'static str> {
         const FORM: &str =
-            "expected an URL such as `https://otel.example.com` or `http://127.0.0.1:4318`";
+            "expected a URL such as `https://otel.example.com` or `http://127.0.0.1:4318`";
         if url.contains('#') {
             return Err("it has a fragment (`#`), which is never sent; remove it");
         }
@@ -85,12 +85,12 @@ impl Endpoint {
         self.is_encrypted
     }
 
-    /// Returns whether it is on this machine.
+    /// Returns whether the destination is on this machine.
     pub fn is_loopback(&self) -> bool {
         self.is_loopback
     }
 
-    /// Returns the name or the address of the machine.
+    /// Returns the name or the address of the destination's machine.
     pub fn host(&self) -> &str {
         let (_, authority) = self.origin.split_once("://").unwrap_or_default();
         let end = match authority.rfind(']') {

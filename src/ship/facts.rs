@@ -1,5 +1,5 @@
-//! What is told of a session and is not in its events: its record, its title, the repository, and
-//! the tokens once it is over.
+//! What a destination learns about a session besides its events: the record, the title, the
+//! repository, and the tokens once it is over.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -9,7 +9,7 @@ use crate::model::project::to_hex;
 use crate::model::{Record, Usage};
 use crate::view::otlp::{OtlpMachine, Remote};
 
-/// What is told of a session and is not in its events.
+/// What a destination learns about a session besides its events.
 #[derive(Debug, Clone)]
 pub struct SessionFacts {
     /// Its record.
@@ -20,7 +20,7 @@ pub struct SessionFacts {
     pub machine: OtlpMachine,
     /// The repository it worked in.
     pub remote: Option<Remote>,
-    /// What it used.
+    /// The tokens it used, once it is over.
     pub usage: Option<Usage>,
 }
 
@@ -42,8 +42,8 @@ impl SessionFacts {
         self.usage.as_ref().map(digest_of)
     }
 
-    /// Returns the facts as a mark has them. What has changed since is left out, so that whatever
-    /// says it counts as new.
+    /// Returns the facts as they were at `mark`. What has changed since is left out, so that every
+    /// item that contains it counts as new.
     pub fn as_of(&self, mark: &Mark) -> Self {
         let mut facts = self.clone();
         if mark.usage != self.usage_digest() {
@@ -53,7 +53,7 @@ impl SessionFacts {
             facts.title = None;
             facts.machine = OtlpMachine::default();
             facts.remote = None;
-            // No role is like this, so whatever tells the role is new, whatever it is now.
+            // No session has this role, so every item that contains the role counts as new.
             facts.record.role = Some("\0".to_owned());
             facts.record.focus = None;
             facts.record.name = None;

@@ -1,5 +1,5 @@
-//! The headers that a destination wants with each request, from a file that only this user can read.
-//! Their values are secrets: nothing here shows them, not even in an error.
+//! The headers that a destination wants with each request, from a file that only this user can
+//! read. Their values are secrets: nothing here shows them, not even in an error.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,10 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::store::{Error, file};
 
-/// More is not a file of headers.
+/// The largest headers file, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-/// A shorter word is no secret, and hiding it would garble messages.
+/// A shorter value is not hidden, in bytes. It is hardly a secret, and hiding it would garble
+/// messages.
 const SHORTEST_SECRET: usize = 4;
 
 /// Headers with secret values.
@@ -22,10 +23,10 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    /// Reads a file of `Name: value` lines. Empty lines and lines that begin with `#` are left out.
+    /// Reads a file of `Name: value` lines. Skips empty lines and lines that begin with `#`.
     ///
     /// # Errors
-    /// Names the line at fault, never what is in it.
+    /// Names the number of the wrong line, never its content.
     ///
     /// # Security
     /// The file must be ours or root's, and nobody else may read it.

@@ -1,5 +1,5 @@
-//! Delivering over HTTP. A request has a length, a deadline and a bounded answer; redirects are not
-//! followed, and only what the specification of OTLP/HTTP names is repeated.
+//! Delivers over HTTP. A request has a length, a deadline and a bounded answer. Redirects are not
+//! followed, and a request is repeated only where the specification of OTLP/HTTP says so.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::trouble::{self, Target};
 use super::{Batch, Delivery, Destination, Failure, Outlet, Protocol, Signal, proxy};
 use crate::store::clock;
 
-/// How much of an answer is read. What a collector says is far shorter.
+/// How many bytes of an answer are read. A collector's answers are far shorter.
 const LONGEST_ANSWER: u64 = 64 << 10;
 
 /// A destination that is reached over HTTP.
@@ -26,19 +26,19 @@ struct HttpOutlet {
     destination: Destination,
     headers: Headers,
     policy: RetryPolicy,
-    /// How it pauses between two attempts.
+    /// Waits between two attempts.
     pause: fn(Duration),
 }
 
-/// Opens a destination. Nothing is sent yet.
+/// Opens a destination. Sends nothing yet.
 ///
 /// # Errors
-/// What is wrong with the headers file, the proxy or this program, on one line.
+/// Returns what is wrong with the headers file, the proxy or this program, on one line.
 pub fn open(destination: &Destination) -> Result<Box<dyn Outlet>, String> {
     open_with(destination, RetryPolicy::default())
 }
 
-/// As [`open`], with other patience.
+/// As [`open`], with another retry policy.
 ///
 /// # Errors
 /// As [`open`].
@@ -118,7 +118,7 @@ fn delivery(meaning: Meaning, taken: usize) -> Delivery {
 }
 
 impl HttpOutlet {
-    /// Delivers one request, and again where that may help.
+    /// Delivers one request, and repeats it where that may help.
     fn deliver_one(&self, url: &str, signal: Option<Signal>, body: &[u8]) -> Meaning {
         let compressed = match self.destination.compression {
             Compression::Gzip => gzip(body),
@@ -212,7 +212,7 @@ impl Answer {
     }
 }
 
-/// Compresses quickly: the network is rarely slower than the strongest compression.
+/// Compresses fast. The strongest compression usually takes longer than it saves on the network.
 fn gzip(body: &[u8]) -> Option<Vec<u8>> {
     let room = Vec::with_capacity(body.len() / 4);
     let mut encoder = GzEncoder::new(room, flate2::Compression::fast());

@@ -1,5 +1,5 @@
-//! What is new of a session between two marks: what it did up to the one, without what it did up to
-//! the other. Both are computed from the events, so nothing of what was sent is kept.
+//! Computes what is new in a session between two marks: what it did up to the later one, without
+//! what it did up to the earlier one. Both come from the events, so no sent item is stored.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,15 +19,15 @@ use crate::view::otlp::{
 pub enum Increment<R> {
     /// These items are new.
     New(R),
-    /// The journal is not the one that the mark is of: the session was deleted, and began again.
+    /// The mark belongs to another journal: the session was deleted, and began again.
     OtherJournal,
-    /// It has so many events of a newer version, which this one cannot understand.
+    /// It has this many events of a newer version of ccsession, which this one cannot understand.
     Newer(u64),
     /// It has an event at this time, which is in the future.
     InFuture(Timestamp),
 }
 
-/// Computes what is new of sessions.
+/// Computes what is new in sessions.
 #[derive(Debug)]
 pub struct IncrementReader {
     capture: Capture,
@@ -48,7 +48,7 @@ impl From<SpansSetting> for SpanPolicy {
     }
 }
 
-/// How many events the buffers that are kept may have had.
+/// The buffers are kept for the next session if they held at most this many events.
 const MOST_KEPT: usize = 10_000;
 
 /// What a destination has of a session: the digest of each item, by its id.
@@ -59,7 +59,8 @@ pub struct SentItems {
 }
 
 impl IncrementReader {
-    /// Creates a reader that tells as much as `capture` says and makes spans as `policy` says.
+    /// Creates a reader. `capture` says how much it tells, and `policy` which spans it makes. It
+    /// accepts no event after `latest`.
     pub fn new(capture: Capture, policy: SpanPolicy, latest: Timestamp) -> Self {
         Self {
             capture,
@@ -69,8 +70,8 @@ impl IncrementReader {
         }
     }
 
-    /// Passes to `reader` the session in `dir` as it was at `to`, and what was sent at `has`. For the
-    /// same marks and facts, the items and their order are always the same.
+    /// Passes to `reader` the session in `dir` as it was at `to`, and the items that were sent up to
+    /// `has`. For the same marks and facts, the items and their order are always the same.
     ///
     /// # Errors
     /// [`Error::Untrusted`], [`Error::Io`].

@@ -14,12 +14,12 @@ use crate::store::Extent;
 pub struct Mark {
     /// The events that were known.
     pub extent: Extent,
-    /// True if no process owned the session. What never ended is told then, too.
+    /// True if no process owned the session. What has no end is then sent, too.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_over: bool,
-    /// A digest of what is told and is not in the events: title, role and so on.
+    /// A digest of what is sent besides the events: title, role and so on.
     pub facts: String,
-    /// A digest of the tokens, once they are told.
+    /// A digest of the tokens, once they are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
     /// A stamp of the session's files. If it is the same, nothing has changed.
@@ -41,7 +41,7 @@ pub struct UnderWay {
     pub to: Mark,
     /// How many of the items of each signal it has.
     pub sent: Counts,
-    /// The version of the program that counted them. Another one may make other items.
+    /// The version of the program that counted them. Another version may make other items.
     pub by: String,
 }
 
@@ -66,7 +66,7 @@ impl Counts {
     }
 }
 
-/// What names a session in a cursor. It is a digest, so that a deleted session is named nowhere.
+/// Identifies a session in a cursor. It is a digest, so that no id of a deleted session stays.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionKey(String);

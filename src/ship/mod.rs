@@ -1,5 +1,5 @@
-//! Sending what is new to the destinations of the settings: what one is, what it gets at once, and
-//! what it answers. A destination never learns more than the journals keep.
+//! Sends what is new to the destinations in the settings. This file defines what one delivery
+//! contains and how it ends. A destination never learns more than the journals keep.
 
 mod answer;
 pub mod backlog;
@@ -50,16 +50,16 @@ impl Signal {
     }
 }
 
-/// In which form something is sent.
+/// In which form a destination gets its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
-    /// How the destination is spoken to.
+    /// How the data is sent.
     pub protocol: Protocol,
-    /// What it gets.
+    /// What the destination gets.
     pub signals: Vec<Signal>,
     /// Whether calls become spans.
     pub spans: destination::SpansSetting,
-    /// How many bytes are sent at once, not compressed.
+    /// The most bytes that are sent at once, not compressed.
     pub batch: usize,
 }
 
@@ -127,8 +127,8 @@ pub enum Delivery {
 /// Why a delivery failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What happened and what to do, on one safe line without any secret. The name of the destination
-    /// is not in it.
+    /// What happened and what to do, on one safe line without any secret. It does not contain the
+    /// destination's name.
     pub line: String,
     /// How many events of a [`Batch::Events`] the destination took before; always zero for OTLP.
     pub taken: usize,

@@ -1,7 +1,9 @@
-//! Events in the form of the observability dashboards: what their server stores for each hook event.
+//! Events in the form of the observability dashboards: what their server stores for each hook
+//! event.
 //!
-//! Their server needs `source_app`, `session_id`, `hook_event_type` and `payload`; `timestamp` is in
-//! milliseconds. The payload has the names of Claude Code's hooks, because the pages look for them.
+//! Their server needs `source_app`, `session_id`, `hook_event_type` and `payload`; `timestamp` is
+//! in milliseconds. The payload has the names of Claude Code's hooks, because the pages look for
+//! them.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -36,7 +38,7 @@ struct Payload<'a> {
 /// the journal has them, which it does under `capture = "full"`.
 pub fn event(record: &Record, event: &Event) -> Vec<u8> {
     let text = |text: &Option<String>| text.clone().map(Value::from);
-    // The pages cut these texts, and stop at anything else.
+    // The dashboards' pages shorten these texts, and break if one is not a string.
     let body = |body: &Option<Value>| body.clone().filter(Value::is_string);
     let members = [
         ("cwd", text(&event.cwd)),

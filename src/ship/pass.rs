@@ -1,4 +1,4 @@
-//! One pass: sends a destination what is new of all sessions, on all processors. It only reads
+//! One pass: sends a destination what is new in all sessions, on all processors. It only reads
 //! journals, and holds no lock that a hook takes.
 
 use std::collections::HashSet;
@@ -29,17 +29,17 @@ pub struct Pass<'a> {
     pub host: Host<'a>,
     /// The state directory.
     pub state: &'a StateDir,
-    /// In which form it is sent.
+    /// In which form the destination gets its data.
     pub form: &'a Form,
     /// Selects the sessions that are sent.
     pub selects: &'a (dyn Fn(&Record) -> bool + Sync),
     /// Only sessions that began at this time or later are sent from their beginning.
     pub since: Option<Timestamp>,
-    /// True if what the destination refuses is passed over.
+    /// True to skip what the destination refuses.
     pub skips_refused: bool,
     /// How many sessions may be read at the same time.
     pub threads: usize,
-    /// Gathers what is told of a session besides its events. The flag says whether it is over.
+    /// Gathers what is sent of a session besides its events. The flag says whether it is over.
     pub facts: &'a (dyn Fn(&SessionDir, Record, bool) -> SessionFacts + Sync),
     /// Writes an event for a destination that takes them one by one.
     pub event: &'a (dyn Fn(&Record, &Event) -> Vec<u8> + Sync),
@@ -47,7 +47,7 @@ pub struct Pass<'a> {
     pub outlet: &'a (dyn Fn() -> Result<Box<dyn Outlet>, String> + Sync),
     /// Set when the pass should end after the batch in hand.
     pub stop: &'a AtomicBool,
-    /// Called with the number of sessions that are done, and of all.
+    /// Called with two numbers: of the sessions that are done, and of all.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
@@ -60,7 +60,7 @@ pub enum Notebook<'a> {
     InMemory(Box<CursorState>),
 }
 
-/// What came of a pass.
+/// The result of a pass.
 #[derive(Debug, Default)]
 pub struct PassResult {
     /// What was sent.
@@ -69,7 +69,7 @@ pub struct PassResult {
     pub sessions: u64,
     /// How many sessions have something that was not sent.
     pub behind: u64,
-    /// How many sessions are gone that were not sent completely.
+    /// How many sessions were removed before they were sent completely.
     pub lost: u64,
     /// What was left out and why, in words for people.
     pub left_out: Vec<String>,
@@ -115,7 +115,7 @@ impl Pass<'_> {
     /// Sends what is new of the sessions that may have something new.
     ///
     /// # Errors
-    /// If the sessions cannot be listed, or the cursor cannot be written.
+    /// Fails if the sessions cannot be listed, or the cursor cannot be written.
     pub fn run(&self, notebook: &mut Notebook<'_>) -> Result<PassResult, Error> {
         let present: Vec<SessionId> = self.state.session_ids()?.collect();
         let lost = self.forget_gone(notebook, &present)?;
@@ -166,7 +166,7 @@ impl Pass<'_> {
         Ok(result)
     }
 
-    /// Forgets sessions that exist no longer, and returns how many of them were not sent completely.
+    /// Forgets sessions that no longer exist. Returns how many of them were not sent completely.
     fn forget_gone(
         &self,
         notebook: &mut Notebook<'_>,
@@ -198,7 +198,7 @@ impl Pass<'_> {
             if known.is_some_and(|it| it.is_complete() && it.has.stamp == dir.events_stamp()) {
                 continue;
             }
-            // Whoever reads a session says what is wrong with its record.
+            // Reading the session reports what is wrong with its record.
             let record = dir.record().ok().flatten();
             found.push((record.map(|record| record.started_at), id));
         }
@@ -206,8 +206,8 @@ impl Pass<'_> {
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Notes the sessions of which nothing was sent, so that it shows when they go. Returns how
-    /// many have something that was not sent.
+    /// Notes the sessions that were not sent at all, so that they count as lost if they are
+    /// removed. Returns how many sessions have something that was not sent.
     fn note_unsent(
         &self,
         notebook: &mut Notebook<'_>,
@@ -255,7 +255,7 @@ struct Worker<'p, 'm, 'n> {
 
 /// Why a session is not sent further.
 enum Stop {
-    /// A part of it was refused, or the pass ends.
+    /// A part of it was refused or cannot be sent yet, or the pass ends.
     Here,
     /// It cannot be read.
     Fault(Error),
@@ -352,7 +352,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
             return Ok(());
         }
         let mut has = known.has;
-        // What was begun is completed first: its items are counted.
+        // An increment that was sent in part is completed first, because its items were counted.
         if let Some(UnderWay { to, sent, by }) = known.under_way
             && by == env!("CARGO_PKG_VERSION")
             && (&to.facts, &to.usage) == (&now.facts, &now.usage)
@@ -404,7 +404,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
                 Ok(Increment::OtherJournal) => break Err(Stop::Here),
                 Ok(Increment::Newer(lines)) => {
                     self.result.left_out.push(format!(
-                        "session {id} has {lines} events of a newer version of ccsession; update this one to send it"
+                        "session {id} has {lines} events of a newer version of ccsession; update ccsession here to send it"
                     ));
                     break Err(Stop::Here);
                 }
@@ -420,7 +420,8 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
         done
     }
 
-    /// Sends what a session did and was not `had`.
+    /// Sends the items of a session that the destination does not have, except those in `portion`
+    /// that were sent already.
     fn telemetry<'s>(
         &mut self,
         outlet: &mut dyn Outlet,
@@ -562,7 +563,7 @@ impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Ends the work, and returns what came of it.
+    /// Ends the work, and returns its result.
     fn end(self) -> PassResult {
         PassResult {
             tally: self.packer.tally,

@@ -11,12 +11,13 @@ pub(super) struct Pieces<T, E> {
     encode: E,
     next: usize,
     bytes: usize,
-    /// How many items are still to be left out.
+    /// How many items are still to be skipped.
     skipped: u64,
 }
 
 impl<T, E: Fn(&[T]) -> Vec<u8>> Pieces<T, E> {
-    /// Encodes items by `encode`, about so many `bytes` at a time. The first `skipped` are left out.
+    /// Creates a collector that encodes items by `encode`, about this many `bytes` at a time. It
+    /// skips the first `skipped` items.
     pub(super) fn new(bytes: usize, skipped: u64, encode: E) -> Self {
         Self {
             items: Vec::new(),

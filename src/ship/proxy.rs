@@ -5,11 +5,12 @@ use ureq::Proxy;
 use super::endpoint::Endpoint;
 use crate::store::env;
 
-/// Returns the proxy for this endpoint, if there is one. A service of this machine is never asked
-/// through a proxy.
+/// Returns the proxy for this endpoint, if there is one. A service on this machine is always
+/// reached without a proxy.
 ///
 /// # Errors
-/// Names a variable whose value is not the URL of a proxy. The value may contain a password.
+/// Names a variable whose value is not the URL of a proxy, without the value: it may contain a
+/// password.
 pub(super) fn of(endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
     let Some(proxy) = env::proxy(endpoint.is_encrypted()) else {
         return Ok(None);
@@ -25,7 +26,7 @@ pub(super) fn of(endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
     Proxy::new(&proxy.value).map(Some).map_err(wrong)
 }
 
-/// Returns whether a list of hosts has this one: itself, or a domain that it is in.
+/// Returns whether `list` contains this host, or a domain to which it belongs.
 fn is_excepted(host: &str, list: &str) -> bool {
     let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
     let entries = list.split([',', ' ']).map(str::trim);

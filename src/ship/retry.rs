@@ -1,4 +1,4 @@
-//! When a delivery is tried again, and for how long it waits before.
+//! Decides whether a delivery is tried again, and after how long.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::model::Timestamp;
 pub struct RetryPolicy {
     /// How many times it is tried in all.
     pub attempts: u32,
-    /// The longest wait before the second time; it doubles each time.
+    /// The longest wait before the second attempt. It doubles with each further attempt.
     pub first: Duration,
-    /// The longest wait of all. A destination that wants more gets it between two runs.
+    /// The longest wait of all. If a destination asks for a longer one, this run gives up.
     pub longest: Duration,
 }
 
@@ -25,7 +25,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// No answer is believed that asks for more: its clock may be wrong.
+/// The longest wait that is believed. If an answer asks for more, its clock may be wrong.
 const MOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl RetryPolicy {
@@ -51,7 +51,7 @@ impl RetryPolicy {
     }
 }
 
-/// Reads a `Retry-After`: seconds, or the date of HTTP. Returns at most a day.
+/// Reads a `Retry-After`: seconds, or an HTTP date. Returns at most a day.
 pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<u64>() {

@@ -1,4 +1,4 @@
-//! Why a request got no answer, in words.
+//! Says, in words for people, why a request got no answer.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -73,7 +73,7 @@ fn io_reason(err: &std::io::Error) -> String {
         | ErrorKind::BrokenPipe
         | ErrorKind::UnexpectedEof => "it ended the connection".to_owned(),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            "there is no way to it from here".to_owned()
+            "no route leads there from here".to_owned()
         }
         ErrorKind::TimedOut => "it does not answer".to_owned(),
         _ => escaped(&one_line(&err.to_string(), 100)),
@@ -87,7 +87,7 @@ fn encryption(error: &rustls::Error, origin: &str) -> Meaning {
     let why = match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             Certificate::UnknownIssuer => {
-                "nobody whom this system trusts issued it; add the issuer to the system's certificates, or name a file with it in SSL_CERT_FILE"
+                "this system does not trust its issuer; add the issuer to the system's certificates, or name a file with it in SSL_CERT_FILE"
             }
             Certificate::Expired | Certificate::ExpiredContext { .. } => {
                 "it has expired, or the clock here is wrong"
@@ -96,7 +96,7 @@ fn encryption(error: &rustls::Error, origin: &str) -> Meaning {
                 "it is not valid yet, or the clock here is wrong"
             }
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-                "it is for another host; correct endpoint"
+                "it is for another host; correct the endpoint"
             }
             Certificate::Revoked => "it was revoked",
             _ => {

@@ -112,13 +112,13 @@ fn each_refusal_says_what_to_do() {
     check(
         404,
         Meaning::Misconfigured(format!(
-            "nothing takes traces at {URL} (404); correct the path of endpoint, or leave `traces` out of signals"
+            "nothing at {URL} accepts traces (404); correct the path of endpoint, or leave `traces` out of signals"
         )),
     );
     check(
         413,
         Meaning::TooLarge(format!(
-            "{URL} takes no request of this size (413): no [2J way"
+            "{URL} accepts no request of this size (413): no [2J way"
         )),
     );
     check(
@@ -170,7 +170,7 @@ fn without_a_headers_file_the_remedy_is_to_have_one() {
     assert_eq!(
         meaning(404),
         Meaning::Misconfigured(format!(
-            "nothing takes events at {URL} (404); correct the path of endpoint"
+            "nothing at {URL} accepts events (404); correct the path of endpoint"
         ))
     );
 }
@@ -183,7 +183,7 @@ fn a_redirect_is_told_without_its_secrets() {
             ..answer(302, "", b"")
         };
         let line =
-            format!("{URL} redirects to {expected}, which is not followed; correct endpoint");
+            format!("{URL} redirects to {expected}, which is not followed; correct the endpoint");
         assert_eq!(meaning(&answer), Meaning::Misconfigured(line));
     };
     check("https://y/login?key=hush", "https://y/login");

@@ -258,7 +258,7 @@ fn what_stays_wrong_is_sent_once() {
     });
     check(vec![says(413, "", "")], 1, |url| {
         Delivery::TooLarge(taken_nothing(format!(
-            "{url}/v1/traces takes no request of this size (413)"
+            "{url}/v1/traces accepts no request of this size (413)"
         )))
     });
     check(vec![says(401, "", "")], 1, |url| {
@@ -268,7 +268,7 @@ fn what_stays_wrong_is_sent_once() {
     });
     check(vec![says(301, "location: https://y/\r\n", "")], 1, |url| {
         misconfigured(format!(
-            "{url}/v1/traces redirects to https://y/, which is not followed; correct endpoint"
+            "{url}/v1/traces redirects to https://y/, which is not followed; correct the endpoint"
         ))
     });
     check(
@@ -498,7 +498,7 @@ mod encrypted {
         assert_eq!(
             outlet(&destination(&url)).deliver(&batch("{}")),
             misconfigured(format!(
-                "the certificate of {url} was refused: nobody whom this system trusts issued it; add the issuer to the system's certificates, or name a file with it in SSL_CERT_FILE"
+                "the certificate of {url} was refused: this system does not trust its issuer; add the issuer to the system's certificates, or name a file with it in SSL_CERT_FILE"
             ))
         );
         assert!(server.join().unwrap(), "it came once");

@@ -133,7 +133,7 @@ fn an_endpoint_that_cannot_be_used_is_refused_and_never_repeated() {
         );
     };
     const FORM: &str =
-        "expected an URL such as `https://otel.example.com` or `http://127.0.0.1:4318`";
+        "expected a URL such as `https://otel.example.com` or `http://127.0.0.1:4318`";
     for url in [
         "otel.example.com",
         "otel.example.com:4318",
