@@ -1,5 +1,5 @@
-//! What a transcript knows of its calls by their ids: the tool, and whether the call failed. A
-//! result does not name its tool, and a call does not know its end.
+//! Finds the tool and the failure of a call in a transcript, by the call's id. There, a result does
+//! not name its tool, and a call does not say how it ended.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -14,10 +14,10 @@ use crate::store::blocks::LineBlocks;
 
 /// The most ids that are searched for one by one. With more, every call is read.
 const MAX_IDS: usize = 32;
-/// What is in each line with a call or a result.
+/// The text that every line with a call or a result contains.
 const CALLS: &str = "\"tool_use";
 
-/// A call.
+/// What a transcript says about a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct CallFacts {
     pub(super) tool: Option<String>,
@@ -25,10 +25,10 @@ pub(super) struct CallFacts {
     pub(super) is_failed: bool,
 }
 
-/// Reads what a transcript knows of the calls with these ids, or of all calls.
+/// Reads what a transcript says about the calls with these ids, or about all calls.
 ///
 /// # Errors
-/// If reading fails.
+/// Fails if the transcript cannot be read.
 pub(super) fn read(
     lines: &mut LineBlocks<impl Read>,
     ids: Option<&[String]>,
@@ -46,7 +46,7 @@ pub(super) fn read(
         return Ok(facts);
     };
     while let Some(block) = lines.next_block()? {
-        // Most blocks have none of a few ids.
+        // Most blocks contain none of the ids.
         if !filter.is_match(block).unwrap_or(true) {
             continue;
         }

@@ -97,11 +97,11 @@ impl<'a> SearchedFile<'a> {
             return;
         }
         let text = match self.source {
-            // Archives are without secrets already.
+            // Archives are already redacted.
             HitSource::Archive => text.into_owned(),
             HitSource::Transcript | HitSource::Journal => {
                 let redacted = message.redacted(&mut self.redactor);
-                // What is only in a secret is not found.
+                // A match inside a secret does not count.
                 if redacted != *text && !self.query.is_in(&redacted) {
                     return;
                 }
@@ -227,7 +227,7 @@ impl<'a> SearchedFile<'a> {
         }
     }
 
-    /// Returns what the file knows of a call.
+    /// Returns what the file says about a call.
     fn call(&mut self, id: Option<&str>) -> CallFacts {
         if self.calls.is_none() {
             let read = self.read_calls(None);
@@ -249,7 +249,7 @@ impl<'a> SearchedFile<'a> {
         calls::read(&mut lines, ids)
     }
 
-    /// Names the tools of the results that are kept.
+    /// Adds the names of the tools to the kept hits that lack one.
     pub(super) fn name_tools(&mut self) -> Result<()> {
         self.found.trim(self.filter.keep);
         let ids: Vec<String> = self

@@ -1,4 +1,4 @@
-//! What a person knows a session by: its title, its project, its beginning.
+//! Finds what lets a person recognize a session: its title, its project, its beginning.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::store::{Environment, SessionDir, project};
 
 /// How many bytes of a transcript are searched for its first prompt.
 const OPENING: usize = 1 << 16;
-/// What a person knows a session by.
+/// What lets a person recognize a session.
 #[derive(Debug, Clone, Default)]
 pub struct SessionHeading {
     /// What it is called.
@@ -38,7 +38,7 @@ pub(super) struct RecordedSession<'a> {
     pub(super) manifest: Option<&'a Manifest>,
 }
 
-/// Returns what is known of the session with these transcripts of its own.
+/// Returns the heading of a session. `mains` are the session's own transcripts.
 pub(super) fn of<'a>(
     recorded: &RecordedSession<'_>,
     mains: impl Iterator<Item = &'a TextPlace>,
@@ -72,8 +72,8 @@ impl RecordedSession<'_> {
         recorded.or_else(|| Some(self.manifest?.project.clone()))
     }
 
-    /// Returns what the session is called. Of a session that is not on record, only the first
-    /// prompt is known.
+    /// Returns what the session is called: its title on record, else the title in its archive, else
+    /// its first prompt.
     fn title(&self, opening: &Opening) -> Option<(String, Option<TitleSource>)> {
         let recorded = self.record.as_ref();
         let recorded =
@@ -101,7 +101,7 @@ struct Opening {
 }
 
 impl Opening {
-    /// Returns the earliest of several.
+    /// Returns the beginning of the transcript that began first.
     fn first<'a>(mains: impl Iterator<Item = &'a TextPlace>) -> Self {
         let openings = mains.filter_map(Self::of);
         let first = openings.min_by_key(|opening| (opening.at.is_none(), opening.at));
@@ -134,7 +134,7 @@ impl Opening {
         let prompt = || {
             let mut said = record.said().into_iter();
             let typed = said.find(|said| {
-                // A command says little.
+                // A command says little about the session.
                 said.speaker == Speaker::User && !said.text.starts_with('/')
             });
             typed.map(|said| said.text.into_owned())

@@ -1,4 +1,5 @@
-//! What was found, by session: each text once, in the order of time, and no more than is shown.
+//! Collects what was found, by session: each message once, in the order of time, and no more than
+//! is shown.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -64,8 +65,8 @@ pub struct SearchHit {
     pub kind: HitKind,
     /// The tool, if the message is a call or its result and the tool is known.
     pub tool: Option<String>,
-    /// True if the call failed or was denied. Of what a tool was asked, that is only known if only
-    /// failed calls are searched.
+    /// True if the call failed or was denied. For a [`HitKind::Call`], that is only known if the
+    /// search is for failed calls or for tools.
     pub failed: bool,
     /// The subagent in whose transcript it is.
     pub agent_id: Option<String>,
@@ -92,7 +93,7 @@ pub struct FoundSession {
     pub hits: Vec<SearchHit>,
 }
 
-/// A hit and what tells it from others.
+/// A hit, with what identifies and orders it.
 #[derive(Debug)]
 pub(super) struct KeptHit {
     /// The hash of what identifies the message: the id of its record, and its place in it.
@@ -109,16 +110,17 @@ pub(super) struct SessionHits {
     kept: Vec<KeptHit>,
     /// The keys of all hits.
     keys: HashSet<u64>,
-    /// The hashes of what persons said in records of their own.
+    /// The hashes of people's messages that have their own record.
     said: HashSet<u64>,
-    /// Hits in messages that waited, by the hash of their text. They may be in another record, too.
+    /// Hits in messages that waited while the model worked, by the hash of their text. Such a
+    /// message may also have its own record.
     queued: HashMap<u64, KeptHit>,
     last: Option<Timestamp>,
 }
 
 impl SessionHits {
-    /// Adds a hit, unless it is a copy of another. `text` is the hash of the whole message. At least
-    /// `keep` hits are kept, and all are counted.
+    /// Adds a hit, unless it is a copy of another. `text` is the hash of the whole message. At
+    /// least `keep` hits are kept, and all are counted.
     pub(super) fn add(&mut self, kept: KeptHit, text: u64, keep: usize) {
         if !self.keys.insert(kept.key) {
             return;

@@ -1,8 +1,8 @@
-//! Decides from its bytes whether a line of JSON can contain a match, for lines that nobody wants
-//! to decode.
+//! Decides from its bytes whether a line of JSON can contain a match, so that other lines need not
+//! be decoded.
 //!
-//! The filter may let a line pass that has no match, but never holds one back that has. So it knows
-//! how a text can be written in JSON. A quote and a backslash always are escaped, a slash may be,
+//! The filter may pass a line without a match, but never drops a line with one. So it allows for
+//! every way to write a text in JSON. A quote and a backslash are always escaped, a slash may be,
 //! and any character may be written as `\u` and four digits.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 /// decoding.
 const MAX_LITERALS: usize = 64;
 
-/// Texts of which each match of a term contains at least one.
+/// Each match of a term contains at least one of these texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequiredTexts {
     pub(super) texts: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct RequiredTexts {
 }
 
 impl RequiredTexts {
-    /// Returns what each match of the regular expression contains, or `None` if that is unknown.
+    /// Returns the texts for a regular expression, or `None` if they are unknown.
     pub(super) fn of_regex(hir: &Hir) -> Option<Self> {
         let literals = required(hir)?;
         let text = |literal: Vec<u8>| String::from_utf8(literal).ok();
@@ -58,8 +58,9 @@ impl RequiredTexts {
         }
         let case = if self.ignores_case { "i" } else { "-i" };
         let plain = plain.join("|");
-        // One pass for both is hardly slower than one for the text. The backslash of an escape is
-        // left out: with it, each escape in the output of a terminal would look alike for long.
+        // One search for both is hardly slower than one for the text. The pattern of an escape
+        // begins after its backslash: with it, the many escapes in terminal output would look alike
+        // for too long.
         let pattern = format!("(?{case}:{plain})|{}", escapes(&units));
         let mut builder = RegexMatcherBuilder::new();
         builder.line_terminator(Some(b'\n'));
@@ -75,8 +76,8 @@ impl RequiredTexts {
 /// Finds lines of JSON that can contain a text.
 #[derive(Debug)]
 pub(super) struct LineFilter {
-    /// Finds the text as JSON writes it with the fewest escapes, and what an escape of one of its
-    /// characters has behind the backslash.
+    /// Finds the text as JSON writes it with the fewest escapes, and the part after the backslash
+    /// in an escape of one of its characters.
     texts: RegexMatcher,
     /// Finds an escaped slash, if the text has a slash.
     slash: Option<Finder<'static>>,
@@ -89,7 +90,7 @@ impl LineFilter {
     }
 
     fn text_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
-        // What it cannot decide, the decoded text does.
+        // If the matcher fails, the line passes, and its decoded text is searched.
         let found = self.texts.find_at(bytes, from);
         found.map_or(Some(from), |found| found.map(|found| found.start()))
     }
@@ -100,7 +101,7 @@ impl LineFilter {
     }
 }
 
-/// Returns a pattern for what is behind the backslash of an escape of one of the units.
+/// Returns a pattern for the part after the backslash in an escape of one of these UTF-16 units.
 fn escapes(units: &BTreeSet<u16>) -> String {
     let escape = |unit: &u16| match unit {
         // Without the last digit, one literal is enough for many characters.
@@ -111,8 +112,8 @@ fn escapes(units: &BTreeSet<u16>) -> String {
     escapes.into_iter().collect::<Vec<_>>().join("|")
 }
 
-/// The places in a block at which a text may be. Each kind of place is only searched for once the
-/// last one found was passed.
+/// Finds the places in a block at which a text may be. Searches for the next place of each kind (a
+/// text, an escaped slash) only after the last one was passed.
 #[derive(Debug)]
 pub(super) struct LinePlaces<'a> {
     filter: &'a LineFilter,
@@ -131,7 +132,7 @@ impl<'a> LinePlaces<'a> {
         }
     }
 
-    /// Returns the first place at or after `from`, which never is before an earlier `from`.
+    /// Returns the first place at or after `from`. From call to call, `from` must not decrease.
     pub(super) fn next_from(&mut self, from: usize) -> Option<usize> {
         let is_passed = |place: Option<usize>| place.is_some_and(|place| place < from);
         if is_passed(self.text) {
@@ -167,7 +168,7 @@ fn first_units(c: char, ignores_case: bool) -> Option<Vec<u16>> {
     Some(variants.filter_map(first).collect())
 }
 
-/// Returns literals of which each match contains at least one, or `None` if there are none.
+/// Returns literals such that each match contains at least one, or `None` if there are none.
 fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let inner = match hir.kind() {
         HirKind::Capture(capture) => required(&capture.sub),
@@ -203,7 +204,7 @@ fn beginnings(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     (!literals.is_empty() && !is_empty).then(|| bytes.collect())
 }
 
-/// Rates literals to search for: the shortest decides how rarely lines have one.
+/// Rates literals to search for: the longer the shortest one, the fewer lines contain one.
 fn quality(literals: &[Vec<u8>]) -> usize {
     literals.iter().map(Vec::len).min().unwrap_or_default()
 }

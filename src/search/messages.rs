@@ -47,14 +47,14 @@ impl SearchedMessage<'_> {
     pub(super) fn redacted(&self, redactor: &mut Redactor) -> String {
         match &self.text {
             MessageText::Said(text) => redactor.text(text).into_owned(),
-            // The names of members tell what is a secret.
+            // The names of members show which values are secrets.
             MessageText::Input(json) => values_in(&redactor.json(json)),
         }
     }
 }
 
-/// Returns the members of a record that messages are made from, as JSON. Every line has words that
-/// are in no message, such as `sessionId`.
+/// Returns the members of a record that messages are made from, as JSON. The other members contain
+/// words that are in every line, such as `sessionId`.
 pub(super) fn sources<'a>(record: &SpokenRecord<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
     let SpokenRecord {
         message,
@@ -63,7 +63,8 @@ pub(super) fn sources<'a>(record: &SpokenRecord<'a>) -> impl Iterator<Item = &'a
         tool_use_result,
         ..
     } = *record;
-    // Only the answers of a person are taken from it. The rest is large and often the same.
+    // Only a person's answers come from `toolUseResult`. The rest is large and often repeats the
+    // message.
     let answers = tool_use_result
         .json()
         .filter(|details| memchr::memmem::find(details.as_bytes(), b"\"answers\"").is_some());
@@ -71,8 +72,8 @@ pub(super) fn sources<'a>(record: &SpokenRecord<'a>) -> impl Iterator<Item = &'a
     members.filter_map(LazyMember::json).chain(answers)
 }
 
-/// Returns the messages in a record. In a subagent's transcript, the model speaks in the place of a
-/// person.
+/// Returns the messages in a record. In a subagent's transcript, the model writes the prompts that
+/// elsewhere a person writes.
 pub(super) fn messages<'a>(
     record: &SpokenRecord<'a>,
     is_of_agent: bool,
@@ -87,7 +88,7 @@ pub(super) fn messages<'a>(
             .collect();
     }
     let is_of_agent = is_of_agent || !record.is_main();
-    // Only the records of the main thread count as somebody's words.
+    // `said` skips the records of subagents, so this copy counts as one of the main thread.
     let record = SpokenRecord {
         is_sidechain: LazyMember::default(),
         ..*record
@@ -100,7 +101,7 @@ pub(super) fn messages<'a>(
         let content: Message<'a> = record.message.get().unwrap_or_default();
         let calls: Vec<_> = blocks(content.content).iter().filter_map(call).collect();
         for call in calls {
-            // What a person answered or objected is in the result, too.
+            // A result that repeats what a person answered or objected is not added again.
             let is_told = |said: &SearchedMessage<'_>| call.text().contains(&*said.text());
             if call.kind != HitKind::Result || !all.iter().any(is_told) {
                 all.push(call);
@@ -154,7 +155,7 @@ fn call<'a>(block: &Block<'a>) -> Option<SearchedMessage<'a>> {
     })
 }
 
-/// Returns the values in a JSON text, a line each, without the names of members.
+/// Returns the values in a JSON text, one per line, without the names of members.
 fn values_in(json: &str) -> String {
     let value = serde_json::from_str(json);
     let value: Value = value

@@ -2,8 +2,8 @@
 //! archives, and the labels of calls in the journals.
 //!
 //! A line of a transcript is JSON, so a match in its bytes proves nothing, and text in it may be
-//! escaped. The bytes are only filtered: a line that cannot have a match is never decoded
-//! (`literals`). The words are then searched in the messages, as a person sees them.
+//! escaped. The bytes are only filtered: a line that cannot contain a match is never decoded
+//! (`literals`). The words are then searched for in the messages, as a person sees them.
 
 mod calls;
 mod file;

@@ -17,7 +17,8 @@ use crate::store::archive::{Archive, Archives};
 use crate::store::lines::LineReader;
 use crate::store::{Environment, Error, Result, SessionDir, StateDir, blocks, shown};
 
-/// How many times smaller a compressed file is, about. Large files are searched first.
+/// About how many times larger an archived part is once decompressed. Files are sorted by this
+/// estimate, because the largest are searched first.
 const COMPRESSION: u64 = 6;
 
 /// Everything that can be searched.
@@ -39,7 +40,7 @@ pub struct SearchPlaces<'a> {
 pub enum SearchScope {
     /// Those of this machine.
     Here,
-    /// Collected ones, of which Claude Code has no files here.
+    /// Collected ones, for which Claude Code has no files on this machine.
     Collected,
 }
 
@@ -74,7 +75,7 @@ impl TextPlace {
         }
     }
 
-    /// Returns the name of the file for people, and for telling its copy in an archive apart.
+    /// Returns the name of the file. Its copy in an archive has the same name.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Client(_, place) => place.clone(),
@@ -83,7 +84,8 @@ impl TextPlace {
         }
     }
 
-    /// Opens the file, decompressed. Returns `None` if Claude Code has deleted it meanwhile.
+    /// Opens the file, decompressed. Returns `None` for a journal, and if Claude Code has deleted
+    /// the file meanwhile.
     pub(super) fn open(&self) -> Result<Option<Box<dyn Read>>> {
         match self {
             Self::Client(path, _) => {
@@ -116,10 +118,10 @@ pub struct PlaceCounts {
 }
 
 impl<'a> SearchPlaces<'a> {
-    /// Finds everything that can be searched. A place that cannot be read hides no other.
+    /// Finds everything that can be searched. A place that cannot be read does not hide the others.
     ///
     /// # Errors
-    /// If the sessions or archives on record cannot be listed.
+    /// Fails if the sessions or archives on record cannot be listed.
     pub fn find(
         env: &'a Environment,
         state: Option<&'a StateDir>,
@@ -157,7 +159,7 @@ impl<'a> SearchPlaces<'a> {
         Ok(places)
     }
 
-    /// Adds the parts of archives of which Claude Code no longer has everything.
+    /// Adds each archived part whose original Claude Code no longer has in full.
     fn add_archives(&mut self, state: &StateDir, files: &[OwnedFile]) -> Result<()> {
         let there: HashMap<&str, &OwnedFile> = files
             .iter()
@@ -185,7 +187,7 @@ impl<'a> SearchPlaces<'a> {
                     PartKind::Transcript => ClientFileKind::Main,
                     PartKind::Subagent => ClientFileKind::Agent(agent_of(part)),
                     PartKind::File => ClientFileKind::Other,
-                    // Without a transcript, the text has what the journal knows.
+                    // Without a transcript, the text contains what the journal knew.
                     PartKind::Text if !has_transcript && !has_record => ClientFileKind::Other,
                     PartKind::Text | PartKind::Meta | PartKind::Journal => continue,
                 };
@@ -205,8 +207,8 @@ impl<'a> SearchPlaces<'a> {
         Ok(())
     }
 
-    /// Adds what is on record of sessions without a transcript: a transcript in another folder, or
-    /// else the journal.
+    /// Adds recorded sessions without a transcript in the usual folders: a transcript in another
+    /// folder, or else the journal.
     fn add_recorded(
         &mut self,
         env: &Environment,
@@ -325,12 +327,13 @@ impl<'a> SearchPlaces<'a> {
         counts
     }
 
-    /// Returns what is known of a session: from its record, its archive, or its first records.
+    /// Returns the heading of a session, from its record, its archive, or the beginning of its
+    /// transcript.
     pub fn heading(&self, id: &SessionId) -> SessionHeading {
         self.asked_of(id, |recorded, mains| heading::of(recorded, mains))
     }
 
-    /// Asks what is on record of a session, and its own transcripts.
+    /// Calls `ask` with what is on record of a session, and with its own transcripts.
     fn asked_of<T>(
         &self,
         id: &SessionId,
@@ -371,17 +374,17 @@ impl From<OwnedFile> for SearchText {
 }
 
 fn left_out(err: &Error) -> String {
-    format!("{err}; it was left out")
+    format!("{err}; skipped")
 }
 
-/// Returns the subagent whose transcript a part is a copy of.
+/// Returns the id of the subagent whose transcript was copied into this part.
 fn agent_of(part: &ArchivePart) -> String {
     let original = Path::new(part.original.as_deref().unwrap_or_default());
     let stem = original.file_stem().unwrap_or_default().to_string_lossy();
     stem.trim_start_matches("agent-").to_owned()
 }
 
-/// Returns true if Claude Code's file still has everything that the part is a copy of.
+/// Returns true if Claude Code's file still has everything that was copied into the part.
 fn has_all(owned: &OwnedFile, part: &ArchivePart) -> bool {
     let Some(size) = part.original_bytes.filter(|size| *size <= owned.file.size) else {
         return false;

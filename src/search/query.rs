@@ -10,14 +10,14 @@ use regex_syntax::ast::{self, Ast, ClassSetItem};
 use super::literals::{LineFilter, LinePlaces, RequiredTexts};
 use crate::model::text::{escaped, one_line};
 
-/// The largest regular expression, in bytes of memory once compiled. The time of a search grows
-/// with it, so it also bounds the time.
+/// The largest regular expression, in bytes of memory once compiled. The limit also bounds the
+/// search time, which grows with that size.
 const MAX_COMPILED: usize = 1 << 20;
 /// How deep groups of a regular expression may be nested.
 const MAX_NESTING: u32 = 50;
 /// The most characters of a line that are kept around a match.
 const MAX_EXCERPT: usize = 240;
-/// How many of them are before the match.
+/// How many of these characters may be before the match.
 const BEFORE: usize = 80;
 
 /// Why words cannot be searched for.
@@ -59,7 +59,8 @@ impl std::error::Error for InvalidQuery {}
 /// Words and regular expressions that must all match in one message.
 #[derive(Debug)]
 pub struct SearchQuery {
-    /// The term that is searched for in the bytes of lines comes first.
+    /// Sorted by `strength`, strongest first: `candidates` finds lines by the first term and only
+    /// checks the others.
     terms: Vec<Term>,
 }
 
@@ -69,17 +70,18 @@ struct Term {
     text: RegexMatcher,
     /// Matches in each line of JSON that can contain the term; `None` if every line can.
     json: Option<LineFilter>,
-    /// How many characters the filter for lines looks for.
+    /// The number of characters in the shortest text that identifies a line with a match; 0 if no
+    /// such text is known.
     strength: usize,
 }
 
 impl SearchQuery {
-    /// Parses the words of a command line. Each is a text of its own, and white space in it stands
-    /// for any white space. A word between two slashes is a regular expression. Case matters for a
-    /// word that has an upper-case letter.
+    /// Parses the words of a command line. Each word is searched for on its own; white space inside
+    /// a word matches any white space. A word between two slashes is a regular expression. Case
+    /// matters for a word that has an upper-case letter.
     ///
     /// # Errors
-    /// [`InvalidQuery`].
+    /// Returns [`InvalidQuery`] if a word cannot be searched for.
     pub fn parse(words: &[String]) -> Result<Self, InvalidQuery> {
         let mut terms: Vec<Term> = words
             .iter()
@@ -118,8 +120,8 @@ impl SearchQuery {
         apart
     }
 
-    /// Returns the line of the text that has most terms, safe to show. Of a long line, it returns
-    /// what is around the first match.
+    /// Returns the line that contains the most terms, safe to show. A long line is cut to the part
+    /// around the first match.
     pub fn excerpt(&self, text: &str) -> String {
         let line_at = |place: usize| {
             let start = text.get(..place).and_then(|before| before.rfind('\n'));
@@ -154,8 +156,8 @@ impl SearchQuery {
             .all(|term| term.may_be_in(json.as_bytes()))
     }
 
-    /// Passes each line of a block that can contain a message with all terms to `line`, without its
-    /// line break. The block consists of whole lines of JSON.
+    /// Calls `line` with each line of `block` that can contain a message with all terms, without
+    /// its line break. The block consists of whole lines of JSON.
     pub(super) fn candidates<'b>(&self, block: &'b [u8], mut line: impl FnMut(&'b [u8])) {
         let Some((first, others)) = self.terms.split_first() else {
             return;
@@ -183,7 +185,7 @@ impl SearchQuery {
     }
 }
 
-/// Returns what is around a place of a line, safe to show and at most [`MAX_EXCERPT`] characters
+/// Returns the part of a line around `place`, safe to show and at most [`MAX_EXCERPT`] characters
 /// long. `…` stands for what is left out.
 fn around(line: &str, place: usize) -> String {
     let before = line.get(..place).unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::store::{History, Result, SessionDir, shown};
 
 /// How many bytes of a transcript are read at once. They stay in the processor's cache.
 pub(super) const LINES: usize = 1 << 17;
-/// How many bytes of another file are read at once. All words must be in them.
+/// How many bytes of any other file are read at once. All words of a hit must be in one such block.
 const TEXT: usize = 4 << 20;
 
 /// Which messages count.
@@ -195,7 +195,7 @@ impl<'a> Worker<'a> {
         let mut blocks = LineBlocks::of(source, &file.path, TEXT, std::mem::take(&mut self.texts));
         let mut number = 0;
         while let Some(block) = blocks.next_block()? {
-            // A picture, or another file that is no text.
+            // A picture, or another file that is not text.
             if number == 0 && memchr::memchr(0, block).is_some() {
                 break;
             }

@@ -138,8 +138,8 @@ pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, TimerError> 
 /// Writes the planned unit files.
 ///
 /// # Errors
-/// Returns a [`TimerError`], also if someone else wrote such a file meanwhile. Files already written
-/// stay, and the next attempt recognizes them.
+/// Returns a [`TimerError`], also if someone else wrote such a file meanwhile. Files that are
+/// already written stay, and the next attempt recognizes them.
 pub fn put(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units.iter().filter(|unit| unit.is_changed()) {

@@ -70,8 +70,8 @@ impl IncrementReader {
         }
     }
 
-    /// Passes to `reader` the session in `dir` as it was at `to`, and the items that were sent up to
-    /// `has`. For the same marks and facts, the items and their order are always the same.
+    /// Passes to `reader` the session in `dir` as it was at `to`, and the items that were sent up
+    /// to `has`. For the same marks and facts, the items and their order are always the same.
     ///
     /// # Errors
     /// [`Error::Untrusted`], [`Error::Io`].
