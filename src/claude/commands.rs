@@ -26,8 +26,8 @@ pub fn executable_of(command: &str) -> Option<String> {
 /// A single quote within single quotes: closes them, adds an escaped quote, and opens them again.
 const QUOTE: &str = r"'\''";
 
-/// Quotes a word of a command that runs without a shell, so that a shell would read it back. Claude
-/// Code itself substitutes the project directory.
+/// Quotes a word of a command that runs without a shell, so that a shell would read the same word.
+/// Leaves the project directory's variable to the shell, because Claude Code substitutes it.
 pub fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

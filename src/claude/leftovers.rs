@@ -1,5 +1,5 @@
-//! What Claude Code itself keeps of a session: everything below its directory that is named after the
-//! session's id.
+//! Finds what Claude Code itself keeps of a session: everything below its directory that is named
+//! after the session's id.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use crate::store::{Environment, Result, file, write};
 /// How deep a folder of a session may be.
 const MAX_DEPTH: usize = 16;
 
-/// Returns the files and folders that are named after the session, sorted: its transcript, its folder
-/// beside it, to-do lists, copies of edited files and others. Links are left out.
+/// Returns the files and folders that are named after the session, sorted: its transcript, the
+/// folder beside that, to-do lists, copies of edited files and others. Skips links.
 pub fn of(env: &Environment, id: &SessionId) -> Vec<PathBuf> {
     let Some(root) = claude_dir(env) else {
         return Vec::new();
@@ -43,7 +43,7 @@ fn below(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
         .map(move |name| folder.join(name))
 }
 
-/// Returns true if the name is the id, alone or before an ending or another part.
+/// Returns true if the file's name is the id, alone or followed by `.` or `-`.
 fn is_of(path: &Path, id: &SessionId) -> bool {
     let name = path.file_name().and_then(OsStr::to_str);
     let rest = name.and_then(|name| name.strip_prefix(id.as_str()));

@@ -18,8 +18,8 @@ const LOCAL_COMMANDS: [&str; 7] = [
 ];
 const INTERRUPTED: &str = "[Request interrupted by user";
 
-/// Returns true if a text in the user's name is no prompt: a command that ran in Claude Code itself,
-/// or its output.
+/// Returns true if a text in the user's name is not a prompt but a command that ran in Claude Code
+/// itself, or its output.
 pub fn is_local_command(text: &str) -> bool {
     LOCAL_COMMANDS.iter().any(|begin| text.starts_with(begin))
 }
@@ -43,8 +43,8 @@ pub fn error_class(error: &str) -> String {
     }
 }
 
-/// Returns the outcome that the text of a failed result, or of a result in a batch, reports. Claude
-/// Code marks calls that never ran. It words a refusal differently in each version.
+/// Returns the outcome that a text reports: that of a failed result, or of a result in a batch.
+/// Claude Code marks calls that never ran, and words a refusal differently in each version.
 pub fn outcome_in(text: &str) -> Option<CallOutcome> {
     /// How a refusal begins. The refused command may follow, over several lines.
     const BEGINNINGS: [&str; 11] = [

@@ -1,6 +1,6 @@
-//! The file that each running Claude Code writes about itself, `sessions/{pid}.json`: what is on
-//! its screen, and since when. Claude Code does not document the file, so whatever is missing or
-//! unknown counts as not said.
+//! Reads the file that each running Claude Code writes about itself, `sessions/{pid}.json`: what is
+//! on its screen, and since when. Claude Code does not document the file, so an unknown value
+//! counts as missing.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,8 +37,8 @@ struct Written {
     status_updated_at: Option<i64>,
 }
 
-/// Returns the folder in which the Claude Code of this session writes: beside its transcripts, or
-/// else beside those of this user's Claude Code.
+/// Returns the folder in which this session's Claude Code writes its file: beside the session's
+/// transcripts, or else beside those of this user's Claude Code.
 ///
 /// # Security
 /// A payload's path counts only as far as [`transcript::believed`] accepts it.
@@ -52,9 +52,9 @@ pub fn folder(env: &Environment, record: &Record) -> Option<PathBuf> {
     Some(beside.or_else(|| claude_dir(env))?.join("sessions"))
 }
 
-/// Reads what the running process `owner` says, if it says it about session `id`.
+/// Reads what the running process `owner` reports about itself, if it is in session `id`.
 ///
-/// The caller knows that the process runs: the file of a killed one stays.
+/// The caller must know that the process runs, because the file of a killed one stays.
 ///
 /// # Security
 /// Only this user's own file is read, and only up to 64 KiB of it.

@@ -1,4 +1,4 @@
-//! How Claude Code takes up a session again: in which directory, with which words.
+//! Builds the command that resumes a session: in which directory, with which words.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ const LONGEST_NAME: usize = 200;
 /// The variable that names Claude Code's directory.
 pub const CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
 
-/// The command that takes up a session again.
+/// The command that resumes a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResumeCommand {
     /// The directory that it must be started in.
@@ -24,8 +24,8 @@ pub struct ResumeCommand {
 }
 
 impl ResumeCommand {
-    /// Returns the command for session `id`, whose transcript is or was at `transcript`. The session
-    /// was in `dirs`, the most likely first. `more` are further arguments.
+    /// Returns the command for session `id`, whose transcript is or was at `transcript`. The
+    /// session was in `dirs`, the most likely first. `more` are further arguments.
     ///
     /// Claude Code looks for a session only in the folder of the directory that it is started in.
     pub fn new(

@@ -3,7 +3,7 @@
 //! Claude Code, and the cleanup that they start decides about the sessions they mark.
 //!
 //! Claude Code deletes the transcripts of **all** projects by the number that it finds where it is
-//! started. So the shortest number counts, whichever file has it.
+//! started. So the smallest number counts, whichever file has it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -135,16 +135,16 @@ fn starts_on_record(state: &StateDir) -> BTreeSet<PathBuf> {
     starts
 }
 
-/// Returns the start directory to ask about: that of the calling Claude Code, or else the working
-/// directory.
+/// Returns the start directory whose settings matter: that of the calling Claude Code, or else the
+/// working directory.
 pub fn here(env: &Environment) -> Option<PathBuf> {
     let start = env.claude_project_dir.clone();
     start.or_else(|| project::current_dir().ok())
 }
 
-/// Resolves `archive.auto`. A user who told Claude Code to keep transcripts for less than its
-/// default wants no archives of them, unless `archive.auto` is set. The settings of one project do
-/// not decide this, although they delete the transcripts of all others too.
+/// Resolves `archive.auto`. A user who makes Claude Code keep transcripts for less than its default
+/// wants no archives of them, unless `archive.auto` is set. The settings of one project do not
+/// decide this, although they delete the transcripts of all others too.
 pub fn settled(mut loaded: LoadedConfig, keeping: &Retention) -> LoadedConfig {
     if let Some(wish) = &keeping.wish
         && wish.days < f64::from(USUAL_DAYS)

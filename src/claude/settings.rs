@@ -120,7 +120,7 @@ impl Document {
     /// Reads a file's bytes as Claude Code does.
     ///
     /// # Errors
-    /// The reason why Claude Code ignores the whole file.
+    /// Fails with the reason why Claude Code ignores the whole file.
     pub fn read(
         bytes: &[u8],
         source: SettingsSource,
@@ -215,7 +215,7 @@ pub struct SettingsFile {
 pub enum HooksOff {
     /// `disableAllHooks` is set in this file.
     Disabled(PathBuf),
-    /// The managed settings in this file allow only hooks of their own, by this key.
+    /// The managed settings in this file allow only managed hooks, by this key.
     ManagedOnly(PathBuf, &'static str),
     /// The managed settings in this file are not a JSON object, so Claude Code does not start.
     NoStart(PathBuf),

@@ -299,7 +299,7 @@ fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
     is_heard
 }
 
-/// Returns what [`find`] does, for a caller that has read the journal and passes the last `moved`
+/// Returns what [`find`] does, for a caller that has read the journal: `moved` is the last
 /// transcript that an event named. It does not search by name, which takes long for many sessions.
 pub fn find_named(env: &Environment, record: &Record, moved: Option<&str>) -> Option<PathBuf> {
     let mut paths = believed(env, record, moved.into_iter());
@@ -413,7 +413,7 @@ fn is_own_dir(path: &Path) -> bool {
 /// are its own, as after a resume.
 ///
 /// # Errors
-/// The journal cannot be opened.
+/// Fails if the journal cannot be opened.
 pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>> {
     let is_word = |word: &str| StartSource::of(word) == StartSource::Fork;
     let is_fork = match record.source.as_deref() {

@@ -17,7 +17,7 @@ impl Version {
         numbers.next().is_none().then_some(version)
     }
 
-    /// Finds the version in the output of Claude Code, or of a wrapper around it. It stands before
+    /// Finds the version in the output of Claude Code, or of a wrapper around it. It comes before
     /// ` (Claude Code)` in any line, or else at the very beginning.
     pub fn find(output: &str) -> Option<Self> {
         let named = output.lines().find_map(Self::named);

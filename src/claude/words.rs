@@ -72,7 +72,8 @@ pub enum Asks {
 }
 
 impl Asks {
-    /// Returns what a call of `tool` asks; `None` for a tool that needs permission at most.
+    /// Returns what a call of `tool` asks a person besides permission; `None` if it asks nothing
+    /// else.
     pub fn of(tool: &str) -> Option<Self> {
         match tool {
             "AskUserQuestion" => Some(Self::Question),

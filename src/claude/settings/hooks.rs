@@ -1,7 +1,7 @@
 //! Reads the hooks of a settings file as Claude Code does: which handlers it runs, and which errors
 //! make it ignore the whole file. A hook that can block an action must not get lost silently: if
-//! one cannot be loaded, Claude Code loads nothing from the file. For all other events it leaves
-//! out only the wrong part.
+//! one cannot be loaded, Claude Code loads nothing from the file. For all other events it skips
+//! only the wrong part.
 
 use super::ErrorPolicy;
 use super::json::JsonValue;
@@ -53,7 +53,7 @@ const EVENTS: [&str; 34] = [
     "PreSkillShellCommand",
 ];
 
-/// Keys below which no misplaced hooks are looked for.
+/// Keys below which Claude Code does not look for misplaced hooks.
 const NO_HOOKS_BELOW: [&str; 9] = [
     "mcpServers",
     "managedMcpServers",
@@ -166,8 +166,8 @@ pub struct Command {
 /// Returns the commands that Claude Code runs, in the order of the file.
 ///
 /// # Errors
-/// The error for which Claude Code ignores the whole file: the path to it, and what is wrong with
-/// it.
+/// Fails with the path to the value for which Claude Code ignores the whole file, and with what is
+/// wrong there.
 pub(super) fn commands(
     settings: &JsonValue,
     manner: ErrorPolicy,
@@ -200,7 +200,7 @@ pub(super) fn commands(
         if !EVENTS.contains(&event.as_str()) {
             let counts = groups.elements().is_none();
             if holds_guard(groups, 3, counts, &[], false) {
-                return wrong(&path, "is no event, and holds hooks of one");
+                return wrong(&path, "is not an event, but holds hooks of one");
             }
             continue;
         }
@@ -223,7 +223,7 @@ pub(super) fn commands(
     Ok(commands)
 }
 
-/// Adds the commands of a group. A wrong part is left out or, if `is_strict`, an error.
+/// Adds the commands of a group. A wrong part is skipped or, if `is_strict`, an error.
 fn group_commands(
     event: &str,
     group: &JsonValue,
@@ -250,7 +250,7 @@ fn group_commands(
         let mut path = format!("{path}.{HOOKS}[{index}]");
         let kind = handler.get("type").and_then(JsonValue::as_text);
         let Some((_, shape)) = HANDLERS.iter().find(|(name, _)| Some(*name) == kind) else {
-            left_out(format!("{path}.type"), "is no type of a hook")?;
+            left_out(format!("{path}.type"), "is not a type of hook")?;
             continue;
         };
         if let Some(expected) = shape.misfit(handler, &mut path) {
@@ -280,7 +280,7 @@ fn command_line(handler: &JsonValue) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// Returns the key of the settings under which guards stand, instead of under `hooks`.
+/// Returns the settings key that contains guards although they belong under `hooks`.
 fn guard_outside(settings: &JsonValue) -> Option<&str> {
     let members = settings.members()?;
     let found = members.iter().find(|(key, value)| {
@@ -322,7 +322,7 @@ fn is_group(value: &JsonValue) -> bool {
 }
 
 /// Returns true if `value` contains guards, at most `depth` levels down, as Claude Code looks for
-/// them. With `group_counts`, groups count as well.
+/// them. With `group_counts`, groups count as well. Skips the members named in `passed_over`.
 fn holds_guard(
     value: &JsonValue,
     depth: u8,

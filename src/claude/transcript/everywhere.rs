@@ -43,7 +43,7 @@ pub struct ClientFiles {
 
 impl ClientFiles {
     /// Lists the files in the folder `projects`, which has one folder for each directory that
-    /// Claude Code was started in. A folder that cannot be listed hides no other.
+    /// Claude Code was started in. A folder that cannot be listed does not hide the others.
     pub fn below(projects: &Path) -> Self {
         let mut all = Self::default();
         for name in all.names(projects) {
@@ -74,8 +74,8 @@ impl ClientFiles {
         result.map_err(|err| self.failed.push(err)).ok()
     }
 
-    /// Adds the file at `path`, or the files below it. `session` is the session whose folder that
-    /// is, if it is one.
+    /// Adds the file at `path`, or the files below it. `session` names the session whose folder
+    /// that is, or contains it; `None` if it is not in a session's folder.
     fn add(&mut self, path: PathBuf, project: &Path, session: Option<&str>, depth: usize) {
         let Some(found) = self.kept(file::look(&path)).flatten() else {
             return;
@@ -128,13 +128,13 @@ fn stem(name: &std::ffi::OsStr) -> Option<&str> {
     (!stem.starts_with("agent-") && crate::model::id::is_valid(stem)).then_some(stem)
 }
 
-/// Returns true if Claude Code may have named the folder of a session so.
+/// Returns true if a session's folder may have this name: a UUID.
 fn is_uuid(name: &str) -> bool {
     let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
     name.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && name.split('-').all(is_hex)
 }
 
-/// Returns true if the file has Claude Code's notes on a subagent.
+/// Returns true if the file contains Claude Code's notes on a subagent.
 fn is_note(path: &Path) -> bool {
     path.to_str()
         .is_some_and(|path| path.ends_with(".meta.json"))

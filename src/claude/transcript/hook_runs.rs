@@ -1,4 +1,4 @@
-//! How long hooks ran, where Claude Code notes it in a transcript.
+//! Reads how long hooks ran, where Claude Code notes it in a transcript.
 
 use std::path::Path;
 
@@ -55,10 +55,10 @@ struct HookInfo<'a> {
     duration_ms: LazyMember<'a>,
 }
 
-/// Passes each run of a hook that the transcript at `path` tells of to `reader`.
+/// Calls `reader` with each run of a hook that the transcript at `path` notes.
 ///
 /// # Errors
-/// The transcript cannot be read.
+/// Fails if the transcript cannot be read.
 pub fn read(path: &Path, mut reader: impl FnMut(HookRun)) -> Result<()> {
     let Some(mut lines) = LineReader::open(path)? else {
         return Ok(());

@@ -1,9 +1,9 @@
 //! Finds the records in a line of a transcript.
 //!
-//! Claude Code writes one JSON object a line. A crash, a full disk or two writers at once leave
-//! other things. There may be several records on one line, half a record followed by a whole one,
-//! zeros, or a byte order mark. Every reader of transcripts passes through here, so that a whole
-//! record is read whatever surrounds it.
+//! Claude Code writes one JSON object a line. A crash, a full disk or two writers at once may leave
+//! something else: several records on one line, half a record followed by a whole one, zeros, or a
+//! byte order mark. Every reader of transcripts uses this module, so that a whole record is read
+//! whatever surrounds it.
 
 use serde::Deserialize;
 
@@ -26,8 +26,8 @@ pub enum RecordPart<'a> {
 }
 
 impl RecordPart<'_> {
-    /// Returns true if data is lost here: if there is more than spaces, zeros, byte order marks and
-    /// the separators of a list.
+    /// Returns true if the stretch is lost data: more than spaces, zeros, byte order marks and the
+    /// separators of a list.
     pub fn is_damage(self) -> bool {
         let is_blank = |c: char| {
             c.is_ascii_whitespace() || matches!(c, '\0' | BYTE_ORDER_MARK | '[' | ',' | ']')

@@ -73,7 +73,7 @@ pub struct Utterance<'a> {
 pub enum QueueEvent {
     /// The message waits.
     Added,
-    /// The first message becomes a prompt of its own.
+    /// The first message becomes a separate prompt.
     Taken,
     /// The model received the message while it worked.
     Absorbed,

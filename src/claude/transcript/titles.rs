@@ -47,7 +47,7 @@ pub struct TitlesRead {
 /// transcript before that position is unchanged. Returns `None` if there is no transcript.
 ///
 /// # Errors
-/// The transcript cannot be read.
+/// Fails if the transcript cannot be read.
 pub fn read(path: &Path, id: &SessionId, known: Option<TitlesRead>) -> Result<Option<TitlesRead>> {
     let Some(mut reader) = LineReader::open(path)? else {
         return Ok(None);
@@ -131,7 +131,7 @@ impl TitleSearch<'_> {
         }
         let named = |title: LazyMember<'_>| session_name(&title.text()?);
         match record.kind.text().as_deref() {
-            // An empty title takes the former one back.
+            // An empty title removes the former one.
             Some("custom-title") => self.titles.given = named(record.custom_title),
             Some("ai-title") => {
                 self.titles.made = named(record.ai_title).or(self.titles.made.take())

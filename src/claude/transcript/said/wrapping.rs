@@ -1,5 +1,5 @@
 //! Recognises the text that Claude Code writes in the user's name: elements such as `<bash-input>`,
-//! and sentences of its own.
+//! and its own sentences.
 //!
 //! Only complete text counts as Claude Code's: an element must be closed, with nothing after it on
 //! its line. A text that merely mentions an element, or begins to quote it, is a person's.
@@ -19,7 +19,7 @@ pub enum TextPiece {
     Summary(String),
 }
 
-/// The meaning of an element.
+/// What a tagged element in a message contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Element {
     /// Text for the model alone, before or after what a person typed.
