@@ -2,7 +2,7 @@
 # Builds ccsession, installs it for this user, registers its hooks with Claude Code, and shows what it does on a
 # recorded session. Needs no sudo, and edits no shell start-up file.
 set -eu
-# Whatever the user's is: the client runs what is put down here, so nobody else may write to it.
+# Overrides the user's umask: Claude Code runs what is installed here, so nobody else may write to it.
 umask 022
 
 usage() {
@@ -15,7 +15,7 @@ Build ccsession, install it, register its hooks in ~/.claude/settings.json, and 
                   completions of bash, zsh and fish (default: ~/.local)
   --no-register   leave Claude Code's settings alone
   --build-only    build the programs, print the folder that they are in, and install nothing
-  --quiet         print nothing but what went wrong
+  --quiet         print errors only
   --uninstall     take the hooks out of every settings file that they were registered in, and the cleanup timer
                   if there is one, and remove the programs; recorded sessions stay
   --help          print this help
@@ -23,7 +23,7 @@ TEXT
 }
 
 say() { [ "$quiet" = yes ] || printf '%s\n' "$*"; }
-# Runs a command whose output --quiet keeps back.
+# Runs a command whose output --quiet hides.
 speak() { if [ "$quiet" = yes ]; then "$@" >/dev/null; else "$@"; fi; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
@@ -47,7 +47,7 @@ done
 if [ -z "$prefix" ] && [ "$action" != build ]; then
     case ${HOME:-} in
         /*) prefix=$HOME/.local ;;
-        *) fail 'could not find a place to install to: HOME is not an absolute path; give --prefix DIR' ;;
+        *) fail 'could not find a place to install to: HOME is not an absolute path; use --prefix DIR' ;;
     esac
 fi
 case $prefix in /*) ;; *) prefix=$(pwd)/$prefix ;; esac
@@ -58,7 +58,7 @@ libexec=$prefix/libexec/ccsession
 share=$prefix/share
 here=$(cd "$(dirname "$0")" && pwd)
 
-# Whose a place is, or the nearest one above it that is there.
+# Prints the uid of the owner of a path, or of the nearest folder above it that exists.
 owner_of() {
     place=$1
     while [ ! -e "$place" ]; do place=$(dirname "$place"); done
@@ -69,7 +69,7 @@ owner_of() {
     printf '%s\n' "$3"
 }
 
-# As under `sudo -E`: what is made there would be root's, and in its owner's way.
+# Refuses another user's folder, for example under `sudo -E`: its owner could not change what root creates there.
 refuse_anothers() {
     owner=$(owner_of "$1")
     case $owner in
@@ -78,10 +78,10 @@ refuse_anothers() {
     esac
 }
 
-# A folder of that name would take the program in.
+# If a folder has a program's name, the program would be moved into it.
 refuse_folders() {
     for program in "$bin/ccsession" "$libexec/session-event" "$libexec/session-start" "$libexec/pre-tool-use" "$libexec/post-tool-use"; do
-        [ ! -d "$program" ] || fail "could not install $program: it is a directory; move it away, or give another --prefix DIR"
+        [ ! -d "$program" ] || fail "could not install $program: it is a directory; move it away, or use another --prefix DIR"
     done
 }
 
@@ -90,7 +90,7 @@ uninstall() {
     for program in $hooks; do [ ! -e "$libexec/$program" ] || found=yes; done
     [ ! -e "$bin/ccsession" ] || found=yes
     if [ "$found" = no ]; then
-        say "there is nothing of ccsession in $prefix"
+        say "ccsession is not installed in $prefix"
         return
     fi
     if [ -x "$bin/ccsession" ]; then
@@ -110,8 +110,8 @@ uninstall() {
     [ ! -d "${state:-}" ] || say "the recorded sessions stay in $state"
 }
 
-# Builds the programs: all crates once, the CLI linked as it is, the hooks with link-time optimisation. Whoever else needs the
-# programs as they are installed calls this script with --build-only.
+# Builds the programs: all crates once, the CLI linked as it is, the hooks with link-time optimisation. Other scripts that need
+# the programs as they are installed call this one with --build-only.
 build() {
     command -v cargo >/dev/null 2>&1 || fail 'could not find cargo, which builds Rust programs.
 Install Rust for your user from https://rustup.rs, or by your package manager, then run ./install.sh again.'
@@ -120,14 +120,14 @@ Install Rust for your user from https://rustup.rs, or by your package manager, t
     host=$(printf '%s\n' "$about" | sed -n 's/^host: //p')
     target=${CARGO_TARGET_DIR:-$here/target}
     case $target in /*) ;; *) target=$here/$target ;; esac
-    # What the hooks are optimised from stands beside the machine code.
+    # Stores the bitcode, from which the hooks are optimised, beside the machine code.
     RUSTFLAGS="${RUSTFLAGS:-} -C embed-bitcode=yes"
     case $host in
         # Linked statically and at a fixed address: a hook is a process that a tool call waits for, and loading libraries
         # and relocating itself would be most of what it does.
         *-linux-*) RUSTFLAGS="$RUSTFLAGS -C target-feature=+crt-static -C relocation-model=static" ;;
     esac
-    # Of zstd what levels 1 and 3 are made of: the better and slower ways to pack are most of its code.
+    # Builds only the parts of zstd that levels 1 and 3 use: the stronger and slower ways to compress are most of its code.
     for way in GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do
         CFLAGS="${CFLAGS:-} -DZSTD_EXCLUDE_${way}_BLOCK_COMPRESSOR"
     done
@@ -146,7 +146,7 @@ Install Rust for your user from https://rustup.rs, or by your package manager, t
     built=$target/$host/installed
 }
 
-# Builds a program. What cargo says of errors comes after the progress, not in the middle of it.
+# Builds a program. Prints cargo's errors after the progress, not in the middle of it.
 cargo_rustc() {
     program=$1
     shift
@@ -158,7 +158,7 @@ cargo_rustc() {
     fi
 }
 
-# Says how far the build is: each second in a terminal, each half minute elsewhere.
+# Shows how far the build is: each second in a terminal, each half minute elsewhere.
 watch_build() {
     : >"$messages"
     : >"$plan"
@@ -180,7 +180,7 @@ watch_build() {
             # shellcheck disable=SC2046
             set -- $(measure_build)
             [ "$3" = "$stamp" ] || { stamp=$3 stamped=$now; }
-            # At the pace of what is built so far; before a twentieth of it, at that of the machine it was measured on.
+            # Estimates by the pace so far; before a twentieth is built, by the pace of the machine on which it was measured.
             if [ $((stamp * 20)) -ge "$4" ] && [ "$stamp" -gt 0 ]; then
                 left=$(((stamped - began) * ($4 - stamp) / stamp - (now - stamped)))
             else
@@ -208,15 +208,16 @@ stop_watching() {
     [ ! -t 1 ] || printf '\r%60s\r' ''
 }
 
-# Seconds, as 1:05.
+# Prints seconds in the form 1:05.
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
-# The crates, a line each. That cargo cannot say so is no reason not to build.
+# Prints the crates, one per line. If cargo cannot list them, the build goes on all the same.
 plan_build() {
     cargo tree --locked --quiet --edges normal,build --prefix none --format '{p}' --target "$host" | awk 'NF { print $1 } END { if (NR) print "(hooks)" }' | sort -u
 }
 
-# Crates that are built, crates in all; seconds of work that is done, seconds in all. What a former build left is no work.
+# Prints four numbers: crates that are built, crates in all, seconds of work that is done, seconds in all. What an earlier build
+# left does not count as work.
 measure_build() {
     awk -v processors="$processors" '
         # Seconds on an idle processor, measured by `cargo build --timings`; linking is for one processor alone.
@@ -246,17 +247,17 @@ measure_build() {
     ' "$plan" "$messages"
 }
 
-# A running program is not overwritten but replaced.
+# Replaces a file instead of overwriting it, because the program may be running.
 put() {
-    # Whatever has that name, a link to elsewhere too, is not written to.
+    # Removes whatever has that name, for example a link to elsewhere, so that it is not written to.
     rm -f "$2.new"
     cp "$1" "$2.new"
     chmod "${3:-755}" "$2.new"
     mv -f "$2.new" "$2"
 }
 
-# Puts the programs into these two folders: the CLI, and the hooks, which are one program under four names: what one has read
-# into memory, the next one finds there.
+# Puts the programs into these two folders: the CLI into the first, the hooks into the second. The hooks are one program under
+# four names, so that one hook finds in memory what another has read.
 put_programs() {
     put "$built/ccsession" "$1/ccsession"
     put "$built/session-event" "$2/session-event"
@@ -267,7 +268,7 @@ put_programs() {
 
 install_programs() {
     mkdir -p "$bin" "$libexec"
-    # An older install, or another program under an open umask, may have left these to everybody.
+    # An older install, or another program under an open umask, may have left these folders writable for everybody.
     chmod go-w "$libexec"
     for folder in "$prefix/libexec" "$bin" "$share" "$share/bash-completion" "$share/bash-completion/completions" "$share/zsh" \
         "$share/zsh/site-functions" "$share/fish" "$share/fish/vendor_completions.d" "$share/man" "$share/man/man1" "$prefix"; do
@@ -293,7 +294,7 @@ shell_files() {
 install_shell_files() {
     shell_files | while read -r file place; do
         { mkdir -p "$share/${place%/*}" && [ ! -d "$share/$place" ] && put "$here/contrib/$file" "$share/$place" 644; } 2>/dev/null ||
-            say "could not put $share/$place down; the programs are installed"
+            say "could not install $share/$place; the programs are installed"
     done
 }
 
@@ -307,7 +308,7 @@ remove_shell_files() {
     rmdir "$share" 2>/dev/null || :
 }
 
-# Plays a recorded session through the hooks that were just installed, in a HOME of its own.
+# Plays a recorded session through the hooks that were just installed, in a separate HOME.
 show() {
     demo=$(mktemp -d)
     trap 'rm -rf "$demo" || :' EXIT
@@ -330,7 +331,7 @@ show() {
     run "$bin/ccsession" timeline
 }
 
-# The last that a new user reads.
+# Prints the last lines that a new user reads.
 next_steps() {
     call=ccsession
     say ''
@@ -339,11 +340,11 @@ next_steps() {
         *":$bin:"*) ;;
         *)
             call=$bin/ccsession
-            say "  add $bin to your PATH: until then its full name is needed"
+            say "  add $bin to your PATH; until then, type the program's full path"
             ;;
     esac
     if [ "$register" = yes ]; then
-        say "  $call import    puts the sessions that Claude Code still has transcripts of on record"
+        say "  $call import    records the past sessions whose transcripts Claude Code still has"
         say '  claude              starts a session; the hooks record it from its first moment'
         say "  $call doctor    checks that its events arrive"
     else
@@ -388,7 +389,7 @@ if [ "$action" = uninstall ]; then
     exit 0
 fi
 if [ "$action" = build ]; then
-    # What is printed is the folder alone.
+    # Only the folder is printed to stdout.
     exec 3>&1 1>&2
     build
     programs=$target/$host/programs
@@ -405,7 +406,7 @@ if [ "$register" = yes ]; then
     said=$("$bin/ccsession" install </dev/null) || fail 'could not register the hooks (see above); the programs are installed'
     # What to do next comes after the recorded session.
     [ "$quiet" = yes ] || printf '%s\n' "$said" | sed '/^next: /d'
-    # What else would let others in is not this script's to change.
+    # Shows what else would let others in. This script does not change that.
     "$bin/ccsession" doctor | sed -n '/ access: /,/ remedy: /p' || :
 fi
 [ "$quiet" = no ] || exit 0

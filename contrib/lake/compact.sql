@@ -1,7 +1,7 @@
 -- Copies a lake into one file for each day, whichever machines its rows are from: many small files are slow to ask.
 -- Run tables.sql for the lake before. Set before: compacted, a directory that exists, or s3://bucket/prefix.
 
-SET threads = 1; -- Else each thread would write a file of its own.
+SET threads = 1; -- Else each thread would write a separate file.
 
 COPY (FROM calls LIMIT 0) TO (getvariable('compacted') || '/calls.empty.parquet') (FORMAT parquet);
 COPY (

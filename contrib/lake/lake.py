@@ -3,7 +3,7 @@
 
     lake.py load EXPORT LAKE        merge the tables in the directory EXPORT into LAKE
     lake.py compact LAKE TO         copy LAKE into one file for each day
-    lake.py ask LAKE [QUESTION…]    answer questions/*.sql, or those whose names begin so
+    lake.py ask LAKE [QUESTION…]    answer questions/*.sql, or those whose names begin with QUESTION
 
 A lake is a directory or s3://bucket/prefix. It can be a DuckLake as well: ducklake:postgres:dbname=lake --data s3://bucket/prefix.
 `ask` takes --engine sail --remote sc://HOST:PORT to have Sail answer, and --json.
@@ -45,7 +45,7 @@ def load(exported, lake, data=None):
         merge(DuckDb({"exported": exported, "lake": lake, "written": lake}), "parquet")
     else:
         written = os.path.join(lake, WRITTEN)
-        # A killed load may have left it.
+        # A killed load may have left this folder.
         shutil.rmtree(written, ignore_errors=True)
         merge(DuckDb({"exported": exported, "lake": lake, "written": written}), "parquet")
         move_all(written, lake)
@@ -94,11 +94,11 @@ class DuckDb:
             self.connection.execute(f"SET VARIABLE {name} = {quoted(place.rstrip('/'))}")
 
     def use(self, extension):
-        """Loads an extension: from its Python package, or else from where DuckDB has them."""
+        """Loads an extension: from its Python package, or else from DuckDB's own repository."""
         package = importlib.util.find_spec(f"duckdb_extension_{extension}")
         if package:
             file = next(pathlib.Path(package.origin).parent.glob("**/*.duckdb_extension"))
-            # DuckDB takes the name of the file for that of the extension, and this one has another.
+            # DuckDB expects the extension's name as the name of the file, and postgres has another one.
             name = {"postgres": "postgres_scanner"}.get(extension, extension)
             with tempfile.TemporaryDirectory() as folder:
                 link = pathlib.Path(folder, f"{name}.duckdb_extension")
@@ -108,7 +108,7 @@ class DuckDb:
             self.connection.execute(f"INSTALL {extension}; LOAD {extension}")
 
     def use_s3(self):
-        """Reads the keys where every program for S3 has them."""
+        """Reads the keys from the variables that every program for S3 uses."""
         self.use("httpfs")
         options = {
             "KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID"),
@@ -148,7 +148,7 @@ class Sail:
         self.session = SparkSession.builder.remote(remote).getOrCreate()
         self.session.conf.set("spark.sql.session.timeZone", "UTC")
         for table in TABLES:
-            # A table without rows has no files but this one.
+            # A table without rows has only this file.
             paths = [f"{lake}/{table}.empty.parquet"]
             if lake.startswith("s3://") or os.path.isdir(f"{lake}/{table}"):
                 paths = [f"{lake}/{table}"]
@@ -160,7 +160,7 @@ class Sail:
 
 
 def plain(value):
-    """The value as JSON has it, the same whichever engine gave it."""
+    """The value for JSON, the same for each engine."""
     if isinstance(value, decimal.Decimal):
         return int(value)
     if isinstance(value, datetime.datetime):
@@ -174,7 +174,7 @@ def show(names, rows):
     texts = [["" if cell is None else str(cell) for cell in row] for row in [names, *rows[:40]]]
     widths = [min(60, max(len(row[place]) for row in texts)) for place in range(len(names))]
     for row in texts:
-        # What sessions are called comes from outside: it moves no cursor.
+        # Titles come from outside, so control characters in them must not reach the terminal.
         cells = ("".join(c if c.isprintable() else "?" for c in cell[:60]).ljust(width) for cell, width in zip(row, widths))
         print("  ".join(cells).rstrip())
     if len(rows) > 40:

@@ -1,10 +1,10 @@
 -- Merges the tables that read.sql made into Parquet files, a file for each day and machine: calls/date=2026-11-20/host=anna.
 -- A row that is there already is replaced, so loading an export again changes nothing.
 -- Set before: lake, a directory that exists, or s3://bucket/prefix; and written, where the new files go. On S3, a file appears
--- when it is complete, so that is the lake itself. In a directory it is another one, from which the files are moved into the lake.
+-- only when it is complete, so `written` is the lake itself. Otherwise it is a directory whose files are then moved into the lake.
 -- Only days and machines with rows in the export are read and written. Two loads of one machine must not run at once.
 
-SET threads = 1; -- Else each thread would write a file of its own.
+SET threads = 1; -- Else each thread would write a separate file.
 
 COPY (FROM new_calls LIMIT 0) TO (getvariable('written') || '/calls.empty.parquet') (FORMAT parquet);
 CREATE OR REPLACE TEMP TABLE placed_calls AS

@@ -338,7 +338,7 @@ fn a_second_uninstall_says_that_there_is_nothing() {
         said.contains(&format!("removed ccsession from {}\n", prefix.display())),
         "{said}"
     );
-    let nothing = format!("there is nothing of ccsession in {}\n", prefix.display());
+    let nothing = format!("ccsession is not installed in {}\n", prefix.display());
     installer(&sandbox, "022", &["--uninstall"]).expect(0, &nothing, "");
 }
 
