@@ -1,8 +1,8 @@
-//! The processes above a process, up to the nearest client.
+//! The processes above a process, up to the nearest client: a process of Claude Code.
 //!
-//! A client identifies itself by variables to what it starts. Long-lived processes inherit them: a
-//! terminal server, a daemon, a command whose client has exited. So a client's variable counts only
-//! with that client above.
+//! A client identifies itself by variables to the processes that it starts. Some keep the variables
+//! after the client is gone: a terminal server, a daemon, a background command. So a client's
+//! variable counts only if that client is above the process.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, StateDir, project};
 
-/// Most processes that are visited on the way up. A deeper tree is cut off there.
+/// The greatest number of processes that are visited on the way up. A deeper tree is cut off there.
 const MAX_DEPTH: usize = 4096;
 
 /// A process and what is above it.
@@ -33,8 +33,8 @@ pub(super) struct ClientAbove {
     pub(super) pid: u32,
     /// Its entry in the process index.
     pub(super) entry: Option<ProcessEntry>,
-    /// The latest time at which it started the branch that leads to the process. `None` if the
-    /// process is the client itself.
+    /// The latest time at which the client can have started the branch of the process tree that
+    /// leads to the process. `None` if the process is the client itself.
     began: Option<u64>,
 }
 
@@ -62,8 +62,8 @@ pub(super) enum Setter {
 }
 
 impl Ancestry {
-    /// Looks up from the process `pid`. `named` is the value of `CLAUDE_PID`, if the environment is
-    /// that of the process.
+    /// Finds the processes above the process `pid`. `named` is that process's `CLAUDE_PID`, if
+    /// known.
     pub(super) fn of(pid: u32, named: Option<u32>, state: Option<(&StateDir, &Viewpoint)>) -> Self {
         let on_record = ProcessNames::default();
         let entry_of = |process: Process| {
@@ -117,8 +117,8 @@ impl Ancestry {
         client.is_some_and(|client| client.parent == pid)
     }
 
-    /// Returns whether `CLAUDE_PROJECT_DIR` was set by the client above. It then says where that
-    /// client started.
+    /// Returns whether the client above set `CLAUDE_PROJECT_DIR`, whose value is `project_dir`. The
+    /// variable then says where that client started.
     pub(super) fn vouches_for(&self, project_dir: &Path, env: &Environment) -> bool {
         let Some(client) = &self.client else {
             return false;
@@ -133,12 +133,13 @@ impl Ancestry {
         }
     }
 
-    /// Finds the process that set `variable` to `value`: the first process above without it.
-    /// Returns `None` if that cannot be seen.
+    /// Finds the process that set `variable` to `value`: the first process above that did not start
+    /// with this value. Returns `None` if the variables of a process cannot be seen.
     pub(super) fn setter(&self, variable: &str, value: &OsStr) -> Option<Setter> {
         for process in self.processes.iter().skip(1) {
             if process::variable(process.pid, variable)?.as_deref() != Some(value) {
-                // The first process of all adopts orphans.
+                // The system's first process adopts orphans, so it need not have started this
+                // branch.
                 let is_first = process.pid == 1 || process.parent == 0;
                 return Some(if is_first {
                     Setter::Gone
@@ -150,8 +151,8 @@ impl Ancestry {
         Some(Setter::Gone)
     }
 
-    /// Returns the unrecorded client that set `CLAUDE_CODE_SESSION_ID` to `value`: a process that
-    /// is not a shell, on the way to the nearest recorded client.
+    /// Returns the unrecorded client that set `variable` to `value`: a process that is not a shell,
+    /// on the way to the nearest recorded client.
     pub(super) fn unknown_client(&self, variable: &str, value: &OsStr) -> Option<u32> {
         match self.setter(variable, value)? {
             Setter::Seen(process) => {

@@ -22,8 +22,8 @@ pub struct Present {
     pub open_calls: Vec<OpenCall>,
 }
 
-/// Returns what a session does now, at `now`, by the end of its journal. One that is over does
-/// nothing.
+/// Returns what a session does at `now`, according to the end of its journal. A session that is not
+/// live does nothing.
 pub fn present(
     env: &Environment,
     dir: &SessionDir,
@@ -37,8 +37,8 @@ pub fn present(
     present_and_place(env, dir, record, finding, now).0
 }
 
-/// Acts as [`present`] for a live session, and returns where it is. Both take one look at the
-/// journal.
+/// Acts as [`present`] for a live session, and also returns where the session is. The journal's end
+/// is read once for both.
 pub fn present_and_place(
     env: &Environment,
     dir: &SessionDir,
@@ -54,7 +54,8 @@ pub fn present_and_place(
     let mut witness = Witness::of(&trace, &activity, |pid| finding.has(pid));
     let is_asking = statuses.iter().any(|status| status.shows_dialog());
     let is_long_call = finding.is_quiet && finding.state == SessionState::Active;
-    // A call that began before the events that were read may still run, or ask. The note knows.
+    // A call that began before the events that were read may still run, or wait for a person. The
+    // note of open calls contains it.
     if is_long_call || is_asking && !witness.has_dialog() {
         open = open_calls(dir);
         let asked = open.iter().find(|call| call.asked.is_some());

@@ -1,8 +1,9 @@
 //! Finds the client process that runs a hook.
 //!
-//! A name and a variable are only hints, and both can mislead. An old client runs under the name of
-//! its version. A script may have the client's name. A client that sets no `CLAUDE_PID` passes on
-//! an inherited one. The kernel's view of the hook and the recorded sessions decide between them.
+//! A process's name and `CLAUDE_PID` are only hints, and both can mislead. An old client runs under
+//! the name of its version. A script may have the client's name. A client that sets no `CLAUDE_PID`
+//! passes on an inherited one. Where hints mislead, the kernel's view of the hook or the recorded
+//! sessions decide.
 
 use rustix::stdio::stdin;
 
@@ -34,7 +35,8 @@ pub fn of_hook(
 ) -> Option<Process> {
     let is_hinted = |process: &Process| env.claude_pid == Some(process.pid) || process.is_client;
     let below: Vec<Process> = above.iter().take_while(|one| !is_hinted(one)).collect();
-    // No hint reveals an old client that runs under its version's name and outlives its starter.
+    // An old client that runs under its version's name gives no hint. It is found only below a
+    // process that gives one.
     let hinted = above.iter().nth(below.len());
     let entry =
         |state: &StateDir, process: Process| on_record.entry(state, &viewpoint.owner(process));
@@ -50,7 +52,7 @@ fn choose(
     told: EventHints<'_>,
     entry: impl Fn(&StateDir, Process) -> Option<ProcessEntry>,
 ) -> Option<Process> {
-    // The questions are ordered by cost.
+    // The cheaper checks come first.
     let may_have_starter = !below.is_empty() && file::is_socket(stdin());
     if let Some(nearer) = may_have_starter.then(|| starter(below)).flatten() {
         return Some(nearer);
@@ -77,7 +79,7 @@ fn choose(
 
 /// Returns `CLAUDE_PID` if this hook's client set it; other clients pass on what they inherited.
 ///
-/// Every tool event calls this. A hook that its client started directly therefore inspects no other
+/// Every tool event calls this. So a hook that its client started directly inspects no other
 /// process.
 pub fn own_pid(env: &Environment, above: &Chain) -> Option<u32> {
     let named = env.claude_pid?;
@@ -105,8 +107,8 @@ fn is_inherited(named: u32, above: &Chain) -> bool {
 }
 
 /// Returns the process that started the hook's process session (setsid(2)), if it is in `below` and
-/// not a shell. Since 2.1.160, clients start each hook in its own process session and talk to it by
-/// a socket.
+/// not a shell. Since version 2.1.160, Claude Code starts each hook in a separate process session
+/// and talks to it through a socket.
 fn starter(below: &[Process]) -> Option<Process> {
     let leader = process::session_leader();
     let starter = if leader == std::process::id() {
@@ -118,11 +120,11 @@ fn starter(below: &[Process]) -> Option<Process> {
     (!starter.is_shell).then_some(*starter)
 }
 
-/// Returns whether a client is in another session that it has not left. What begins then is another
-/// client's.
+/// Returns whether a client is in another session that it has not left. The event then comes from
+/// another client.
 ///
-/// A client leaves one session before it begins another. Only `/clear` is never a client's first
-/// start, so it is believed unless the other session is in the middle of a call.
+/// A client leaves one session before it begins another. A start by `/clear` is never a client's
+/// first one, so it is taken for this client's, unless the other session has an open call.
 fn is_elsewhere(state: &StateDir, entry: &ProcessEntry, told: EventHints<'_>) -> bool {
     if entry.session_id == *told.id || entry.owner.launcher {
         return false;

@@ -173,7 +173,7 @@ pub fn live_in_project(host: &Host<'_>, project: &Project) -> LiveSessions {
     Climb::new(host, &question).live_sessions(project)
 }
 
-/// Returns the session of a project with the latest event, whether it has ended or not.
+/// Returns the session of `project` that was active last, whether it has ended or not.
 pub fn last_of_project(host: &Host<'_>, project: &Project) -> Option<SessionId> {
     let state = host.state?;
     let ids = state.session_ids().ok()?;

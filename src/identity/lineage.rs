@@ -9,8 +9,8 @@ use super::liveness::{Judge, SessionState};
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::{Result, StateDir};
 
-/// Most sessions of a lineage that are returned, not counting those on the way to the one asked
-/// about.
+/// How many sessions of a lineage are returned at most, besides those on the way from the first one
+/// to the one asked about.
 const MAX_OTHERS: usize = 200;
 
 /// How a session is related to its parent in the lineage.
@@ -32,7 +32,8 @@ pub struct Kin {
     pub session_id: SessionId,
     /// How it is related to its parent.
     pub relation: Relation,
-    /// How many sessions it is nested in. A session that continues another has the same depth.
+    /// How many sessions it is nested in. A session that continues another one has that one's
+    /// depth.
     pub depth: usize,
     /// Its state, or `None` without a record.
     pub state: Option<SessionState>,
@@ -47,12 +48,12 @@ pub struct Kin {
 pub struct Lineage {
     /// The sessions from the first one down, each followed by its descendants.
     pub kin: Vec<Kin>,
-    /// How many more exist beyond the limit.
+    /// How many relatives were omitted because of the limit.
     pub more: usize,
 }
 
-/// Returns the session and its relatives: all on the way from the first one to it, and up to the
-/// limit of the others. Unreadable records are skipped.
+/// Returns the session and its relatives: all sessions on the way from the first one to it, and the
+/// others up to a limit. Unreadable records are skipped.
 ///
 /// # Errors
 /// [`crate::store::Error::Io`] if the records cannot be listed.
@@ -82,16 +83,16 @@ pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Lineage> {
     Ok(lineage)
 }
 
-/// How a session is related to another one, seen from the other.
+/// How a relative is related to the session that was asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kinship {
-    /// The other one continued it in the same process.
+    /// The session continued the relative in the same process.
     Before,
-    /// The other one was started from within its process tree.
+    /// The session was started from within the relative's process tree.
     Around,
-    /// It continued the other one in the same process.
+    /// The relative continued the session in the same process.
     After,
-    /// It was started from within the process tree of the other one.
+    /// The relative was started from within the session's process tree.
     Within,
 }
 
@@ -107,11 +108,11 @@ impl Kinship {
     }
 }
 
-/// The records of all sessions, to look for the relatives of many.
+/// The records of all sessions, for finding the relatives of many sessions.
 #[derive(Debug)]
 pub struct Families {
     records: HashMap<SessionId, Record>,
-    /// The sessions whose records name this one as the one above, by their start.
+    /// For each session, the sessions whose records name it as their parent, by start time.
     below: HashMap<SessionId, Vec<SessionId>>,
 }
 
@@ -134,7 +135,7 @@ impl Families {
         Ok(Self { records, below })
     }
 
-    /// Returns the session that this one came from, then those that came from it. A session without
+    /// Returns the session that `id` came from, then those that came from `id`. A relative without
     /// a record was deleted.
     pub fn nearest(&self, id: &SessionId) -> Vec<(Kinship, &SessionId, Option<&Record>)> {
         let up = self.records.get(id).map(above);

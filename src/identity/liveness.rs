@@ -18,12 +18,12 @@ use crate::store::index::ProcessNames;
 use crate::store::{Host, SessionDir, StateDir, clock, index};
 
 /// Bytes at the end of a journal that are searched for the session's end. The first size suffices
-/// for nearly every session that ended, and the second for the others. The third covers thousands of
-/// events, and some even where each contains what was said.
+/// for nearly every session that ended, and the second for the others. The third covers thousands
+/// of events, and at least some if each contains whole messages.
 const TAILS: [u64; 3] = [1 << 10, 64 << 10, 1 << 20];
 
-/// Time without an event after which an owner that cannot be seen is given up. The next prompt
-/// makes such a session live again.
+/// Time without an event after which an owner that cannot be seen counts as gone. The next prompt
+/// makes its session live again.
 pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How far in the future an event may seem to be, for clocks that are slightly off. If a clock was
@@ -42,7 +42,7 @@ pub enum SessionState {
     Ended,
     /// No process owns it, and none reported the end.
     Abandoned,
-    /// As abandoned, and no hook recorded anything of it: only an import did.
+    /// Like abandoned, but known only from an import: no hook recorded anything of it.
     Imported,
 }
 
@@ -118,7 +118,7 @@ impl Assessment {
         self.state.is_live() && (!is_known || clients.any(|owner| Some(owner.pid) == pid))
     }
 
-    /// Returns whether both say the same of a session in which nothing was recorded meanwhile.
+    /// Returns whether both assessments agree, if nothing was recorded in the session between them.
     pub fn is_as(&self, other: &Self) -> bool {
         let known = |it: &Self| (it.state, it.is_quiet, it.unseen);
         known(self) == known(other) && self.owners == other.owners
@@ -336,16 +336,16 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Returns whether no owner is on record and no event happened for the idle timeout. Such a
-    /// session is not live, whatever else is known of it.
+    /// Returns whether no owner is on record and no event happened for the idle timeout. Then the
+    /// session is not live.
     pub fn is_at_rest(&self, id: &SessionId) -> bool {
         let dir = self.state.session(id);
         let is_recent = |last| self.is_within(last, self.idle_timeout);
         !dir.last_activity().is_some_and(is_recent) && !dir.has_owners()
     }
 
-    /// Returns whether a process owns the session or may own it: one that cannot be seen is not
-    /// dead. A launcher counts unless its client has `moved_on` to another session.
+    /// Returns whether a process owns the session or may own it: a process that cannot be seen may
+    /// still run. A launcher counts unless its client has `moved_on` to another session.
     pub fn is_owned(&self, id: &SessionId, moved_on: bool) -> bool {
         let owners = self.owners(id, &self.state.session(id));
         let is_held = !owners.launchers.is_empty() && !moved_on;
@@ -373,9 +373,9 @@ impl<'a> Judge<'a> {
     /// Returns whether an owner of the session in `dir` still runs.
     ///
     /// A machine runs one boot at a time, so an owner from an earlier boot is dead, with one
-    /// exception. An event may have happened since this boot began, without an owner of this boot
-    /// on record. Then another machine with the same identity, a copy of this one's disk, runs
-    /// beside it.
+    /// exception. If an event happened since this boot began, but no owner of this boot is on
+    /// record, the owner is unseen. Then a copy of this machine's disk runs as another machine with
+    /// the same identity.
     pub fn life(&self, owner: &Owner, dir: &SessionDir) -> Life {
         self.life_by(owner, dir, &OnceCell::new())
     }
@@ -473,7 +473,8 @@ impl LastWord {
             EventKind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
                 self.end = Some(LastExit::MovedOn)
             }
-            // A launcher killed right after its command ended has not recorded an end.
+            // A launcher that was killed right after appending `RunEnd` has not noted the end in
+            // the record.
             EventKind::SessionEnd | EventKind::RunEnd => self.end = Some(LastExit::Over),
             EventKind::SessionStart | EventKind::UserPromptSubmit | EventKind::RunStart
                 if !self.is_before_end(line) =>
@@ -494,8 +495,8 @@ fn last_word(dir: &SessionDir, record: &Record) -> LastWord {
     hear_the_end(dir, LastWord::new(record), |_| {})
 }
 
-/// Updates `before` with the lines at the end of the journal. `reader` is given the same lines; some
-/// of them twice, but always in order up to the last.
+/// Updates `before` with the lines at the end of the journal. Passes the same lines to `reader`:
+/// some of them twice, but each time in order up to the last.
 fn hear_the_end(
     dir: &SessionDir,
     before: LastWord,

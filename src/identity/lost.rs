@@ -20,18 +20,18 @@ pub struct LostSession {
 /// The sessions that were lost, by when the machine went down.
 #[derive(Debug, Default)]
 pub struct LostSessions {
-    /// Those of the last time, the most recently active first.
+    /// Those of the last time that the machine went down, most recently active first.
     pub last: Vec<LostSession>,
-    /// Those of earlier times.
+    /// Those of earlier times, most recently active first.
     pub earlier: Vec<LostSession>,
 }
 
 /// Returns the sessions of this machine that no process reported as ended, and whose last process
-/// ran before this boot. A session that was known to be abandoned before this boot was not open
-/// any more.
+/// ran before this boot. A session that a cleanup noted as abandoned before this boot does not
+/// count.
 ///
 /// # Errors
-/// The sessions cannot be listed.
+/// Fails if the sessions cannot be listed.
 pub fn lost(judge: &Judge<'_>) -> Result<LostSessions> {
     let mut all: Vec<LostSession> = judge
         .state
@@ -50,7 +50,7 @@ pub fn lost(judge: &Judge<'_>) -> Result<LostSessions> {
 
 fn of_session(judge: &Judge<'_>, dir: &SessionDir, record: Record) -> Option<LostSession> {
     let viewpoint = judge.viewpoint.as_ref()?;
-    // This takes less than judging the session.
+    // This check is cheaper than judging the session.
     let owner = dir.last_owner()?;
     if viewpoint.is_of_this_boot(&owner) || viewpoint.judge(&owner) != Life::Dead {
         return None;

@@ -14,7 +14,7 @@ use crate::store::{History, SessionDir};
 
 /// The format version of the note.
 const VERSION: u32 = 2;
-/// Bytes at a journal's end that are read to say what happens now.
+/// Bytes at a journal's end that are read to find out what happens now.
 const TAIL: u64 = 256 << 10;
 /// Bytes that are read instead if the lines are so long that the tail contains too few.
 const LONG_TAIL: u64 = 1 << 20;
@@ -22,10 +22,10 @@ const FEW_LINES: usize = 200;
 /// Limits that decide when a note is written and what it contains.
 #[derive(Debug, Clone, Copy)]
 struct NoteLimits {
-    /// Bytes beyond which a note is written. Less is simply read again.
+    /// A note is written if more bytes than this were read. Fewer are simply read again.
     long: u64,
-    /// Bytes between the cut and the end. Hooks of one moment write in any order, so the note also
-    /// records the calls that were open at the cut.
+    /// Bytes between the cut, where the next reading begins, and the journal's end. They are read
+    /// again, because hooks that run at the same time write in any order.
     overlap: u64,
     /// Most open calls that are noted.
     most: usize,
@@ -68,7 +68,8 @@ impl From<&Call<'_>> for OpenCall {
     }
 }
 
-/// Returns the calls that have begun and not ended, oldest first. A very large number is truncated.
+/// Returns the calls that have begun and not ended, oldest first. If very many are open, the oldest
+/// may be missing.
 pub fn open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     measured(dir, USUAL)
 }
@@ -83,9 +84,9 @@ pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     recent(dir, |_| {}).map_or_else(Vec::new, |trace| open_in(&trace))
 }
 
-/// Returns the events at the journal's end: usually the last thousand, and at least 200 if they are
-/// not very long and there are so many. `reader` is given the same lines; some of them twice, but
-/// always in order up to the last.
+/// Returns the events at the journal's end: usually the last thousand, and at least 200 if there
+/// are that many and they are not very long. Passes the same lines to `reader`: some of them twice,
+/// but each time in order up to the last.
 pub(super) fn recent(dir: &SessionDir, mut reader: impl FnMut(&JournalLine<'_>)) -> Option<Trace> {
     let mut read = |bytes| {
         let lines = dir.journal().last_lines(bytes).ok()?;
@@ -145,7 +146,7 @@ struct OpenCallsNote {
     v: u32,
     /// The journal's length in bytes.
     end: u64,
-    /// The calls that were open at the end; of a crowd, the last ones.
+    /// The calls that were open at the end; if `is_crowd`, only the last ones.
     open: Vec<OpenCall>,
     /// Whether more calls were open than can be noted.
     is_crowd: bool,
@@ -249,8 +250,7 @@ impl ReadStart {
         let open = open_in(&trace.finish());
         if let Some(note) = note.filter(|_| damage.is_complete()) {
             let is_crowd = open.len().max(note.begun.len()) > self.measure.most;
-            // If the events before and after the cut are out of order, the next answer would
-            // differ.
+            // If events around the cut are out of order, an answer by this note would differ.
             let is_true = if is_crowd {
                 !open.is_empty()
             } else {

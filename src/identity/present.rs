@@ -14,18 +14,18 @@ use crate::store::{SessionDir, project};
 /// it is among the last few.
 const TAILS: [u64; 2] = [1 << 10, 64 << 10];
 
-/// Where a session is, by the last event of its main thread.
+/// Where a session is, according to the last event of its main thread.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastPlace {
     is_said: bool,
-    /// The directory; `None` if it is that on record.
+    /// The directory; `None` if it is the one in the record.
     cwd: Option<String>,
-    /// The transcript; `None` if it is that on record.
+    /// The transcript; `None` if it is the one in the record.
     transcript: Option<String>,
 }
 
 impl LastPlace {
-    /// Reads the end of a session's journal. An unreadable one says nothing.
+    /// Reads the end of a session's journal. If it cannot be read, the session counts as not moved.
     pub fn read(dir: &SessionDir) -> Self {
         let mut place = Self::default();
         for bytes in TAILS {
@@ -41,8 +41,8 @@ impl LastPlace {
         place
     }
 
-    /// Takes in the journal's next line. A subagent may be in its own worktree, so it does not
-    /// count.
+    /// Takes in the journal's next line. A subagent may be in its own worktree, so its events do
+    /// not count.
     pub fn hear(&mut self, line: &JournalLine<'_>) {
         let is_client_s = !matches!(
             line.kind,

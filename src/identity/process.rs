@@ -27,7 +27,7 @@ use crate::model::project::fingerprint;
 use crate::model::record::VERSION;
 use crate::store::{self, machine_name};
 
-/// Most processes that are visited on the way up from a hook.
+/// The greatest number of processes that are visited on the way up from a hook.
 const MAX_DEPTH: usize = 4096;
 /// Names of shells, which stand between a client and the commands it runs.
 const SHELLS: [&str; 13] = [
@@ -188,7 +188,7 @@ pub fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
     system::pending_signals(pid, signals)
 }
 
-/// Opens the file that process `pid` has open under this number, if it can be seen.
+/// Opens the file that process `pid` has open as this file descriptor, if it can be seen.
 pub fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     system::open_file_of(pid, number)
 }

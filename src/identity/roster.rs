@@ -13,8 +13,8 @@ use crate::model::{Event, Owner, Project, Record, SessionId};
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{Error, Result, SessionDir, StateDir, archive_queue, index};
 
-/// Attempts at an event whose journal disappears in between, as it may while it is rotated without
-/// an exchange of names.
+/// How often an event is tried if its journal is missing. It may be missing for a moment during a
+/// rotation, if the file system cannot exchange two names.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// The outcome of [`open_or_create`].
@@ -32,7 +32,7 @@ pub enum OpenOutcome {
 pub enum LeaveOutcome {
     /// The session is off the index.
     Retired,
-    /// A process resumed it meanwhile, so it is on the index.
+    /// A process resumed it meanwhile, so it is back on the index.
     Resumed,
 }
 
@@ -57,8 +57,8 @@ impl ArchiveDecision {
 
 /// Adds `event` to the session, creating it with `record` if it is not on record yet.
 ///
-/// If it is, `merge` runs before the event is added. Only the CLI replaces a record there, and
-/// holds the lock.
+/// If it is on record already, `merge` runs before the event is added. Only the CLI replaces the
+/// record in `merge`, and it holds the lock.
 ///
 /// # Errors
 /// The [`Error`] of the failed step. Earlier steps stay, and the next event completes them.
@@ -118,8 +118,8 @@ pub fn join(
     added.and(indexed).and(listed)
 }
 
-/// Restores a live session's lost index entries. A process on record as being in a session stays in
-/// that one.
+/// Restores a live session's lost index entries. A process that the index lists in another session
+/// stays there.
 ///
 /// # Errors
 /// The error of the failed step.
@@ -141,7 +141,8 @@ pub fn restore(
 /// Removes an ended session from the live index of the projects with these keys, unless it is
 /// resumed meanwhile.
 ///
-/// The session is queued for archiving first: no cleanup would find one that is on neither list.
+/// The session is queued for archiving first, because no cleanup would find it if it were neither
+/// queued nor on the index.
 ///
 /// # Errors
 /// The error of the failed step. If the session could not be queued, it stays on the index.

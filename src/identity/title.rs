@@ -14,7 +14,7 @@ use crate::store::{Environment, SessionDir};
 
 /// The version of `title.json` that this program writes.
 const VERSION: u64 = 1;
-/// How much a transcript may grow before the note says so, in bytes, if no title has changed.
+/// How many bytes a transcript may grow before the note is updated, if no title has changed.
 const NOTED_EVERY: u64 = 256 << 10;
 /// How many events at a session's beginning are searched for its first prompt.
 const FIRST_EVENTS: usize = 400;
@@ -31,7 +31,7 @@ pub enum TitleSource {
     Client,
     /// Nobody; it is the beginning of the first prompt.
     Prompt,
-    /// Any of these; only the archive still knows.
+    /// Not known: only the archive still has the title.
     Archive,
 }
 
@@ -76,11 +76,12 @@ struct TranscriptStamp {
     position: ReadPosition,
 }
 
-/// Returns what a session is called. `record` may be as it began or as it is now.
+/// Returns what a session is called. `record` may contain where the session began or where it is
+/// now.
 ///
 /// The title that a person gave last comes first, then the name from the start, then Claude Code's
 /// own title, then the first prompt. Under `capture = "metadata"` only the name from the start
-/// counts, and no transcript is read. A transcript that cannot be read says nothing.
+/// counts, and no transcript is read. A transcript that cannot be read is ignored.
 pub fn title(
     env: &Environment,
     dir: &SessionDir,
@@ -94,8 +95,8 @@ pub fn title(
     best(record, titles)
 }
 
-/// Returns what the session with this transcript is called, for a copy of the session. Neither the
-/// setting `capture` nor the note matters.
+/// Returns what the session with this transcript is called, for a copy of the session. Ignores the
+/// setting `capture` and the note.
 pub fn title_for_copy(
     transcript: Option<&Path>,
     dir: &SessionDir,
@@ -163,7 +164,7 @@ fn titles_of(env: &Environment, dir: &SessionDir, record: &Record) -> Transcript
             transcript: stamp.or_else(|| known.cloned()),
             titles: titles.clone(),
         };
-        // The next question makes up for a failure.
+        // After a failure, the next call writes the note.
         let _ = serde_json::to_vec(&note).map(|bytes| dir.replace_title_note(&bytes));
     }
     titles

@@ -189,7 +189,7 @@ fn check_unreadable(record: &str, why: &str) {
         .hook(&event("SessionStart", ID, json!({"source": "startup"})))
         .silent();
     let path = path.display();
-    let said = format!("ccsession: could not read `{path}`: {why}; it was left out\n");
+    let said = format!("ccsession: could not read `{path}`: {why}; skipped\n");
     let asked = |arguments: &[&str]| sandbox.ccsession(["current"].iter().chain(arguments));
     let answer = format!("{ID}\n");
     for arguments in [&[][..], &["--strict"], &["--all"]] {

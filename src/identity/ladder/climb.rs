@@ -19,7 +19,7 @@ use crate::store::{Environment, Host, file, index, project, tombstones};
 
 enum ProjectMatch {
     One(SessionId, Rung),
-    /// Probably this session, by the project's live sessions; but variables name another client.
+    /// The project's only live session, although variables name another client.
     Likely(SessionId),
     Several,
 }
@@ -43,7 +43,7 @@ enum ClaimTarget {
 
 /// Why a project's session may not be this process's own, when nothing about the process names it.
 enum Doubt {
-    /// Somebody works here with another client's variables. The session is likely.
+    /// Somebody works here, but with another client's variables. The session is still likely.
     Other(String),
     /// This process may be left over from another client. Its session cannot be known.
     Left(String),
@@ -164,8 +164,8 @@ impl<'a> Climb<'a> {
         Some(ProjectMatch::One(id?.clone(), rung))
     }
 
-    /// Asks rungs 3 and 4 together. If they name different sessions, the process tree wins: a
-    /// long-lived server may have inherited its variables days ago.
+    /// Asks the environment and the process rung together. If they name different sessions, the
+    /// process tree wins: a long-lived server may have inherited its variables days ago.
     fn environment_or_process(&mut self) -> Option<ProjectMatch> {
         let by_process = self.process();
         let by_variable = self.environment(by_process.as_ref());
@@ -175,8 +175,8 @@ impl<'a> Climb<'a> {
         }
         match (by_variable, by_process) {
             (Some((variable, id)), Some(process)) if id != process => {
-                // A client that sets its id without being on record is nearer than the recorded
-                // one.
+                // The id may come from an unrecorded client below the recorded one. The nearer
+                // client counts.
                 let value = OsString::from(id.as_str());
                 if let Some(pid) = self.above.unknown_client(variable, &value) {
                     self.note(
@@ -263,8 +263,8 @@ impl<'a> Climb<'a> {
         if finding.state == SessionState::Ended {
             return Some("which has ended");
         }
-        // If the owner is above a nearer client, the session surrounds this process but is not its
-        // own.
+        // An owner above the nearest client does not count: its session surrounds this process, but
+        // is not the process's own.
         let is_above = |owner: &Owner| {
             self.above.has(owner.pid, owner.start)
                 || owner.launcher && self.above.is_launched_by(owner.pid)
@@ -282,8 +282,8 @@ impl<'a> Climb<'a> {
         is_seen.then_some("whose client no longer runs")
     }
 
-    /// Returns whether `CLAUDE_PID` names a running client that is not above this process. Such a
-    /// client is on no record, and the variables are its own.
+    /// Returns whether `variable` comes from a running client that is not above this process: the
+    /// one that `CLAUDE_PID` names. Asked only if session `id` has no recorded owner.
     fn is_of_another_client(&self, variable: &str, id: &SessionId) -> bool {
         let Some(pid) = self.host.env.claude_pid else {
             return false;
@@ -293,7 +293,7 @@ impl<'a> Climb<'a> {
             .processes
             .iter()
             .any(|process| process.pid == pid);
-        // The client above may set its session id but not its process id.
+        // The client above may set the session id but not `CLAUDE_PID`.
         let is_set_by_it = || {
             let client = self.above.client.as_ref().and(self.above.processes.last());
             let setter = self.above.setter(variable, OsStr::new(id.as_str()));
@@ -373,7 +373,7 @@ impl<'a> Climb<'a> {
         ))
     }
 
-    /// Returns why the session `id` may not be this process's own, or `None` without a doubt.
+    /// Returns why the session `id` may not be this process's own, or `None` if there is no doubt.
     /// Nothing about this process names `id`.
     fn doubt(&self, id: &SessionId) -> Option<Doubt> {
         if !matches!(&self.question.about, About::Here | About::Process(_)) {
@@ -405,7 +405,7 @@ impl<'a> Climb<'a> {
         })
     }
 
-    /// Collects the client variables that do not decide the answer here.
+    /// Collects the variables that a client set and that have not decided the answer.
     fn strays(&self) -> Vec<Stray> {
         let mut strays = self.strays.clone();
         let theirs;
@@ -440,8 +440,8 @@ impl<'a> Climb<'a> {
     }
 
     /// Returns whether a variable may belong to the session `id`, because it names the session or a
-    /// process that has it. A project's variable is weaker, since a project has many sessions in
-    /// turn.
+    /// process that has it. A variable that names a project is weaker evidence, because a project
+    /// has many sessions in turn.
     fn speaks_for(&self, stray: &Stray, id: &SessionId) -> bool {
         let owners = || {
             let judge = self.judge.as_ref();
@@ -605,7 +605,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Returns why the state contradicts the pointer, if so. The state wins.
+    /// Returns why the recorded state contradicts a pointer to session `id`, or `None` if it does
+    /// not. The state wins.
     fn contradiction(&self, id: &SessionId) -> Option<&'static str> {
         let known = self.known(id)?;
         let (record, finding) = &*known;
@@ -644,8 +645,8 @@ impl<'a> Climb<'a> {
     }
 }
 
-/// Returns a session with an unreadable record as a candidate, but only while a process has it.
-/// Otherwise it would make the project ambiguous for ever.
+/// Returns a session with an unreadable record as a candidate, but only while a process owns it.
+/// Otherwise the record would make the project ambiguous for ever.
 fn candidate_without_record(
     judge: &Judge<'_>,
     session_id: SessionId,
@@ -655,9 +656,9 @@ fn candidate_without_record(
     let err = dir.record().err()?;
     let is_owned = judge.is_owned(&session_id, false);
     warnings.push(if is_owned {
-        format!("{err}; a process has its session, so it counts as live")
+        format!("{err}; a process owns its session, so it counts as live")
     } else {
-        format!("{err}; it was left out")
+        format!("{err}; skipped")
     });
     is_owned.then(|| Candidate {
         last_activity: dir.last_activity(),

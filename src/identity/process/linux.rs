@@ -90,7 +90,7 @@ pub(super) fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
     signals.iter().filter(is_pending).copied().collect()
 }
 
-/// Opens the file that process `pid` has open under this number.
+/// Opens the file that process `pid` has open as this file descriptor.
 pub(super) fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     let path = format!("/proc/{pid}/fd/{number}");
     let file = file::open(Path::new(&path), OFlags::RDONLY).ok()?;

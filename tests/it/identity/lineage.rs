@@ -115,10 +115,10 @@ fn a_session_that_a_process_has_counts_though_its_record_cannot_be_read() {
         assert!(said.ends_with(outcome), "{said}");
         super::answer(&text(&output.stdout))
     };
-    let ambiguous = current("; a process has its session, so it counts as live\n");
+    let ambiguous = current("; a process owns its session, so it counts as live\n");
     check(&ambiguous, None, "project", "ambiguous");
     bad.kill();
-    let good = current("; it was left out\n");
+    let good = current("; skipped\n");
     check(&good, Some("s-good"), "project", "exact");
 }
 
