@@ -84,9 +84,9 @@ pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     recent(dir, |_| {}).map_or_else(Vec::new, |trace| open_in(&trace))
 }
 
-/// Returns the events at the journal's end: usually the last thousand, and at least 200 if there
-/// are that many and they are not very long. Passes the same lines to `reader`: some of them twice,
-/// but each time in order up to the last.
+/// Returns the events at the journal's end: usually the last thousand. These are at least 200, if
+/// there are that many and they are not very long. Passes the same lines to `reader`: some of them
+/// twice, but each time in order up to the last.
 pub(super) fn recent(dir: &SessionDir, mut reader: impl FnMut(&JournalLine<'_>)) -> Option<Trace> {
     let mut read = |bytes| {
         let lines = dir.journal().last_lines(bytes).ok()?;

@@ -81,7 +81,7 @@ impl fmt::Display for Conflict {
         let (focus, since) = (shown(&self.focus), clock::local_text(self.started_at));
         write!(
             f,
-            "another session ({role}) works on `{focus}` since {since}"
+            "another session ({role}) has worked on `{focus}` since {since}"
         )
     }
 }
@@ -128,10 +128,11 @@ impl fmt::Display for ClockInError {
 
 impl std::error::Error for ClockInError {}
 
-/// Clocks in. Reports oddities that do not prevent it to `warn`.
+/// Clocks in. Passes problems that do not prevent it to `warn`.
 ///
 /// # Errors
-/// [`ClockInError`]. No session was created then, and no session's purpose has changed.
+/// Returns [`ClockInError`] if the clock-in is refused or fails. Then no session was created, and
+/// no session's purpose has changed.
 pub fn clock_in(
     host: &Host<'_>,
     request: &ClockInRequest,
@@ -150,7 +151,7 @@ pub fn clock_in(
     if let Some(why) = exclusion::of(host.env, &host.config.exclude, here, &wanted.project) {
         return Err(ClockInError::Excluded(why));
     }
-    // Hundreds may clock in at once, and none may fail because of that.
+    // Hundreds may clock in at once, and none may fail because it waits for the others.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
     let judge = Judge::new(&state, host.config, clock::now());
     let session = state.session(&wanted.id);
@@ -173,7 +174,7 @@ pub fn clock_in(
     let event = wanted.event(&judge, host.config.capture, &entry.record);
     let fresh = entry.record.clone();
     let merge = || {
-        // A hook may have created it just now.
+        // A hook may have created the session just now.
         let merged = state.update_record_locked(&lock, &wanted.id, |present| {
             entry = wanted.entry(&judge, Some(present.clone()), request);
             Some(entry.record.clone())
@@ -189,7 +190,7 @@ pub fn clock_in(
     wanted.log(&state, &entry.record, created);
     if let Some(other) = &entry.other_notes {
         warn(&format!(
-            "the notes of session {} were no list; `{}` stays as the first of them",
+            "the notes of session {} were not a list; `{}` is kept as the first note",
             wanted.id,
             escaped(&one_line(&other.to_string(), MAX_SHOWN))
         ));
@@ -240,7 +241,7 @@ impl ClockInTarget {
             (Some(id), caller) => (id.clone(), caller.filter(|caller| caller != id)),
             (None, None) => (new_id(), None),
         };
-        // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
+        // `CLAUDE_PROJECT_DIR` does not count: it is where the caller's Claude Code started.
         let project = project::discover(&project::current_dir()?);
         Ok(Self {
             id,
@@ -369,7 +370,7 @@ fn readable(judge: &Judge<'_>, dir: &SessionDir, warn: &dyn Fn(&str)) -> Option<
         }
         Ok(record) => record,
         Err(err) => {
-            warn(&format!("{err}; it was left out"));
+            warn(&format!("{err}; skipped"));
             None
         }
     }

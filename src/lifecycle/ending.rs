@@ -1,5 +1,5 @@
-//! The end of a session, noted in its record: when a hook saw it, or else when the session was last
-//! active.
+//! Notes in a session's record when it ended: when a hook saw the end, or else when the session was
+//! last active.
 //!
 //! Hooks never rewrite a record. Until this module notes the end, only the journal contains it.
 
@@ -18,7 +18,7 @@ const TAIL: u64 = 1 << 20;
 /// session is live or unknown.
 ///
 /// # Errors
-/// If the record cannot be read or replaced.
+/// Fails if the record cannot be read or replaced.
 pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     let session = judge.state.session(id);
     let Some((record, end)) = foresee(judge, &session)? else {
@@ -44,7 +44,7 @@ pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
 /// Returns the record as [`note`] would return it, and writes nothing.
 ///
 /// # Errors
-/// If the record cannot be read.
+/// Fails if the record cannot be read.
 pub fn foreseen(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     let found = foresee(judge, &judge.state.session(id))?;
     Ok(found.map(|(record, end)| with(record, end)))
@@ -91,7 +91,7 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
             let is_past = |at: &Timestamp| !judge.is_to_come(*at);
             last = last.max(line.ts.filter(is_past));
             match line.kind {
-                // Claude Code has reported the end before.
+                // Claude Code has already reported the end.
                 EventKind::RunEnd if said.is_some() => {}
                 EventKind::SessionEnd | EventKind::RunEnd => {
                     // Hooks that are registered twice append in any order: the later end counts.
@@ -107,7 +107,7 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
         });
     }
     let silent = || {
-        // A file's own time ticks seldom, so it may be before the event's.
+        // A file's modification time is coarse, so it may be before the event's time.
         let last = last.or(finding.last_activity);
         EndNote {
             at: last.unwrap_or(record.started_at),

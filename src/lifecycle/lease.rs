@@ -1,5 +1,5 @@
-//! Holds a session's id. Only one process holds an id at a time; a new holder inherits from a dead
-//! one.
+//! Holds a session's id. Only one process holds an id at a time; a new holder takes over from a
+//! dead one.
 //!
 //! A lease is read, changed and written only under the lock.
 
@@ -25,13 +25,12 @@ pub enum LeaseAttempt {
     Refused(Lease),
 }
 
-/// Takes the lease `wanted`, unless another process holds the id. That is a running launcher, or
-/// the command of a killed one. From a dead holder the new lease inherits the pointer's former
-/// value.
+/// Takes the lease `wanted`, unless another process holds the id: a running launcher, or the
+/// command of a killed one. From a dead holder the new lease inherits the pointer's former value.
 ///
 /// # Errors
-/// [`crate::store::Error::Locked`], or if the present lease cannot be read or the new one cannot be
-/// written.
+/// Returns [`crate::store::Error::Locked`] if others keep the lock too long. Fails if the present
+/// lease cannot be read or the new one cannot be written.
 pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<LeaseAttempt> {
     let state = judge.state;
     let _lock = state.lock(LAUNCHER_PATIENCE)?;
@@ -62,7 +61,7 @@ pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<LeaseAttempt> {
 }
 
 /// Removes the owner entries that a dead launcher left behind. Otherwise a session that is run
-/// repeatedly would collect them. The cleanup removes what fails here.
+/// repeatedly would collect them. The cleanup removes those that cannot be removed here.
 fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
     let session = judge.state.session(&dead.session_id);
     for owner in std::iter::once(&dead.holder).chain(&dead.child) {
@@ -127,8 +126,9 @@ pub fn point(
 /// Gives back an id that `holder` holds, and returns whether `holder` still held it. Another
 /// holder's lease stays.
 ///
-/// Restores the pointer's former value, unless another session has stored the pointer since. Leases
-/// taken meanwhile that noted this session as the former value get the earlier one instead.
+/// Restores the pointer's former value, unless another session has stored the pointer since. If
+/// other leases noted this session as the former value, they get the value from before this session
+/// instead.
 ///
 /// # Errors
 /// As [`take`] and [`Pointers::put_back`].
@@ -205,7 +205,7 @@ fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     }
 }
 
-/// Returns the leases of dead holders. A lease that cannot be read stays.
+/// Returns the leases of dead holders. Leases that cannot be read are skipped.
 ///
 /// # Errors
 /// [`crate::store::Error::Io`] if the folder cannot be listed.
@@ -216,7 +216,7 @@ pub fn of_dead(judge: &Judge<'_>) -> Result<Vec<Lease>> {
     Ok(leases.filter(|lease| !is_held(judge, lease)).collect())
 }
 
-/// Removes the lease files that a power failure left empty. Returns why it could not.
+/// Removes the lease files that a power failure left empty. Returns why any could not be removed.
 pub fn remove_lost(state: &StateDir) -> Vec<Error> {
     match lease::held(state) {
         Ok(held) => {
@@ -259,7 +259,7 @@ pub enum LeaseReturn {
 pub fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<LeaseReturn> {
     let (state, id) = (judge.state, &dead.session_id);
     {
-        // The command may have entered itself since. It holds the id after its launcher.
+        // The command may have entered itself in the lease since. Then it holds the id now.
         let _lock = state.lock(CLI_PATIENCE)?;
         match lease::read(state, id)? {
             Some(now) if is_held(judge, &now) => return Ok(LeaseReturn::Held),

@@ -102,11 +102,11 @@ impl RunOutcome {
 pub enum RunError {
     /// Another launcher, or the command of a killed one, holds the id.
     Held(Box<Lease>),
-    /// A Claude Code that no launcher started owns the session; its pid.
+    /// A Claude Code that no launcher started owns the session. The number is its pid.
     Live(SessionId, u32),
     /// No session has this id.
     Unknown(SessionId),
-    /// Claude Code accepts only UUIDs, and this id is none.
+    /// Claude Code accepts only UUIDs, and this id is not one.
     NoUuid(SessionId),
     /// The limit of live sessions is reached.
     Full(LimitReached),
@@ -146,7 +146,7 @@ impl fmt::Display for RunError {
             ),
             Self::Unknown(id) => write!(
                 f,
-                "could not resume session {id}: none of this id is known; see `ccsession list --all`"
+                "could not resume session {id}: no session with this id is known; see `ccsession list --all`"
             ),
             Self::NoUuid(id) => write!(
                 f,
@@ -177,7 +177,7 @@ impl std::error::Error for RunError {}
 /// be noted or restored.
 ///
 /// # Errors
-/// [`RunError`]. Nothing was run then, and everything is as it was.
+/// Returns [`RunError`]. Then nothing was run, and everything is as it was.
 pub fn run(
     host: &Host<'_>,
     request: &RunRequest,
@@ -187,7 +187,8 @@ pub fn run(
     if let Some(option) = arguments::own_choice(&request.command).filter(|_| is_client) {
         return Err(RunError::OwnChoice(option));
     }
-    // Listen before creating anything that a signal could leave behind.
+    // Listen for signals first: one that ended this process would leave behind whatever exists by
+    // then.
     let signals = child::listen().map_err(RunError::System)?;
     let bystander = Bystander::start().map_err(RunError::System)?;
     let state = StateDir::create(host.places, Decompressor::BUILT_IN)?;
@@ -195,7 +196,7 @@ pub fn run(
         state: Some(&state),
         ..*host
     };
-    // Claude Code may have been started elsewhere; that directory is the caller's, not ours.
+    // `CLAUDE_PROJECT_DIR` does not count: it is where the caller's Claude Code started.
     let here = project::current_dir()?;
     let project = project::discover(&here);
     if let Some(why) = exclusion::of(host.env, &host.config.exclude, Some(&here), &project) {
@@ -237,7 +238,7 @@ pub(super) fn new_id() -> SessionId {
     }
 }
 
-/// Returns the record of a session that this program starts, and not a hook.
+/// Returns the record of a session that a command creates; hooks create the others.
 pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Timestamp) -> Record {
     let mut record = Record::new(id, project, now);
     record.source = Some(source.to_owned());
@@ -447,8 +448,8 @@ impl<'a> HeldSession<'a> {
         lease::point(&pointers, &self.project.name(), self.state, &self.lease)
     }
 
-    /// Restores everything: after the command, or without an outcome if it did not run. Takes every
-    /// step, even if others failed.
+    /// Records the end and gives everything back. `outcome` is `None` if the command did not run. A
+    /// failed step does not stop the others.
     fn finish(&mut self, outcome: Option<&RunOutcome>) {
         self.is_over = true;
         let id = &self.lease.session_id;
@@ -501,7 +502,7 @@ impl<'a> HeldSession<'a> {
         }
     }
 
-    /// Reports a failed step to the caller.
+    /// Passes the error of a failed step to `complain`.
     fn told<T>(&self, step: store::Result<T>) {
         if let Err(err) = step {
             (self.complain)(&err);
@@ -572,7 +573,7 @@ fn own(project: &Project) -> Result<Owner, RunError> {
 }
 
 /// Returns the session that called this command, if that is certain. The only live session of the
-/// project is not certain: it may be another's.
+/// project is not certain: it may be another caller's.
 pub(super) fn caller(host: &Host<'_>) -> Option<SessionId> {
     let host = Host {
         now: clock::now(),

@@ -317,7 +317,7 @@ fn notes_of_another_shape_are_named_and_kept() {
         let said = text(&output.stderr);
         assert!(
             said.starts_with(&format!(
-                "ccsession: the notes of session {ID} were no list; `"
+                "ccsession: the notes of session {ID} were not a list; `"
             )),
             "{said}"
         );
@@ -373,7 +373,7 @@ fn another_session_on_the_same_focus_is_told_with_its_role_and_age() {
     assert!(conflict["started_at"].as_str().unwrap().ends_with('Z'));
     let warned = text(&output.stderr);
     assert!(
-        warned.starts_with("ccsession: another session (first) works on `cart` since 20"),
+        warned.starts_with("ccsession: another session (first) has worked on `cart` since 20"),
         "{warned}"
     );
     assert!(
@@ -460,7 +460,7 @@ fn an_exclusive_one_that_is_not_alone_is_refused_and_writes_nothing() {
         let said = clock_in(&sandbox, &options).refused(75);
         assert!(
             said.starts_with(
-                "ccsession: could not clock in: another session (first) works on `cart` since "
+                "ccsession: could not clock in: another session (first) has worked on `cart` since "
             ),
             "{said}"
         );

@@ -1,8 +1,8 @@
 //! A second process in the launcher's process group that only listens for signals.
 //!
-//! A signal reaches the launcher alone (`kill PID`, `docker stop`), or its whole group, with the
-//! command (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). The launcher cannot tell
-//! which. If the bystander received the signal too, so did the command.
+//! A signal reaches the launcher alone (`kill PID`, `docker stop`), or its whole group, including
+//! the command (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). The launcher cannot
+//! tell which. If the bystander received the signal too, so did the command.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -39,14 +39,14 @@ impl Bystander {
     /// Starts the process, and waits until it listens.
     ///
     /// # Errors
-    /// If the system starts no more processes; then it would not start the command either.
+    /// Fails if the system starts no more processes; then it would not start the command either.
     pub(super) fn start() -> io::Result<Self> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the command's group needs a second process that listens"
         )]
         let mut this = Command::new(own_program()?);
-        // It inherits the block, so no signal ends it before it listens.
+        // The bystander inherits the blocked signals, so none ends it before it listens.
         let _kept = BlockedSignals::forwarded()?;
         let mut process = this
             .arg(VERB)
@@ -68,15 +68,16 @@ impl Bystander {
         })
     }
 
-    /// Forgets the signals that came before the command existed. Those that came later wait for the
-    /// command, too; `waiting` returns them.
+    /// Forgets the signals that came before the command existed. Those that came later are also
+    /// pending for the command; `waiting` returns what is pending.
     pub(super) fn forget_all_but(&mut self, waiting: impl FnOnce() -> BTreeSet<i32>) {
         let heard: BTreeSet<i32> = self.ask().into_iter().flatten().collect();
-        // In this order: a signal that comes between the two is in the next answer.
+        // Ask first: a signal that comes before `waiting` is called is in the next answer.
         self.ahead = waiting().intersection(&heard).copied().collect();
     }
 
-    /// Notes that a child was reaped. If it was this one, another process may have its pid now.
+    /// Notes that a child was reaped. If it was the bystander, another process may have its pid
+    /// now.
     pub(super) fn note_reaped(&mut self, child: Pid) {
         self.is_reaped |= child == Pid::from_child(&self.process);
     }
@@ -129,7 +130,7 @@ impl Drop for Bystander {
 /// each signal that came since the last answer.
 ///
 /// # Errors
-/// If the system refuses.
+/// Fails if the system refuses an operation.
 pub fn listen() -> io::Result<()> {
     let heard = FORWARDED
         .into_iter()

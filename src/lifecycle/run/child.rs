@@ -35,8 +35,8 @@ pub(super) const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR
 /// child first, and then the group.
 const TO_REACH_ALL: Duration = Duration::from_millis(50);
 
-/// Variables by which Claude Code marks its children. A command with an id of its own must not
-/// inherit them.
+/// Variables by which Claude Code marks its children. A command with its own id must not inherit
+/// them.
 const OF_THE_CALLER: [&str; 12] = [
     "CLAUDECODE",
     "CLAUDE_CODE_SESSION_ID",
@@ -56,9 +56,9 @@ const OF_THE_CALLER: [&str; 12] = [
 /// command exists is delivered later.
 ///
 /// # Errors
-/// If the system refuses.
+/// Fails if the system refuses.
 pub(super) fn listen() -> io::Result<Signals> {
-    // While its first handler is being installed, the registry would lose a signal.
+    // Until its first handler is installed, `signal_hook` would lose a signal.
     let _kept = BlockedSignals::forwarded()?;
     let forwarded = FORWARDED
         .into_iter()
@@ -66,7 +66,8 @@ pub(super) fn listen() -> io::Result<Signals> {
     Signals::new(forwarded.chain([SIGCHLD, SIGCONT]))
 }
 
-/// Blocks the forwarded signals. Dropping it delivers those that came.
+/// Blocks the forwarded signals. Dropping this restores the old mask, which delivers the signals
+/// that arrived meanwhile.
 pub(super) struct BlockedSignals {
     mask: SigSet,
 }
@@ -81,7 +82,8 @@ impl BlockedSignals {
         Ok(Self { mask })
     }
 
-    /// Takes over signals that the process which started this one had blocked for it.
+    /// Takes over the signals that the launcher blocked before it started this process, so that
+    /// dropping this unblocks them.
     pub(super) fn inherited(blocked: &[i32]) -> io::Result<Self> {
         let mut mask = SigSet::thread_get_mask()?;
         for signal in blocked {
@@ -90,7 +92,7 @@ impl BlockedSignals {
         Ok(Self { mask })
     }
 
-    /// Returns the signals that are blocked for this reason alone.
+    /// Returns the forwarded signals that were not already blocked before.
     fn signals(&self) -> Vec<i32> {
         let is_new = |signal: &i32| {
             let signal = nix::sys::signal::Signal::try_from(*signal);
@@ -113,7 +115,7 @@ impl Drop for BlockedSignals {
 /// launcher is killed.
 ///
 /// # Errors
-/// If the command could not be started or waited for.
+/// Fails if the command could not be started or waited for.
 pub(super) fn run(
     command: &[OsString],
     id: &SessionId,
@@ -123,7 +125,7 @@ pub(super) fn run(
 ) -> io::Result<RunOutcome> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "what a launcher is for is to start a command"
+        reason = "a launcher exists to start a command"
     )]
     let mut this = Command::new(own_program()?);
     for variable in OF_THE_CALLER {
@@ -153,9 +155,9 @@ pub(super) fn run(
 /// What a launcher tells the process that becomes the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The holder of the lease, which the process must find there.
+    /// The holder that the process must find in the lease.
     pub holder: String,
-    /// The launcher's gate.
+    /// The number of the file descriptor that is the launcher's gate.
     pub gate: String,
     /// The signals that the launcher has blocked for the process.
     pub blocked: Vec<i32>,
@@ -173,8 +175,8 @@ impl Start {
     }
 }
 
-/// Returns this program's file. On Linux it names the running process, so an upgrade meanwhile does
-/// not matter.
+/// Returns the path of this program. On Linux it leads to the running file, so an upgrade meanwhile
+/// does not matter.
 pub(super) fn own_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         Ok(PathBuf::from("/proc/self/exe"))
@@ -261,8 +263,8 @@ fn outcome(status: WaitStatus) -> RunOutcome {
 }
 
 /// Enters this process into the lease of `id`, if the launcher still holds it, and becomes the
-/// command once the launcher lets it. Returns only on failure: the error, and the status that a
-/// shell would end with.
+/// command once the launcher opens its gate. Returns only on failure: the error, and the exit
+/// status that a shell would use.
 pub fn become_command(
     state: &StateDir,
     id: &SessionId,
@@ -272,7 +274,7 @@ pub fn become_command(
     const NOT_FOUND: i32 = 127;
     const NOT_STARTED: i32 = 126;
     let is_client = arguments::is_client(command);
-    // Neither must a signal end this process between creating a temporary file and renaming it.
+    // No signal may end this process between creating a temporary file and renaming it, either.
     let kept = match BlockedSignals::inherited(&start.blocked) {
         Ok(kept) => kept,
         Err(err) => return (err, NOT_STARTED),
@@ -287,7 +289,7 @@ pub fn become_command(
     };
     #[expect(
         clippy::disallowed_methods,
-        reason = "what a launcher is for is to start a command"
+        reason = "a launcher exists to start a command"
     )]
     let err = Command::new(program).args(arguments).exec();
     match err.kind() {
@@ -296,15 +298,15 @@ pub fn become_command(
     }
 }
 
-/// Makes the command a holder of the id beside its launcher; it stays one if the launcher is
-/// killed. Claude Code is not made an owner here, because its hooks do that.
+/// Makes the command a holder of the id beside its launcher, so that the id stays held if the
+/// launcher is killed. Does not register Claude Code as an owner, because its hooks do that.
 fn enter(state: &StateDir, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
     let other = |err: Error| io::Error::other(err.to_string());
     let this = process::process(std::process::id());
     let this = this.and_then(|process| Some(Viewpoint::here()?.recorded(process)));
     let entered = lease::change(state, id, holder, |lease| lease.child.clone_from(&this));
     let Some(lease) = entered.map_err(other)? else {
-        return Err(io::Error::other("another process holds the session by now"));
+        return Err(io::Error::other("another process now holds the session"));
     };
     if let (Some(this), false) = (this, is_client) {
         let own = Owner {

@@ -28,7 +28,7 @@ impl Gate {
     /// Makes a gate that is closed.
     ///
     /// # Errors
-    /// If the system has no more pipes.
+    /// Fails if the system has no more pipes.
     pub(super) fn closed() -> io::Result<Self> {
         let (waiting, closed) = io::pipe()?;
         Ok(Self {

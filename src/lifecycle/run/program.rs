@@ -19,7 +19,7 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// Returns the status that a shell would end with.
+    /// Returns the exit status that a shell would use.
     pub fn status(self) -> u8 {
         match self {
             Self::Missing => 127,
