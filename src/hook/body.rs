@@ -1,9 +1,9 @@
 //! Cuts and redacts the bodies (inputs, outputs, prompts) that the journal keeps under `capture =
 //! "full"`.
 //!
-//! A body is kept as the beginning of its JSON text. A cut text is closed again, so that it stays a
-//! value with the members that had arrived. A string that was cut also loses its last word, which
-//! may be half of a secret.
+//! Of a long body, the beginning of its JSON text is kept. The cut text is closed again, so that it
+//! stays a value with the members before the cut. A string that was cut also loses its last word,
+//! which may be half of a secret.
 
 use serde_json::Value;
 

@@ -14,10 +14,10 @@ use crate::store::{SessionDir, reflog};
 const REFLOG: usize = 64 << 10;
 /// How much of the journal's end is searched for the last event that noted commits, in bytes.
 const JOURNAL: u64 = 32 << 10;
-/// The most commits that one event notes, the last ones.
+/// The most commits that one event notes; of more, the last ones.
 const MOST: usize = 64;
-/// A commit that is older than this is not noted. Most repositories have only such ones, and the
-/// journal need not be searched then. The reflog still has them when somebody asks.
+/// Commits that are older than this are not noted. Most repositories have only such commits, and
+/// then the journal is not searched. The reflog still has them when somebody asks.
 const OLD: Duration = Duration::from_secs(24 * 3600);
 
 /// Returns what is checked out in the working tree at `root`, and the commits that were made there
@@ -38,8 +38,8 @@ pub(super) fn head_and_commits(
     Some((head, commits))
 }
 
-/// Returns the second of the last event that could note commits. In a long turn that may be further
-/// back than is searched; then the session's beginning counts.
+/// Returns the time of the last event that could note commits, in whole seconds. In a long turn it
+/// may be further back than is searched; then the session's beginning counts.
 fn last_noted(session: &SessionDir) -> Option<Timestamp> {
     let mut last = None;
     let lines = session.journal().last_lines(JOURNAL).ok()?;

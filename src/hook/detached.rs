@@ -8,19 +8,20 @@ use std::time::{Duration, Instant};
 use crate::identity::process;
 use crate::store::{Error, Result, file};
 
-/// How long the hook waits for a cleanup that nobody would reap. Most take a few milliseconds.
+/// How long the hook waits for a cleanup that no process would reap. Most cleanups take a few
+/// milliseconds.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The first pause between two checks of the cleanup. Each pause is twice as long as the one
 /// before.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Starts `ccsession cleanup --if-due`, with all streams on /dev/null. The cleanup starts a process
-/// session of its own, and once this process has ended it has no parent here. Claude Code therefore
+/// Starts `ccsession cleanup --if-due`, with all streams on /dev/null. The cleanup starts its own
+/// process session (setsid(2)), and becomes an orphan when this process ends. So Claude Code
 /// neither waits for it nor ends it.
 ///
-/// If the first process reaps no orphans, as in a container with `sleep infinity`, a cleanup that
-/// outlives this process becomes a zombie. It would stay one for as long as the container runs. The
-/// hook then waits for it, in most cases to its end.
+/// If the first process reaps no orphans, as in a container with `sleep infinity`, an orphaned
+/// cleanup would stay a zombie while the container runs. The hook then waits for the cleanup, in
+/// most cases to its end.
 ///
 /// # Errors
 /// [`Error::Io`] if there is no `ccsession`, or it cannot be started.
@@ -54,8 +55,8 @@ fn wait(mut child: Child, patience: Duration) {
 }
 
 /// Finds the CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, or the
-/// one beside the hook from anywhere else. Looks nowhere else: anyone who can write there could
-/// have it run.
+/// one beside the hook from anywhere else. Looks nowhere else: whoever can write to a searched
+/// folder could have a program run.
 fn cli() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     let dir = own.parent().unwrap_or(Path::new("/"));

@@ -1,9 +1,9 @@
 //! The hooks: read what Claude Code reports on stdin, and record it.
 //!
-//! A hook is total: whatever comes in and whatever fails, it ends within a second with status 0 and
-//! prints nothing. Exit status 2 would veto the user's tool call, and what `SessionStart` prints
-//! becomes the model's context. Errors go to stderr under `HOOK_DEBUG=true`, and to
-//! `hook-errors.jsonl` otherwise.
+//! A hook never disturbs Claude Code: whatever comes in and whatever fails, it ends within a second
+//! with status 0 and prints nothing. Exit status 2 would veto the user's tool call, and what
+//! `SessionStart` prints becomes the model's context. Errors go to stderr under `HOOK_DEBUG=true`,
+//! and to `hook-errors.jsonl` otherwise.
 
 mod body;
 mod commits;
@@ -87,8 +87,9 @@ pub fn run(fallback: Option<&str>) {
 
 /// Records one payload as a hook does, at the time `now`, but in this process.
 ///
-/// A hook executable adds what only a process has: stdin with its deadline, closed streams and resource limits. Its
-/// processes are those above this one. `fallback` names the event if the payload does not.
+/// A hook executable adds what only a process has: stdin with its deadline, closed streams and
+/// resource limits. The client is searched for among the processes above this one. `fallback` names
+/// the event if the payload does not.
 pub fn record_payload(
     env: &Environment,
     settings: LoadedConfig,

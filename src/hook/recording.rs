@@ -100,7 +100,7 @@ struct Recording<'a> {
     previous: Option<SessionId>,
     /// The processes above this one.
     above: Chain,
-    /// Why the project is not recorded, once that was asked.
+    /// Why the project is not recorded, if it is not; found out once.
     exclusion: OnceCell<Option<Exclusion>>,
     problems: Vec<Problem>,
 }
@@ -223,12 +223,14 @@ impl Recording<'_> {
         }
     }
 
-    /// The hot path: appends one line to the journal, and does more only if the session is new.
+    /// Appends one line to the journal, and does more only if the session is new. This is the hot
+    /// path.
     fn tool_event(&mut self, state: &StateDir, id: &SessionId) {
         let mut event = self.event(id);
         let heard = self.hear(state, id, &mut event);
         if matches!(heard, PriorRecord::First | PriorRecord::WithoutRecord) {
-            // Usually the note on an excluded session spares the search for its place.
+            // Usually a note says that the session is excluded, so its project need not be searched
+            // for.
             if heard == PriorRecord::First && unrecorded::of(state, id).is_some() {
                 self.session = None;
                 return;
@@ -242,8 +244,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Appends the event to the session's journal, if there is one. The event stays whole, for a
-    /// session that has none.
+    /// Appends the event to the session's journal, if there is one. Afterwards `event` is complete
+    /// again, because a missing journal is created with it.
     fn hear(&mut self, state: &StateDir, id: &SessionId, event: &mut Event) -> PriorRecord {
         let session = state.session(id);
         let scope = session.scope();
@@ -338,7 +340,8 @@ impl Recording<'_> {
         self.refresh_pointer(state, id, place);
     }
 
-    /// Takes one process off the session. The session has ended when no other process owns it.
+    /// Removes the client process from the session's owners. The session has ended when no other
+    /// process owns it.
     fn session_end(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         if let Some(state) = state {
             if !self.journal(state, id, place, "late").is_recorded() {
@@ -490,8 +493,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Only a start waits for the disk, once. What a power failure takes of the other writes, the
-    /// next event writes again.
+    /// Returns how the event is written. Only a start waits for the disk, once. Other writes may be
+    /// lost in a power failure; the next event repeats them.
     fn durability(&self) -> Durability {
         match self.event_name == name::SESSION_START {
             true => Durability::Synced,
@@ -526,7 +529,7 @@ impl Recording<'_> {
         record.machine = client
             .and_then(|client| client.owner.machine.clone())
             .or_else(machine_name);
-        // It was read for the owner already.
+        // The machine id was already read for the owner.
         record.machine_id = machine_id();
         // A fork comes from the session that its process had before (`/branch`). The source of a
         // fork in another process is unknown.
@@ -559,8 +562,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Takes the client process off the session. Returns true if another process still owns the
-    /// session.
+    /// Removes the client process from the session's owners. Returns true if another process still
+    /// owns the session.
     fn is_still_had_by_others(
         &mut self,
         state: &StateDir,
@@ -817,7 +820,7 @@ fn session_before(state: &StateDir, client: &SessionProcess, id: &SessionId) -> 
     index::session_of_process(state, &client.owner).filter(|last| last != id)
 }
 
-/// Takes the values that the session's record already has out of the event, and returns them.
+/// Removes from the event the values that the session's record already has, and returns them.
 fn take_known(event: &mut Event, known: &EventDefaults) -> EventDefaults {
     let is = |known: &Option<String>, value: &mut String| known.as_ref() == Some(value);
     EventDefaults {

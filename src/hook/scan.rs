@@ -1,13 +1,13 @@
 //! Reads one JSON object from a stream in pieces. Keeps the few members that the plan asks for, and
 //! counts the rest.
 //!
-//! A payload may have any size, and important members may follow a tool output of any size. So
-//! nothing is held that is not kept, nesting takes one bit for each of at most 128 levels, and what
-//! is kept is bounded. This module checks the structure and leaves the text of a kept value to
+//! A payload may have any size, and important members may follow a tool output of any size. So only
+//! kept members are held in memory, and their size is bounded. Nesting takes one bit for each of at
+//! most 128 levels. This module checks the structure and leaves the text of a kept value to
 //! `serde_json`.
 //!
-//! The search for a string's end is a loop over words of eight bytes. A library that first detects
-//! the processor's features costs a small payload more than all the rest of its reading.
+//! The search for a string's end is a loop over words of eight bytes. A library would first detect
+//! the processor's features, and that takes longer than reading a small payload.
 
 /// The deepest nesting that is followed, in containers.
 const MAX_DEPTH: usize = 128;
@@ -351,7 +351,8 @@ impl Scanner {
         }
     }
 
-    /// Begins a value. Returns true if the plan asks for the members of the object that it may be.
+    /// Begins a value. Returns true if the plan asks for the members of the value, in case it has
+    /// any.
     fn begin_value(&mut self) -> bool {
         let Some(frame) = self.frames.last() else {
             return false;

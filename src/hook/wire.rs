@@ -31,7 +31,7 @@ pub(super) struct Payload {
     members: Vec<ScannedMember>,
     /// The size of everything that was read, in bytes.
     pub(super) size: u64,
-    /// How much of the input was one JSON object.
+    /// Whether the input was one complete JSON object.
     pub(super) progress: Progress,
 }
 
@@ -95,7 +95,7 @@ impl Payload {
         }
     }
 
-    /// Returns the last member of this name, as a JavaScript object would.
+    /// Returns the last member of this name, which is the one that JavaScript uses.
     fn member(&self, parent: &str, key: &str) -> Option<&ScannedMember> {
         self.members
             .iter()
@@ -107,12 +107,12 @@ impl Payload {
         whole(self.member(parent, key)?)
     }
 
-    /// Returns a text at the top, or `None` if it is empty.
+    /// Returns the text of a member at the top level, or `None` if it is empty.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         self.get("", key).filter(|text: &String| !text.is_empty())
     }
 
-    /// Returns the beginning of a text at the top.
+    /// Returns the beginning of the text of a member at the top level.
     fn opening(&self, key: &str) -> Option<String> {
         opening(self.member("", key)?)
     }

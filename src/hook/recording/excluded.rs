@@ -1,7 +1,7 @@
 //! Sessions that are not recorded: those of excluded projects, and those that somebody deleted.
 //!
-//! A start and a prompt look for the reason. The hook of a tool call does not: the journal of such a
-//! session does not exist or its record says that the recording stopped, and then a note tells why.
+//! A start and a prompt check whether the project is excluded. A tool call does not. It finds
+//! either a record that says that the recording stopped, or no journal and a note that tells why.
 
 use std::path::Path;
 
@@ -38,7 +38,8 @@ impl Recording<'_> {
             return false;
         }
         match self.exclusion(place) {
-            // What began before is on record already.
+            // If nobody knows whether the project is excluded, a session that is already recorded
+            // stays so.
             None | Some(Exclusion::Unknown) => false,
             Some(_) => {
                 self.stop(state, id, place);
@@ -76,15 +77,15 @@ impl Recording<'_> {
         }
     }
 
-    /// Keeps the session out of the log of errors. Returns false, as the answer to whether it may
-    /// begin.
+    /// Keeps the session out of the log of errors. Returns false, for callers that return whether
+    /// the session may begin or go on.
     fn is_unnamed(&mut self) -> bool {
         self.session = None;
         false
     }
 
-    /// Goes on recording a session whose recording had stopped, if this event looked anew and found
-    /// that its project is no longer excluded. Returns true if it goes on.
+    /// Resumes the recording of a session, if this event checked the project and found that it is
+    /// no longer excluded. Returns true if the recording goes on.
     pub(super) fn goes_on(&mut self, state: &StateDir, id: &SessionId) -> bool {
         if !self.looks_anew() {
             return self.is_unnamed();

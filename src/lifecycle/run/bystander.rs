@@ -1,8 +1,8 @@
 //! A second process in the launcher's process group that only listens for signals.
 //!
-//! A signal reaches the launcher alone (`kill PID`, `docker stop`), or its whole group, including
-//! the command (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). The launcher cannot
-//! tell which. If the bystander received the signal too, so did the command.
+//! A signal may reach the launcher alone (`kill PID`, `docker stop`). Or it may reach the whole
+//! group, including the command (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). The
+//! launcher cannot tell which. If the bystander received the signal too, so did the command.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
