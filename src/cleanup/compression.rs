@@ -54,14 +54,15 @@ fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
 }
 
 /// Continues the journals of these sessions in new files, so that no hook writes to those that are
-/// to be compressed. Returns the sessions for which it could; `failed` gets the other errors.
+/// to be compressed. Returns the sessions for which that worked, and passes the errors of the
+/// others to `failed`.
 pub(super) fn set_aside(
     state: &StateDir,
     due: Vec<QuietSession>,
     now: Timestamp,
     mut failed: impl FnMut(&Error),
 ) -> Vec<QuietSession> {
-    // Archiving a session reads its files one after the other.
+    // Archiving reads a session's files one after the other, so none may be renamed meanwhile.
     let archives = match Archives::of(state).lock() {
         Ok(lock) => lock,
         Err(err) => {
@@ -88,7 +89,8 @@ pub(super) fn set_aside(
     aside
 }
 
-/// Continues a journal in a new file, under the lock of the archives, if the present one is worth compressing.
+/// Continues a journal in a new file, if the present one is worth compressing. The caller holds the
+/// lock of the archives.
 fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotation> {
     let dir = state.session(id);
     let _lock = state.lock(CLI_PATIENCE)?;
@@ -104,8 +106,8 @@ fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotatio
 /// Compresses the parts of a journal that are still unchanged. Returns whether there were any.
 ///
 /// # Errors
-/// If a part cannot be read or its compressed form not be written; the next day's cleanup tries
-/// again.
+/// Fails if a part cannot be read or its compressed form cannot be written. The next day's cleanup
+/// tries again.
 pub(super) fn compress(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<bool> {
     let dir = state.session(id);
     let mut is_any = false;

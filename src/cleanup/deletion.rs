@@ -29,13 +29,13 @@ pub enum DeletionStep {
     Archive(Archive),
     /// An entry of an index or a queue, or a lease.
     Entry(PathBuf),
-    /// The session in the entries of so many processes.
+    /// The session in the index entries of this many processes.
     Processes(usize),
     /// The session as the predecessor or parent of another one.
     Lineage(SessionId),
     /// A pointer of projects with this name.
     Pointer(ProjectName, PathBuf),
-    /// So many lines of logs.
+    /// This many lines of logs.
     LogLines(usize),
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for DeletionStep {
             }
             Self::Lineage(other) => write!(
                 f,
-                "remove it from the record of session {other}; the journal and the archive of that one may still name it"
+                "remove it from the record of session {other}; that session's journal and archive may still name it"
             ),
             Self::Pointer(_, path) => write!(f, "remove the pointer {}", shown(path)),
             Self::LogLines(count) => write!(f, "remove the lines of logs that name it: {count}"),
@@ -78,14 +78,15 @@ pub enum Obstruction {
 /// Returns why the session cannot be deleted now, or `None` if it can.
 ///
 /// # Errors
-/// If its lease cannot be read.
+/// Fails if its lease cannot be read.
 pub fn obstruction(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Obstruction>> {
     let lease = lease::read(judge.state, id)?;
     if lease.is_some_and(|lease| is_held(judge, &lease)) {
         return Ok(Some(Obstruction::Held));
     }
     let session = judge.state.session(id);
-    // A record that cannot be read proves no end, but nothing that is idle and without owners is live.
+    // A record that cannot be read proves no end. But a session that is idle and has no owners is
+    // not live.
     let is_over = match session.record() {
         Ok(_) => judge.departure(id).is_some(),
         Err(_) => judge.is_at_rest(id),
@@ -96,7 +97,7 @@ pub fn obstruction(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Obstructi
 /// Returns what a deletion of the session removes.
 ///
 /// # Errors
-/// If a folder cannot be listed.
+/// Fails if a folder cannot be listed.
 pub fn plan(host: &Host<'_>, state: &StateDir, id: &SessionId) -> Result<Vec<DeletionStep>> {
     let mut steps = Vec::new();
     let dir = state.session(id).path().to_owned();
@@ -164,10 +165,12 @@ fn pointers_of(pointers: &Pointers<'_>, id: &SessionId) -> Result<Vec<(ProjectNa
     Ok(found)
 }
 
-/// Deletes the session by the steps of [`plan`]. Returns why not, if it has become live meanwhile.
+/// Deletes the session by the steps of [`plan`]. If the session has become live meanwhile, deletes
+/// nothing and returns the obstruction.
 ///
 /// # Errors
-/// Of the step that failed. The steps before it are done, and a repeated deletion does the rest.
+/// Returns the error of the step that failed. The steps before it are done, and a repeated deletion
+/// does the rest.
 pub fn delete(
     host: &Host<'_>,
     judge: &Judge<'_>,

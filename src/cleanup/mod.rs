@@ -38,8 +38,8 @@ pub enum CleanupMode {
 /// Cleans up. Claude Code keeps transcripts for `keeps` days.
 ///
 /// # Errors
-/// If the pointer directory is not safe or cannot be listed. The report names what fails after that,
-/// and the next cleanup tries it again.
+/// Fails if the pointer directory is not safe or cannot be listed. The report names what fails
+/// after that, and the next cleanup tries it again.
 pub fn run(host: &Host<'_>, keeps: f64, mode: CleanupMode) -> Result<CleanupReport> {
     let pointers = host.pointers();
     let sweeping = pointers.sweep(mode == CleanupMode::DryRun)?;
@@ -74,7 +74,7 @@ pub enum DueWork {
 /// without reporting its end.
 ///
 /// # Errors
-/// If the state directory is not safe or the stamp cannot be written.
+/// Fails if the state directory is not safe or the stamp cannot be written.
 pub fn claim(host: &Host<'_>) -> Result<DueWork> {
     // Without a state directory there is no stamp, and little to do: a cleanup is always due.
     let Some(state) = host.state else {
@@ -106,7 +106,7 @@ pub fn archive_ended(host: &Host<'_>) -> CleanupReport {
     report
 }
 
-/// The log's words for a failure of a cleanup.
+/// How the log names a failure of a cleanup.
 pub const FAILED: &str = "cleanup failed";
 /// The most failures of one cleanup that are logged.
 const MAX_LOGGED: usize = 20;

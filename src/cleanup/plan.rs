@@ -70,9 +70,9 @@ pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Walk<PathBuf>> {
 
 /// Finds the owners of a session that have exited and are not needed as evidence.
 ///
-/// A session that ended long ago needs none. A session that is live or abandoned keeps the last that
-/// started: it proves that its client is dead, so no process below another client is taken for part
-/// of the session.
+/// A session that ended long ago needs none. A session that is live or abandoned keeps the owner
+/// that started last. It proves that the session's client is dead, so that no process below another
+/// client counts as part of the session.
 pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
     let dir = judge.state.session(id);
     let mut dead = dir.owner_list(|_, _| false);

@@ -29,8 +29,8 @@ use crate::store::pointer::Pointers;
 use crate::store::write::ORPHANED;
 use crate::store::{Host, Result, SessionDir, StateDir, env_file, file, index, unrecorded, write};
 
-/// For this long after its last event, every folder is searched for a transcript that is not where it
-/// began.
+/// For this long after a session's last event, its transcript is searched for in every folder if it
+/// is not where it began.
 const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A running cleanup of the state directory.
@@ -227,7 +227,7 @@ impl<'a> Sweep<'a> {
                 }
                 _ => continue,
             };
-            // For sessions that have ended, no other step counts.
+            // No other step counts the tokens of a session whose end a hook reported.
             if !self.is_dry_run() {
                 self.count_tokens(&record);
             }
@@ -354,8 +354,8 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// Finishes what killed processes began in archives, and enters archives that `archive-ids/` lacks.
-/// If another process is archiving, it does so.
+/// Finishes what killed processes began in archives, and adds archives that are missing from
+/// `archive-ids/`. If another process is archiving, that one does both.
 fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     let archives = Archives::of(state);
     // If the folder is not safe, archiving reports it.
@@ -369,8 +369,8 @@ fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     Ok(())
 }
 
-/// Removes the empty folder that a killed removal left. A new one is a hook's, which is about to
-/// write the record.
+/// Removes the empty folder that a killed removal left. A new folder belongs to a hook that is
+/// about to write the record.
 fn remove_what_is_left(judge: &Judge<'_>, dir: &SessionDir) -> Result<()> {
     let is_old = |found: file::Inspection| found.meta.modified.age(judge.now) > ORPHANED;
     if file::look(dir.path())?.is_some_and(is_old) {

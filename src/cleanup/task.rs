@@ -8,7 +8,7 @@ use crate::model::{Owner, SessionId};
 use crate::store::pointer::{SweepReason, SweptFile};
 use crate::store::{clock, shown};
 
-/// Seconds.
+/// The length of a day in seconds.
 const DAY: u64 = 24 * 60 * 60;
 
 /// One change that a cleanup makes.
@@ -66,7 +66,7 @@ pub enum TaskKind {
     Processes,
     /// Sessions taken off the live index.
     Retired,
-    /// Sessions put back on it.
+    /// Sessions put back on the live index.
     Listed,
     /// Ends noted in records.
     Noted,

@@ -1,4 +1,5 @@
-//! Archives sessions: those that ended, those that go on, and those that Claude Code deletes soon.
+//! Archives sessions: ended ones, live ones, and those whose transcripts Claude Code will soon
+//! delete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,8 +20,8 @@ use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{Error, Result, exclusion, index};
 
-/// How long a transcript may grow after the end of its session. Claude Code wrote its last line
-/// 170 ms after the hook of the end; a busy machine takes longer.
+/// How long a transcript may grow after the end of its session. In a measurement, Claude Code wrote
+/// the last line 170 ms after the SessionEnd hook; a busy machine takes longer.
 const GROWS: Duration = Duration::from_secs(10);
 
 /// The outcome of an attempt to archive a session.
@@ -69,7 +70,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Archives a queued session if it is still over.
+    /// Archives a queued session unless it was resumed.
     fn archive_ended(&self, id: &SessionId, report: &mut CleanupReport) -> ArchivingOutcome {
         // A record that cannot be read now may be readable later.
         if let Err(err) = self.judge.state.session(id).record() {
@@ -86,7 +87,8 @@ impl Sweep<'_> {
     }
 
     /// Returns whether Claude Code may still write to the transcript of a session that has ended.
-    /// If the clock was set back, no session waits longer.
+    /// If the clock was set back, the last activity may be far in the future. It then counts as
+    /// old, so that no session waits for the clock to catch up.
     fn may_grow(&self, id: &SessionId, how: Departure) -> bool {
         let now = self.judge.now;
         let is_new = |last: Timestamp| last.age(now).max(last.ahead(now)) < GROWS;
@@ -95,7 +97,7 @@ impl Sweep<'_> {
     }
 
     /// Archives what was added to live sessions. Claude Code deletes every transcript that has not
-    /// changed for long, those of live sessions, too.
+    /// changed for a long time, even that of a live session.
     pub(super) fn archive_live(&self, report: &mut CleanupReport) {
         if !self.host.config.archive_auto {
             return;
@@ -109,7 +111,7 @@ impl Sweep<'_> {
         ids.retain(|id| !retired.contains(id));
         for id in ids {
             let dir = state.session(&id);
-            // A session without a transcript has said nothing yet.
+            // A session without a transcript has no messages yet.
             if transcript::find(self.host.env, &dir, &id).is_none() {
                 continue;
             }
@@ -119,8 +121,9 @@ impl Sweep<'_> {
         }
     }
 
-    /// Archives sessions that Claude Code deletes soon and that are not queued: imported sessions,
-    /// those that ended while archiving was off, and those with messages since they were archived.
+    /// Archives sessions whose transcripts Claude Code will soon delete and that are not queued.
+    /// These are imported sessions, those that ended while archiving was off, and those with
+    /// messages since they were archived.
     pub(super) fn archive_expiring(&self, keeps: f64, report: &mut CleanupReport) -> Result<()> {
         if self.host.config.archive_auto {
             let soon = expiring(self.host, &self.judge, keeps)?;
@@ -159,7 +162,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Archives a session that ended like this, or a live one.
+    /// Archives a session. `how` says how it ended; `None` means that it is live.
     fn archive(
         &self,
         id: &SessionId,
@@ -167,7 +170,7 @@ impl Sweep<'_> {
         report: &mut CleanupReport,
     ) -> ArchivingOutcome {
         let state = self.judge.state;
-        // A user can still ask for the archive of an excluded project.
+        // A session of an excluded project is archived only if a user asks for it.
         if let Ok(Some(record)) = state.session(id).record()
             && exclusion::of_record(self.host.env, &self.host.config.exclude, &record).is_some()
         {
@@ -230,8 +233,8 @@ impl Sweep<'_> {
         })
     }
 
-    /// Returns the record as it is once the tasks so far are performed. On a dry run, an end may
-    /// still have to be noted.
+    /// Returns the record as it will be after the tasks reported so far. On a dry run, the
+    /// session's end may be reported but not yet written.
     pub(super) fn foreseen_record(
         &self,
         id: &SessionId,
@@ -243,7 +246,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Returns whether a session that ended like this is archived without being asked for.
+    /// Returns whether a session that ended this way is archived automatically.
     pub(super) fn archives_after(&self, how: Departure) -> bool {
         how != Departure::Unrecorded && self.host.config.archive_auto
     }

@@ -13,7 +13,7 @@ use crate::store::archive::{Archive, Archives};
 use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::{Result, archive_queue, tombstones};
 
-/// At this age of an event, a clock that was wrong when it happened has been corrected.
+/// When an event is this old, a clock that was wrong at its time has been corrected.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
 
 impl Sweep<'_> {
@@ -32,11 +32,11 @@ impl Sweep<'_> {
         }
     }
 
-    /// Returns how old something is, by a cautious clock.
+    /// Returns a function that tells how old something is, by a cautious clock.
     ///
-    /// The clock is at most a day ahead of the newest settled event on record. So a clock that is
-    /// wrong during one cleanup makes nothing old. After a long absence, everything is kept for one
-    /// more day.
+    /// The clock is at most a day ahead of the newest settled event on record. So if the system's
+    /// clock is wrong during one cleanup, nothing counts as old. After a long absence, everything
+    /// is kept for one more day.
     fn age(&self, report: &mut CleanupReport) -> impl Fn(Timestamp) -> Duration + use<> {
         let (state, now) = (self.judge.state, self.judge.now);
         let ids = report.done(state.session_ids()).into_iter().flatten();
@@ -84,7 +84,8 @@ impl Sweep<'_> {
                 };
             }
             let task = Task::PruneSession(id.clone());
-            // If another process holds it for too long, this ends; it does not wait for each session.
+            // If another process holds the lock for too long, pruning ends instead of waiting for
+            // each session.
             let lock = match self.is_dry_run() {
                 true => None,
                 false => Some(archives.lock()?),
