@@ -1,6 +1,6 @@
 //! The hooks: read what Claude Code reports on stdin, and record it.
 //!
-//! A hook never disturbs Claude Code: whatever comes in and whatever fails, it ends within a second
+//! A hook never disturbs Claude Code. Whatever comes in and whatever fails, it ends within a second
 //! with status 0 and prints nothing. Exit status 2 would veto the user's tool call, and what
 //! `SessionStart` prints becomes the model's context. Errors go to stderr under `HOOK_DEBUG=true`,
 //! and to `hook-errors.jsonl` otherwise.
