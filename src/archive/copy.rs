@@ -2,8 +2,7 @@
 //! records say.
 //!
 //! The lines go in batches to as many threads as there are processors, and come back in order. Each
-//! batch is compressed separately, because a Zstandard file is a sequence of such frames. So memory
-//! is bounded for a file of any size.
+//! batch becomes a Zstandard frame of its file, so memory is bounded for a file of any size.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -18,15 +17,16 @@ use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::LineReader;
 
-/// How many bytes a batch has. A line is never divided.
+/// How many bytes of a transcript a batch has. A line is never divided.
 const BATCH: usize = 1 << 20;
-/// How many bytes a batch of another file has. A secret in it may span many lines.
+/// How many bytes of any other file a batch has. It is larger, because a secret may span many
+/// lines.
 const FILE_BATCH: usize = 32 << 20;
 /// The shortest text that is searched for secrets, in bytes. Binary data is full of shorter ones.
 const SHORTEST_TEXT: usize = 8;
 /// The most threads. Each takes about eight megabytes.
 const MAX_THREADS: usize = 4;
-/// How many batches wait, so that no thread does.
+/// How many batches are read ahead, so that no thread waits for one.
 const WAITING: usize = 2;
 /// The compression level. Files are a fifteenth larger than at the library's default level, and
 /// take three quarters of the time.
@@ -62,7 +62,7 @@ type Job<T> = (Vec<u8>, SyncSender<std::io::Result<T>>);
 /// Copies all `lines`, and passes the results to `take`, in order.
 ///
 /// # Errors
-/// If reading or `take` fails.
+/// Fails if reading or `take` fails.
 pub(super) fn copy(
     lines: &mut LineReader,
     making: CopyOptions,
@@ -80,7 +80,7 @@ pub(super) fn copy(
 /// Copies a file that is not a transcript, and passes the results to `take`, in order.
 ///
 /// # Errors
-/// If reading or `take` fails.
+/// Fails if reading or `take` fails.
 pub(super) fn copy_file(
     lines: &mut LineReader,
     mut take: impl FnMut(BatchResult) -> Result<()>,
@@ -105,7 +105,7 @@ pub(super) fn copy_file(
 /// Returns the compressed form of an empty file. A file of zero bytes could not be decompressed.
 ///
 /// # Errors
-/// If the library fails.
+/// Fails if the library fails.
 pub(super) fn nothing() -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(b"", LEVEL)
 }
@@ -125,10 +125,10 @@ fn without_secrets(bytes: &[u8], redactor: &mut Redactor) -> Vec<u8> {
     clean
 }
 
-/// Passes what the records in all `lines` are to `note`, in order.
+/// Passes what the first reading keeps of the records in all `lines` to `note`, in order.
 ///
 /// # Errors
-/// If reading fails.
+/// Fails if reading fails.
 pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(RecordNote)) -> Result<()> {
     let notes = |batch: &[u8]| {
         let mut notes = Vec::new();
@@ -149,7 +149,7 @@ pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(RecordNote)) -
 enum StretchResult<T> {
     /// The result of a batch.
     Done(T),
-    /// So many lines were too long.
+    /// This many lines were too long.
     LeftOut(u64),
 }
 
@@ -165,15 +165,16 @@ impl StretchResult<BatchResult> {
     }
 }
 
-/// Distributes all `lines` in batches to threads, each with a worker of its own. Passes the results
-/// to `take`, in order.
+/// Distributes all `lines` in batches to threads, each with its own worker. Passes the results to
+/// `take`, in order.
 fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     lines: &mut LineReader,
     size: usize,
     worker: &(impl Fn() -> std::io::Result<W> + Sync),
     mut take: impl FnMut(StretchResult<T>) -> Result<()>,
 ) -> Result<()> {
-    // A file stays as it is. A transcript's last line may be cut off, so it gets a line break.
+    // A transcript's last line may be cut off, so it gets a line break. Any other file stays as it
+    // is.
     let ends_lines = size == BATCH;
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let (jobs, todo) = sync_channel::<Job<T>>(WAITING);
@@ -242,7 +243,7 @@ fn work<T, W: FnMut(&[u8]) -> std::io::Result<T>>(
             return;
         };
         let made = work(&batch);
-        // If another batch has failed, nobody receives it.
+        // If another batch has failed, nobody receives this result.
         let _ = answer.send(made);
     }
 }
@@ -256,7 +257,7 @@ fn make(
 ) -> std::io::Result<BatchResult> {
     let mut made = BatchResult::default();
     let mut redactor = Redactor::default();
-    // Copy nothing before the first line that changes.
+    // Until a line changes, nothing is copied.
     let mut changed: Option<Vec<u8>> = None;
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', batch) {

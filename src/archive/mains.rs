@@ -1,8 +1,8 @@
 //! Chooses which of a session's transcripts an archive contains. The fullest is the session's own;
-//! others are included if they have records of their own.
+//! others are included if they have further records.
 //!
-//! An archived transcript that is no longer in any file counts as one of them. Claude Code has been
-//! seen to overwrite a transcript with a new, blank one.
+//! An archived transcript whose text is no longer in any file counts as one of the transcripts.
+//! Claude Code has been seen to overwrite a transcript with a new, blank one.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -41,7 +41,7 @@ pub(super) struct MainTranscripts<'a> {
 }
 
 impl MainTranscripts<'_> {
-    /// Returns whether Claude Code has none of them, or less of each.
+    /// Returns whether Claude Code no longer has any of the kept transcripts in full.
     pub(super) fn are_gone(&self) -> bool {
         let is_there = |main: &MainTranscript<'_>| matches!(main, MainTranscript::There(_));
         !self.kept.is_empty() && !self.kept.iter().any(is_there)
@@ -122,7 +122,7 @@ fn transcripts(archived: &SessionArchive) -> Vec<&ArchivePart> {
         .collect()
 }
 
-/// Returns the file that begins with everything that the part is a copy of.
+/// Returns the file that begins with everything that was copied into the part.
 fn file_that_goes_on<'a>(
     files: &'a [ClientFile],
     part: &ArchivePart,

@@ -37,9 +37,9 @@ const OPENING: usize = 100;
 /// How many characters of a subagent's id or a file's name are in its copy's name. With the longest
 /// focus and session id, and the name of its temporary file, such a name has at most 255 bytes.
 const MAX_NAME: usize = 24;
-/// The beginning of the ending of a subagent's copy.
+/// How the ending of the name of a subagent's copy begins.
 const AGENT: &str = ".agent-";
-/// The beginning of the ending of another file's copy.
+/// How the ending of the name of any other file's copy begins.
 const FILE: &str = ".file-";
 const ENDINGS: [&str; 2] = [AGENT, FILE];
 
@@ -169,10 +169,10 @@ fn free(archives: &Archives, record: &Record) -> Archive {
     }
 }
 
-/// Archives a session. `lock` is that of the archives.
+/// Archives a session. `lock` is the lock of the archives.
 ///
 /// # Errors
-/// [`ArchiveError`]. Everything is as it was then.
+/// Returns [`ArchiveError`]. Then everything is as it was.
 pub fn archive(
     search: &Search<'_>,
     state: &StateDir,

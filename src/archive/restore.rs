@@ -31,7 +31,7 @@ pub struct RestoreReport {
 /// written stay.
 ///
 /// # Security
-/// Follows no link below the folder, and writes to no other user's.
+/// Follows no link below the folder, and writes to no other user's folder.
 pub fn restore(
     env: &Environment,
     archived: &SessionArchive,
@@ -87,15 +87,15 @@ pub fn restore(
     Ok(restored)
 }
 
-/// Puts transcripts into Claude Code's folder of all projects: for each its place there, and the file
-/// to copy. A file that only grew since is replaced by the longer one; any other stays. Those that
-/// Claude Code looks for come last.
+/// Puts transcripts into Claude Code's folder of all projects: each of `files` is a place in it and
+/// the file to copy there. An existing file is replaced only if the new one begins with it and is
+/// longer. The transcripts that Claude Code looks for come last.
 ///
 /// # Errors
 /// [`Error`] if reading or writing fails. Files already written stay.
 ///
 /// # Security
-/// Follows no link below the folder, and writes to no other user's.
+/// Follows no link below the folder, and writes to no other user's folder.
 pub fn put_transcripts(env: &Environment, files: &[(PathBuf, PathBuf)]) -> Result<RestoreReport> {
     let mut put = RestoreReport::default();
     let Some(folder) = projects_dir(env) else {
@@ -144,17 +144,17 @@ pub fn put_transcripts(env: &Environment, files: &[(PathBuf, PathBuf)]) -> Resul
     Ok(put)
 }
 
-/// How a file relates to the one that is there.
+/// How a new file relates to the existing one.
 enum Continuation {
-    /// It begins with all of it, and goes on.
+    /// The new file begins with the existing one, and is longer.
     Longer,
-    /// The other one begins with all of it.
+    /// The existing file begins with all of the new one.
     Known,
-    /// Neither.
+    /// Neither file begins with the other.
     Other,
 }
 
-/// Compares the file at `here` with the one at `from`.
+/// Returns how the file at `from` relates to the existing one at `here`.
 fn continued(here: &Path, from: &Path) -> Result<Continuation> {
     let open = |path: &Path| file::open_own(path);
     let (Some(one), Some(other)) = (open(here)?, open(from)?) else {
@@ -173,8 +173,8 @@ fn continued(here: &Path, from: &Path) -> Result<Continuation> {
     }
 }
 
-/// Checks that Claude Code's folder of all projects, or the place for it, belongs to this user. It
-/// does not under `sudo -E`.
+/// Checks that Claude Code's folder of all projects, or the place for it, belongs to this user.
+/// Under `sudo -E` it does not.
 fn check_clients(projects: &Path) -> Result<()> {
     let claude = projects.parent().unwrap_or(projects);
     match file::canonical(claude) {

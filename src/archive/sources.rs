@@ -149,8 +149,8 @@ impl ArchiveSources {
         }
     }
 
-    /// Writes everything but the manifest. Copies from the previous archive what Claude Code no
-    /// longer has of subagents.
+    /// Writes everything but the manifest. Copies from the previous archive the subagents and other
+    /// files that Claude Code no longer has.
     pub(super) fn draft(
         &self,
         base: &ArchiveBase<'_>,
@@ -269,8 +269,8 @@ impl ArchiveSources {
         Ok(parts)
     }
 
-    /// Returns the subagents by the ending of their copy's name. No other part has that ending, in
-    /// the archive `before` either.
+    /// Returns the subagents by the ending of their copy's name. No other part has that ending,
+    /// even in the archive `before`.
     fn agents_by_ending(
         &self,
         before: &PartIndex<'_>,
@@ -285,7 +285,7 @@ impl ArchiveSources {
         by_ending
     }
 
-    /// Returns the other files in the same way.
+    /// Returns the other files by the ending of their copy's name, in the same way.
     fn others_by_ending(&self, before: &PartIndex<'_>) -> BTreeMap<String, &ClientFile> {
         let mut by_ending = BTreeMap::new();
         for file in &self.files.others {
@@ -299,7 +299,7 @@ impl ArchiveSources {
 }
 
 /// The parts of an archive, by their original and by the ending of their name. Indexed, because a
-/// session may have ten thousand.
+/// session may have ten thousand parts.
 #[derive(Default)]
 pub(super) struct PartIndex<'a> {
     agents: HashMap<&'a OsStr, Vec<&'a ArchivePart>>,
@@ -355,7 +355,7 @@ pub(super) fn opened(path: &Path) -> store::Result<Option<LineReader>> {
     }
 }
 
-/// Returns an ending for a copy that no other part has, in the archive `before` either.
+/// Returns an ending for the name of a copy. No other part has it, even in the archive `before`.
 fn free_ending<T>(
     (kind, name, ending): (&str, &str, &str),
     before: &PartIndex<'_>,
@@ -391,8 +391,8 @@ fn has_fewer(pieces: &[JournalFile], part: &ArchivePart) -> store::Result<bool> 
     Ok(count < part.lines)
 }
 
-/// Returns where a transcript will be restored: its original place, or a name beside that if
-/// another part takes it.
+/// Returns where a transcript will be restored: its original place, or a name beside it if another
+/// part has that place.
 pub(super) fn place_among(main: &MainTranscript<'_>, taken: &BTreeSet<(String, usize)>) -> String {
     let place = match main {
         MainTranscript::There(file) => file.place.clone(),

@@ -1,9 +1,10 @@
 //! Extracts the conversation of a session from its transcripts: each message once, in order. Marks
 //! the messages that the user abandoned by going back.
 //!
-//! Those show only at the end. Claude Code appends everything, and only the records' parents tell
-//! that the conversation continued from an earlier point. So transcripts are read twice, first for
-//! this plan and then for the text. Between the readings a record takes a few bytes.
+//! Which messages were abandoned is known only at the end. Claude Code appends everything, and only
+//! the records' parents tell that the conversation continued from an earlier point. So transcripts
+//! are read twice, first for a plan and then for the text. Between the readings a record takes a
+//! few bytes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,9 +15,9 @@ use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::archive::PartWriter;
 
-/// The line before messages that the user went back from.
+/// The line before abandoned messages.
 const LEFT: &str = "[rewound: what follows was abandoned]";
-/// The line after them.
+/// The line after abandoned messages.
 const LEFT_END: &str = "[end of what was abandoned]";
 
 /// What the first reading learned about a record.
@@ -39,7 +40,8 @@ enum NodeKind {
     Other,
 }
 
-/// A record of the queue: the index of its file, and how many queue records come before it there.
+/// The position of a queue record: the index of its file, and how many queue records come before it
+/// there.
 type QueuePosition = (usize, u64);
 
 /// The first reading.
@@ -47,7 +49,7 @@ type QueuePosition = (usize, u64);
 pub(super) struct Survey {
     file: usize,
     nodes: Vec<RecordNode>,
-    /// The last turn by time, or by index if times are equal.
+    /// The last turn by time, or by index if times are equal: its time and index.
     last: Option<(Timestamp, usize)>,
     /// The operations on the queue of each file, with the hash of the message's text if a person
     /// typed it.
@@ -63,14 +65,14 @@ struct TextCounts {
 }
 
 /// The messages of one file that wait until the model receives them. Each has the record that added
-/// it, and its text if a person typed it.
+/// it, and the hash of its text if a person typed it.
 #[derive(Debug, Default)]
 struct Queue(Vec<(QueuePosition, Option<u64>)>);
 
 /// Which records of the transcripts go into the text, and how.
 #[derive(Debug, Default)]
 pub(super) struct TalkPlan {
-    /// The records that the user went back from.
+    /// The records that were abandoned when the user went back.
     left: HashSet<u64>,
     /// The queue records whose message no other record contains.
     queued: BTreeSet<QueuePosition>,
@@ -92,8 +94,8 @@ pub(super) fn hash(text: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Returns the hash that identifies a message in all its places. It ignores pictures, which only
-/// one of the places may name.
+/// Returns the hash by which a message is recognized in several records. Ignores pictures, which
+/// only one of the records may name.
 fn key(said: &Utterance<'_>) -> u64 {
     let is_text = |line: &&str| !matches!(*line, "[image]" | "[document]");
     let lines: Vec<&str> = said.text.lines().filter(is_text).collect();
@@ -145,7 +147,7 @@ impl Survey {
                     }
                 }
             }
-            // A message that still waited when Claude Code ended was typed, and is nowhere else.
+            // A typed message that still waited when Claude Code ended may be in no other record.
             queued.extend(queue.unsaid(&mut self.said));
         }
         let left = RecordTree::of(&self.nodes).left(self.last.map(|(_, place)| place));
@@ -169,9 +171,9 @@ fn uses(counts: &mut HashMap<u64, u64>, text: u64) -> bool {
 }
 
 impl Queue {
-    /// Removes the message that became a prompt of its own. Old versions do not state which one.
-    /// Then it is the first that matches a prompt, else the first that no person typed, else the
-    /// first.
+    /// Removes the message that became a separate prompt. Old versions of Claude Code do not state
+    /// which one. Then it is the first that matches a prompt, else the first that no person typed,
+    /// else the first.
     fn take(&mut self, text: Option<u64>, said: &mut TextCounts) {
         let is_it = |one: &Option<u64>| one.is_some_and(|one| uses(&mut said.prompted, one));
         let known = text.map(Some);
@@ -190,8 +192,8 @@ impl Queue {
         }
     }
 
-    /// Removes the message that the model received while it worked, at `place`. Returns the record
-    /// that has to contain it, if no other does.
+    /// Removes the message that the model received while it worked, as the queue record at `place`
+    /// states. If no other record contains the message, returns the queue record that does.
     fn absorb(
         &mut self,
         place: QueuePosition,
@@ -203,8 +205,8 @@ impl Queue {
             found.map(|found| self.0.remove(found));
             return (!uses(&mut said.attached, text)).then_some(place);
         }
-        // Old versions do not state which one. It is the first that is attached, else the first
-        // that is nowhere else.
+        // Old versions of Claude Code do not state which one. It is the first that is attached,
+        // else the first that is nowhere else.
         let mut waiting = self.0.iter();
         let is_attached = |(_, text): &(QueuePosition, Option<u64>)| {
             text.is_some_and(|text| uses(&mut said.attached, text))
@@ -223,7 +225,7 @@ impl Queue {
         text.map(|_| place)
     }
 
-    /// Returns the records of the remaining messages that are nowhere else.
+    /// Returns the queue records of the remaining messages that no other record contains.
     fn unsaid(self, said: &mut TextCounts) -> Vec<QueuePosition> {
         let mut is_said = |text| uses(&mut said.prompted, text) || uses(&mut said.attached, text);
         let waiting = self.0.into_iter();
@@ -264,7 +266,7 @@ impl<'a> RecordTree<'a> {
         std::iter::successors(Some(place), next).take(self.nodes.len())
     }
 
-    /// Returns the records that the user went back from.
+    /// Returns the records that were abandoned when the user went back.
     ///
     /// The conversation ends with the record at `last`. A prompt that it does not pass through was
     /// abandoned if the conversation continued with a later prompt instead. So was everything that

@@ -160,7 +160,7 @@ pub(super) fn add(writer: &mut PartWriter, text: &str) -> Result<()> {
 pub(super) fn of_activity(activity: &Activity<'_>) -> String {
     let time = |at| clock::to_civil(at).format("%Y-%m-%d %H:%M:%S").to_string();
     let mut text = String::from(
-        "[no transcript was found of this session; what follows is what was recorded of it]\n\n",
+        "[no transcript was found for this session; what follows is what was recorded about it]\n\n",
     );
     let mut rows: Vec<(Timestamp, String)> = Vec::new();
     for prompt in &activity.prompts {
