@@ -1,5 +1,5 @@
-//! Counts how many of the calls in a session's transcript hooks have recorded. Registered hooks
-//! prove nothing; a call that the transcript contains and no hook saw does.
+//! Counts how many of the calls in a session's transcript hooks have recorded. That hooks are
+//! registered proves nothing. A call in the transcript that no hook saw proves a gap.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -39,7 +39,7 @@ impl Coverage {
 /// have more than `most` bytes.
 ///
 /// # Errors
-/// If the journal or the transcript cannot be opened.
+/// Fails if the journal or the transcript cannot be opened.
 pub fn of_session(
     env: &Environment,
     dir: &SessionDir,

@@ -50,9 +50,9 @@ pub struct ImportOptions {
     pub capture: Capture,
     /// Only reports what would be imported.
     pub dry_run: bool,
-    /// Where patterns of [`Self::exclude`] begin.
+    /// The environment, which tells where patterns of [`Self::exclude`] begin.
     pub env: Environment,
-    /// Leaves out the sessions of these projects, and of those with a marker.
+    /// Skips the sessions of these projects, and of projects with a marker file.
     pub exclude: Exclusions,
 }
 
@@ -65,11 +65,11 @@ pub struct ImportReport {
     pub imported: u64,
     /// The events that were new.
     pub events: u64,
-    /// The sessions that were left out because their project is excluded.
+    /// The sessions that were skipped because their project is excluded.
     pub excluded: u64,
-    /// The sessions that were left out because somebody deleted them.
+    /// The sessions that were skipped because somebody deleted them.
     pub deleted: u64,
-    /// The files that were left out, with reasons.
+    /// The files that were skipped, with reasons.
     pub left_out: Vec<ExcludedFile>,
     /// The lines that were skipped, by reason.
     pub skipped: SkippedLines,
@@ -79,7 +79,8 @@ pub struct ImportReport {
 /// Without a `state`, which a dry run does not need, no session counts as recorded yet.
 ///
 /// # Errors
-/// If the state directory fails. A transcript that cannot be read is left out.
+/// Fails if the state directory cannot be read or written. A transcript that cannot be read is
+/// skipped.
 pub fn run(
     state: Option<&StateDir>,
     sources: ImportSources,
@@ -137,7 +138,7 @@ fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
     let record = state.and_then(|state| state.session(id).record().ok().flatten());
     record.is_some_and(|record| match record.source.as_deref() {
         Some(word) if StartSource::of(word) == StartSource::Fork => true,
-        // An import has determined whose lines it begins with.
+        // An import noted the session whose lines it begins with.
         Some(TRANSCRIPT) => record.previous.is_some(),
         _ => false,
     })
@@ -176,7 +177,7 @@ struct SessionImport<'a> {
 }
 
 impl SessionImport<'_> {
-    /// Imports the session, and reports why if it cannot.
+    /// Imports the session, or reports why it is skipped.
     fn import(
         &self,
         state: Option<&StateDir>,
@@ -210,7 +211,7 @@ impl SessionImport<'_> {
                 Some(record) => record,
                 None => {
                     let why = match &read.facts.nowhere {
-                        Some(cwd) => format!("its directory `{cwd}` is no absolute path"),
+                        Some(cwd) => format!("its directory `{cwd}` is not an absolute path"),
                         None => "no line says where the session was".to_owned(),
                     };
                     self.leave_out(report, &why);
@@ -380,7 +381,7 @@ impl SessionImport<'_> {
             .by_ref()
             .filter_map(|event| ImportedEvent::again(&event));
         let before = before.collect();
-        // What is missing here would be lost with the next import.
+        // Otherwise this import would drop the events that could not be read.
         events.damage().or_retry(&dir.imported())?;
         Ok(before)
     }
@@ -435,7 +436,7 @@ struct TranscriptContent {
 /// Explains why a transcript has no events of this session.
 fn nothing_in(facts: &SessionFacts) -> String {
     match &facts.names {
-        Some(other) => format!("its lines are of the session `{other}`"),
+        Some(other) => format!("its lines belong to session `{other}`"),
         None if facts.copied_from.is_some() || facts.forked_from.is_some() => {
             "all its lines are copies of another session's".to_owned()
         }

@@ -1,5 +1,5 @@
-//! The past that is not on record: sessions of which Claude Code has a transcript, from before the
-//! install or from a week without hooks.
+//! Finds sessions that are not on record but have a transcript, from before the installation or
+//! from a time without hooks.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use crate::model::{SessionId, Timestamp};
 use crate::store::unrecorded::{self, Unrecorded};
 use crate::store::{Environment, StateDir, file};
 
-/// The past that an import would bring in. Reads no transcript: names and sizes decide, so an import
-/// may find that a file contains nothing.
+/// The sessions that an import would probably add. No transcript is read: names and sizes decide,
+/// so an import may find that a file contains nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnrecordedPast {
     /// How many sessions have a transcript and are not on record. Never 0.
@@ -19,7 +19,7 @@ pub struct UnrecordedPast {
 }
 
 impl UnrecordedPast {
-    /// Returns the past that is not on record, or `None` if there is none.
+    /// Returns the sessions that are not on record, or `None` if there are none.
     pub fn of(env: &Environment, state: Option<&StateDir>) -> Option<Self> {
         let ids = state.and_then(|state| state.session_ids().ok());
         let on_record: HashSet<SessionId> = ids.into_iter().flatten().collect();

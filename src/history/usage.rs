@@ -1,8 +1,9 @@
 //! Counts the tokens that a session used, from Claude Code's own transcript.
 //!
 //! Each reading continues where the last one ended. The position and the counts are in the
-//! session's `usage.json`. It outlives the transcript; if it is lost earlier, everything is counted
-//! again. It needs no lock: each writer replaces it by a count that is right for what it has read.
+//! session's `usage.json`. That file outlives the transcript. If it is lost while the transcript
+//! exists, everything is counted again. It needs no lock: each writer replaces it by a count that
+//! is right for what it has read.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -30,8 +31,8 @@ const UNNAMED_AGENT: &str = "sidechain";
 /// cannot be read keeps its last count.
 ///
 /// # Errors
-/// If `usage.json` cannot be read or replaced, or the journal cannot be opened. A damaged
-/// `usage.json` is no error while the transcript exists.
+/// Fails if `usage.json` cannot be read or replaced, or the journal cannot be opened. A damaged
+/// `usage.json` is not an error while the transcript exists.
 pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Result<Usage> {
     of_files(&Search::new(env).files(dir, record, None), dir, record)
 }
@@ -454,8 +455,8 @@ impl From<&PartialMessage> for UsedMessage {
 
 impl PartialMessage {
     /// Merges another line of the same message. Each line has the numbers so far, so the largest
-    /// count. If several writers have it, it belongs to the session itself: subagents begin with a
-    /// copy.
+    /// count. If several writers have it, it belongs to the session itself, because subagents begin
+    /// with a copy of its messages.
     fn grow(&mut self, other: Self) -> bool {
         let mut grown = self.clone();
         for (known, more) in grown.tokens.iter_mut().zip(other.tokens) {
@@ -525,8 +526,8 @@ fn message(
     Some((hash(&id), counting))
 }
 
-/// Returns the first bytes of a digest. It is the same in each version, and no two messages of a
-/// session share it.
+/// Returns the first bytes of a digest of `id`. They are the same in each version of this program,
+/// and no two messages of a session share them.
 fn hash(id: &str) -> u64 {
     let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
     let [first, ..] = digest.as_chunks::<8>().0 else {

@@ -1,5 +1,5 @@
-//! The calls of a session by their ids, in whatever order the lines come. A fast tool's result may
-//! come before its call, or be in another thread's file.
+//! Matches the calls of a session with their results by their ids, in whatever order the lines
+//! come. A fast tool's result may come before its call, or be in another thread's file.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,7 +1,7 @@
 //! Turns a line of a conversation into the event that a hook would have recorded at that moment.
 //!
 //! Assistant text and tool output are never copied, at any capture level: the transcript contains
-//! them already. Of a prompt, only its label is kept.
+//! them already. Only the label of a prompt is kept.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -51,7 +51,7 @@ pub(super) enum Subject {
     Call(Option<String>, String),
     /// A compaction, by the id of the current prompt.
     Compaction(Option<String>),
-    /// The end of a background task that no prompt reports.
+    /// The end of a background task, if no prompt reports that end.
     Notice(String),
     /// Anything that this version makes no events from.
     Other,
@@ -66,7 +66,8 @@ impl Subject {
         }
     }
 
-    /// Redacts secrets in its ids, as in the event's own, so that both are equal when read again.
+    /// Redacts secrets in the subject's ids. The event's ids are redacted too, so the two still
+    /// match when the event is read again.
     fn redact_words(&mut self) {
         let (first, second) = match self {
             Self::Prompt(id) | Self::TurnEnd(id) | Self::Compaction(id) => (id.as_mut(), None),
@@ -87,7 +88,8 @@ pub(super) struct ImportedEvent {
     pub(super) subject: Subject,
     /// The event's name.
     pub(super) name: String,
-    /// True for an end that no line states, concluded because nothing follows the last line.
+    /// True for the end of a turn or subagent without an error: it may only have been concluded
+    /// because nothing follows.
     pub(super) is_concluded: bool,
     /// The call and the subagent that it started, if the event contains both.
     pub(super) spawns: Option<(String, String)>,
@@ -111,7 +113,7 @@ impl ImportedEvent {
         }
     }
 
-    /// Renames its subagents.
+    /// Renames the event's subagents, as `names` says.
     pub(super) fn rename(&mut self, names: &HashMap<String, String>) {
         let is_renamed = |agent: Option<&str>| agent.is_some_and(|agent| names.contains_key(agent));
         let spawned = self.spawns.as_ref().map(|(_, agent)| agent.as_str());
@@ -163,7 +165,8 @@ impl SessionReader<'_> {
         let blocks = blocks(message.content);
         let results: Vec<&Block<'_>> = blocks.iter().filter(is_result).collect();
         for result in &results {
-            // The line's further details can only be assigned if it has a single result.
+            // The line's details do not say which result they belong to, so they are used only if
+            // there is one.
             let details = if results.len() == 1 {
                 line.tool_use_result
             } else {
@@ -340,7 +343,7 @@ impl SessionReader<'_> {
         let mut event = self.event(name::PRE_TOOL_USE, at, thread, line);
         event.tool = Some(tool);
         event.tool_use_id = Some(id.clone());
-        // A call that never came back has no other event that could contain it.
+        // If the call never came back, this is the only event that can name the subagent.
         event.spawned_agent = self.spawned.get(&id).cloned();
         event.input_bytes = block.input.size();
         let mut redactor = Redactor::default();
@@ -597,11 +600,12 @@ fn picture_of(blocks: &[Block<'_>]) -> Option<Cow<'static, str>> {
 enum CallReturn {
     /// It has an end: the tool's result, or a refusal.
     Back,
-    /// It has no end: it was interrupted while it ran, or its Claude Code ended. It stays open
-    /// until its turn is over. Hooks see the same, because they hear nothing at all.
+    /// It has no end: it was interrupted while it ran, or its Claude Code process ended. It stays
+    /// open until its turn is over, just as when hooks record it, because no hook reports its end.
     Never,
-    /// It was refused or interrupted; the following lines decide. If none does, it counts as
-    /// interrupted if its version of Claude Code would have recorded a refusal.
+    /// It was refused or interrupted; the lines that follow decide. If they do not,
+    /// `is_rather_broken_off` decides. It is true if this version of Claude Code would have
+    /// recorded a refusal, so that the call was probably interrupted.
     Doubtful { is_rather_broken_off: bool },
 }
 
@@ -644,7 +648,7 @@ fn is_surely_refused(line: &TranscriptLine<'_>, text: &str, details: LazyMember<
             .is_some_and(|text| text.starts_with(MADE_BY_TOOL))
 }
 
-/// Returns whether the line's version of Claude Code does not record if a rejected call had begun
+/// Returns whether the line's version of Claude Code leaves out whether a rejected call had begun
 /// to run.
 fn is_silent(line: &TranscriptLine<'_>) -> bool {
     let version = line.version.text().unwrap_or_default();

@@ -81,7 +81,7 @@ impl RecordedIds {
             Subject::Call(agent, id) => [agent.clone(), None]
                 .into_iter()
                 .any(|agent| self.calls.contains(&(agent, id.clone()))),
-            // A compaction that was started by hand has an id of its own.
+            // A compaction that a person started has its own prompt id.
             Subject::Compaction(Some(id)) => self.compactions.contains(id) || is_within(),
             Subject::Other => false,
             Subject::Prompt(None) | Subject::TurnEnd(None) | Subject::Compaction(None) => {

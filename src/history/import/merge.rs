@@ -9,8 +9,9 @@ use super::events::{ImportedEvent, Subject};
 use crate::model::event::name;
 use crate::model::{Event, Timestamp};
 
-/// The prefix of names for subagents that an old version wrote into the session's own transcript.
-/// The name comes from the first line, which a transcript may have lost.
+/// The prefix of names for subagents that an old version of Claude Code wrote into the session's
+/// own transcript. It gave them no ids, so the name comes from the first line, which a transcript
+/// may have lost.
 pub(super) const UNNAMED: &str = "side-";
 
 /// The times of lines that are copies, each with the session that owns the line.
@@ -60,8 +61,8 @@ pub(super) fn merge(
 }
 
 /// Unifies the names of an unnamed subagent that two readings name differently, because only one
-/// had its first line. The reading that saw the earlier beginning decides. A shared call identifies
-/// the subagent, or a moment in which no other was active.
+/// had its first line. The reading that saw the earlier beginning decides. What identifies the
+/// subagent in both readings is a call, or the time of an event if no other subagent has that time.
 fn rename(made: &mut [ImportedEvent], before: &mut [ImportedEvent]) {
     let now = UnnamedAgents::of(made);
     let then = UnnamedAgents::of(before);
@@ -70,7 +71,7 @@ fn rename(made: &mut [ImportedEvent], before: &mut [ImportedEvent]) {
         let (Some(name), Some(Some(old))) = (name, then.marks.get(mark)) else {
             continue;
         };
-        // Names within one reading are distinct, and the later reading knows best which are one.
+        // Two names in one reading are two subagents, and the later reading knows best.
         if name == old || now.began.contains_key(old) {
             continue;
         }
@@ -136,7 +137,7 @@ impl UnnamedAgents {
     }
 }
 
-/// Keeps what an earlier reading learned about the same events from other lines than their own.
+/// Completes events with what an earlier reading learned about them from other lines.
 fn complement(made: &mut [ImportedEvent], before: &[ImportedEvent]) {
     let before: HashMap<EventKey<'_>, &ImportedEvent> = before
         .iter()
@@ -197,8 +198,8 @@ impl<'a> EventKey<'a> {
     }
 }
 
-/// Chooses among events with the same identity. The new reading wins, but for beginnings the first
-/// counts and for ends the last. A part of a transcript begins later and ends earlier.
+/// Chooses among events with the same identity. The new reading wins, but of beginnings the first
+/// counts and of ends the last, because an incomplete transcript begins later and ends earlier.
 fn chosen(all: &[(ImportedEvent, ImportPass)]) -> HashSet<usize> {
     let mut chosen: HashMap<EventKey<'_>, (usize, ImportPass)> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate() {

@@ -101,7 +101,7 @@ impl SessionReader<'_> {
     /// Reads the session's own transcript. Subagents are read after it, by [`Self::agent`].
     ///
     /// # Errors
-    /// If the file cannot be opened or read. What was read before stays.
+    /// Fails if the file cannot be opened or read. What was read before stays.
     pub(super) fn main(&mut self, path: &Path) -> Result<()> {
         self.file(path, Thread::default())
     }
@@ -116,7 +116,7 @@ impl SessionReader<'_> {
         self.file(&agent.path, Thread::of(ThreadAgent { id: agent_id, kind }))
     }
 
-    /// Reads which call started a subagent, if Claude Code stored it in a file of its own.
+    /// Reads which call started a subagent, if Claude Code stored that in a separate file.
     pub(super) fn meta(&mut self, agent: &AgentFile) {
         let _ = with_meta(agent, |meta| {
             let call = meta.tool_use_id.owned()?;

@@ -30,7 +30,7 @@ pub struct ImportSource {
 }
 
 /// The age of a session, compared field by field. A fork begins with the lines of its origin,
-/// including their times.
+/// including their times, so the time alone does not decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Age {
     /// The time of its first line.
@@ -41,7 +41,7 @@ pub struct Age {
     pub born: Timestamp,
 }
 
-/// A file that was left out.
+/// A file that was skipped.
 #[derive(Debug)]
 pub struct ExcludedFile {
     /// The file's path.
@@ -63,7 +63,7 @@ pub struct ImportSources {
 /// project, or one transcript.
 ///
 /// # Errors
-/// If `path` does not exist or cannot be listed. A file that cannot be read is left out.
+/// Fails if `path` does not exist or cannot be listed. A file that cannot be read is skipped.
 pub fn find(path: &Path) -> Result<ImportSources> {
     let path = file::canonical(path)?;
     let is_dir = |path: &Path| matches!(file::look(path), Ok(Some(look)) if look.is_dir());
@@ -90,7 +90,7 @@ pub fn find(path: &Path) -> Result<ImportSources> {
                 .and_then(|stem| stem.to_str()?.parse().ok())
             {
                 Some(id) => mains.entry(id).or_default().push(main),
-                None => found.leave_out(main, "its name is no session id"),
+                None => found.leave_out(main, "its name is not a session id"),
             }
         }
         for (id, agents) in agents_beside(&folder) {

@@ -147,8 +147,9 @@ impl Thread {
 
     /// Returns the calls that were interrupted, when the turn is interrupted or nothing follows.
     ///
-    /// With `names_message` all of them were: the interruption names the message that it stopped.
-    /// It does so while a call runs, but not when a call is refused.
+    /// With `names_message`, the interruption names the message that it stopped, and all of them
+    /// were interrupted. Claude Code names that message only if a call was running, and not if a
+    /// call was refused.
     pub(super) fn broken_off(&mut self, names_message: bool) -> Vec<String> {
         let is_so = |call: &DoubtfulCall| names_message || call.is_rather_broken_off;
         let doubtful = std::mem::take(&mut self.doubtful);

@@ -153,8 +153,8 @@ fn what_is_no_transcript_is_left_out_and_said() {
     );
     for (name, why) in [
         ("nuls.jsonl", "it has no line of a conversation"),
-        ("bad name.jsonl", "its name is no session id"),
-        ("copied.jsonl", "its lines are of the session"),
+        ("bad name.jsonl", "its name is not a session id"),
+        ("copied.jsonl", "its lines belong to session"),
         ("link.jsonl", "it is a symbolic link"),
         ("fifo.jsonl", "it is not a regular file"),
         ("agent-a1.jsonl", "there is no transcript of its session"),
