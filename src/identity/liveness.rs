@@ -374,8 +374,8 @@ impl<'a> Judge<'a> {
     ///
     /// A machine runs one boot at a time, so an owner from an earlier boot is dead, with one
     /// exception. If an event happened since this boot began, but no owner of this boot is on
-    /// record, the owner is unseen. Then a copy of this machine's disk runs as another machine with
-    /// the same identity.
+    /// record, the owner counts as unseen. Then a copy of this machine's disk runs as another
+    /// machine, with the same identity.
     pub fn life(&self, owner: &Owner, dir: &SessionDir) -> Life {
         self.life_by(owner, dir, &OnceCell::new())
     }

@@ -213,12 +213,12 @@ pub fn working_dir(pid: u32) -> Option<PathBuf> {
 pub struct Chain(RefCell<Vec<Process>>);
 
 impl Chain {
-    /// Returns all of them, nearest first.
+    /// Returns all processes above this one, nearest first.
     pub fn iter(&self) -> impl Iterator<Item = Process> {
         (0..MAX_DEPTH).map_while(|place| self.get(place))
     }
 
-    /// Returns those above `process`, nearest first.
+    /// Returns the processes above `process`, nearest first.
     pub fn above(&self, process: Process) -> impl Iterator<Item = Process> {
         self.iter().skip_while(move |one| *one != process).skip(1)
     }

@@ -151,7 +151,7 @@ pub fn clock_in(
     if let Some(why) = exclusion::of(host.env, &host.config.exclude, here, &wanted.project) {
         return Err(ClockInError::Excluded(why));
     }
-    // Hundreds may clock in at once, and none may fail because it waits for the others.
+    // Hundreds of sessions may clock in at once, and none may fail because it waits for the others.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
     let judge = Judge::new(&state, host.config, clock::now());
     let session = state.session(&wanted.id);

@@ -17,7 +17,7 @@ const PATIENCE: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// A closed gate, as the launcher has it.
+/// A gate, as the launcher holds it.
 pub(super) struct Gate {
     /// Stays open, since the command's process opens it by its number.
     waiting: PipeReader,
@@ -25,7 +25,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Makes a gate that is closed.
+    /// Creates a closed gate.
     ///
     /// # Errors
     /// Fails if the system has no more pipes.
@@ -42,7 +42,7 @@ impl Gate {
         self.waiting.as_raw_fd().to_string()
     }
 
-    /// Lets the command go on.
+    /// Opens the gate, so that the command can start.
     pub(super) fn open(&mut self) {
         self.closed = None;
     }
