@@ -15,7 +15,7 @@ use crate::store::{Environment, StateDir, project};
 /// The greatest number of processes that are visited on the way up. A deeper tree is cut off there.
 const MAX_DEPTH: usize = 4096;
 
-/// A process and what is above it.
+/// A process and the processes above it.
 #[derive(Debug)]
 pub(super) struct Ancestry {
     /// The process itself and those above it, nearest first: up to the nearest client, or all that
@@ -31,7 +31,7 @@ pub(super) struct Ancestry {
 #[derive(Debug)]
 pub(super) struct ClientAbove {
     pub(super) pid: u32,
-    /// Its entry in the process index.
+    /// The client's entry in the process index.
     pub(super) entry: Option<ProcessEntry>,
     /// The latest time at which the client can have started the branch of the process tree that
     /// leads to the process. `None` if the process is the client itself.

@@ -55,11 +55,11 @@ impl Rung {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
-    /// It is this session.
+    /// The session is certain.
     Exact,
-    /// It is one of several.
+    /// Several sessions are possible.
     Ambiguous,
-    /// It is probably this session. Either it was when the pointer was written, or it is the
+    /// The session is probable. Either it was current when the pointer was written, or it is the
     /// project's only live session while a variable names another.
     LastKnown,
     /// Nothing is known.
@@ -187,11 +187,11 @@ pub fn last_of_project(host: &Host<'_>, project: &Project) -> Option<SessionId> 
     of_project.max().map(|(_, id)| id)
 }
 
-/// Returns the project that a hook runs for: that of `CLAUDE_PROJECT_DIR`, which its client sets,
-/// else of `fallback`, else of the working directory.
+/// Returns the project that a hook runs for. It is the project of `CLAUDE_PROJECT_DIR`, which the
+/// hook's client sets, else of `fallback`, else of the working directory.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] if only the working directory is left and it was removed.
+/// Returns [`crate::store::Error::Io`] if only the working directory is left and it was removed.
 pub fn project_of_hook(
     env: &Environment,
     fallback: Option<&Path>,
@@ -202,11 +202,11 @@ pub fn project_of_hook(
     }
 }
 
-/// Returns this process's project: that of `CLAUDE_PROJECT_DIR` if the client that set it is above,
-/// else of the working directory.
+/// Returns this process's project. It is the project of `CLAUDE_PROJECT_DIR` if the client that set
+/// it is above, else of the working directory.
 ///
 /// # Errors
-/// As [`project_of_hook`].
+/// Fails as [`project_of_hook`] does.
 pub fn project_here(env: &Environment, state: Option<&StateDir>) -> crate::store::Result<Project> {
     let Some(dir) = env.claude_project_dir.as_deref() else {
         return Ok(project::discover(&project::current_dir()?));

@@ -17,11 +17,11 @@ const MAX_OTHERS: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Relation {
-    /// It has no known parent.
+    /// The session has no known parent.
     First,
-    /// The same process continued with it (`/clear`, `/branch`).
+    /// The parent's process continued with the session (`/clear`, `/branch`).
     After,
-    /// It was started from within the parent's process tree.
+    /// The session was started from within the parent's process tree.
     Within,
 }
 
@@ -30,16 +30,15 @@ pub enum Relation {
 pub struct Kin {
     /// The session.
     pub session_id: SessionId,
-    /// How it is related to its parent.
+    /// How the session is related to its parent.
     pub relation: Relation,
-    /// How many sessions it is nested in. A session that continues another one has that one's
-    /// depth.
+    /// How many sessions this one is nested in. Continuing another session adds no depth.
     pub depth: usize,
-    /// Its state, or `None` without a record.
+    /// The session's state, or `None` without a record.
     pub state: Option<SessionState>,
-    /// How it began, according to its record.
+    /// How the session began, according to its record.
     pub source: Option<String>,
-    /// When it began.
+    /// When the session began.
     pub started_at: Option<Timestamp>,
 }
 
@@ -56,7 +55,7 @@ pub struct Lineage {
 /// others up to a limit. Unreadable records are skipped.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] if the records cannot be listed.
+/// Returns [`crate::store::Error::Io`] if the records cannot be listed.
 pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Lineage> {
     let records = all_records(judge.state)?;
     let (first, way) = way_up(&records, id);
@@ -120,7 +119,7 @@ impl Families {
     /// Reads all records. Unreadable ones are skipped.
     ///
     /// # Errors
-    /// [`crate::store::Error::Io`] if the records cannot be listed.
+    /// Returns [`crate::store::Error::Io`] if the records cannot be listed.
     pub fn read(state: &StateDir) -> Result<Self> {
         let records = all_records(state)?;
         let mut children: Vec<&Record> = records.values().collect();

@@ -38,9 +38,9 @@ pub enum SessionState {
     Active,
     /// Live, and no event happened for the idle timeout.
     Idle,
-    /// Its last process reported the end.
+    /// The session's last process reported the end.
     Ended,
-    /// No process owns it, and none reported the end.
+    /// No process owns the session, and none reported the end.
     Abandoned,
     /// Like abandoned, but known only from an import: no hook recorded anything of it.
     Imported,
@@ -74,9 +74,9 @@ impl SessionState {
 pub enum Departure {
     /// The session has no record.
     Unrecorded,
-    /// Its last process reported the end.
+    /// The session's last process reported the end.
     Ended,
-    /// No process owns it, and none reported the end. The time is that of the last event.
+    /// No process owns the session, and none reported the end. Contains the time of the last event.
     Abandoned(Option<Timestamp>),
 }
 
@@ -426,9 +426,9 @@ struct Owners {
     clients: Vec<Owner>,
     /// Launchers that run.
     launchers: Vec<Owner>,
-    /// How many cannot be seen from here.
+    /// How many owners cannot be seen from here.
     unseen: usize,
-    /// How many are on record.
+    /// How many owners are on record.
     known: usize,
 }
 

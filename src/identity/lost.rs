@@ -9,11 +9,11 @@ use crate::store::{Result, SessionDir, clock};
 /// A session that was open when the machine went down.
 #[derive(Debug)]
 pub struct LostSession {
-    /// Its record.
+    /// The session's record.
     pub record: Record,
     /// The time of its last event.
     pub last: Timestamp,
-    /// The boot that its last process ran in.
+    /// The boot in which the session's last process ran.
     boot: String,
 }
 

@@ -27,7 +27,7 @@ struct NoteLimits {
     /// Bytes between the cut, where the next reading begins, and the journal's end. They are read
     /// again, because hooks that run at the same time write in any order.
     overlap: u64,
-    /// Most open calls that are noted.
+    /// The most open calls that are noted.
     most: usize,
 }
 
@@ -46,7 +46,7 @@ pub struct OpenCall {
     pub what: Option<String>,
     /// When the call began.
     pub since: Option<Timestamp>,
-    /// When Claude Code asked a person whether it may run.
+    /// When Claude Code asked a person whether the call may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Timestamp>,
     /// The subagent that made the call; `None` for the main thread.

@@ -29,7 +29,7 @@ use crate::store::{self, machine_name};
 
 /// The greatest number of processes that are visited on the way up from a hook.
 const MAX_DEPTH: usize = 4096;
-/// Names of shells, which stand between a client and the commands it runs.
+/// Names of shells, which run between a client and its commands.
 const SHELLS: [&str; 13] = [
     "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "rbash", "sh", "tcsh",
     "zsh",
@@ -66,10 +66,10 @@ impl Process {
 pub enum Life {
     /// The same process runs.
     Alive,
-    /// It does not run, though another process may have its pid.
+    /// The process does not run, though another one may have its pid.
     Dead,
-    /// It cannot be seen from here: another machine, another pid namespace, or no `/proc`. It may
-    /// still run.
+    /// The process cannot be seen from here: another machine, another pid namespace, or no `/proc`.
+    /// It may still run.
     Unseen,
 }
 
@@ -182,8 +182,8 @@ pub fn ignores(signal: i32) -> bool {
     system::ignores(signal)
 }
 
-/// Returns those of `signals` that process `pid` has received and not acted on, because it blocks
-/// them; none if unknown.
+/// Returns which of `signals` are pending for process `pid`: received, but blocked. Returns none if
+/// that is unknown.
 pub fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
     system::pending_signals(pid, signals)
 }

@@ -39,9 +39,9 @@ pub enum LeaveOutcome {
 /// Whether a session that leaves is archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveDecision {
-    /// It joins the archive queue.
+    /// The session joins the archive queue.
     Queued,
-    /// It is not queued: automatic archiving is off, or there is nothing to archive.
+    /// The session is not queued: automatic archiving is off, or there is nothing to archive.
     Off,
 }
 
@@ -61,7 +61,7 @@ impl ArchiveDecision {
 /// record in `merge`, and it holds the lock.
 ///
 /// # Errors
-/// The [`Error`] of the failed step. Earlier steps stay, and the next event completes them.
+/// Returns the error of the failed step. Earlier steps stay, and the next event completes them.
 pub fn open_or_create(
     session: &SessionDir,
     record: &Record,
@@ -100,7 +100,7 @@ pub fn open_or_create(
 /// others.
 ///
 /// # Errors
-/// The error of the first failed step.
+/// Returns the error of the first failed step.
 pub fn join(
     state: &StateDir,
     id: &SessionId,
@@ -122,7 +122,7 @@ pub fn join(
 /// stays there.
 ///
 /// # Errors
-/// The error of the failed step.
+/// Returns the error of the failed step.
 pub fn restore(
     state: &StateDir,
     id: &SessionId,
@@ -145,7 +145,7 @@ pub fn restore(
 /// queued nor on the index.
 ///
 /// # Errors
-/// The error of the failed step. If the session could not be queued, it stays on the index.
+/// Returns the error of the failed step. If the session could not be queued, it stays on the index.
 pub fn leave(
     judge: &Judge<'_>,
     id: &SessionId,

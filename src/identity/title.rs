@@ -53,7 +53,7 @@ impl TitleSource {
 pub struct Title {
     /// The words.
     pub text: String,
-    /// Where they come from.
+    /// Where the words come from.
     pub source: TitleSource,
 }
 

@@ -80,7 +80,7 @@ pub(super) fn ignores(signal: i32) -> bool {
     status.is_some_and(|status| has_signal(&status, "SigIgn:", signal))
 }
 
-/// Returns those of `signals` that are pending for process `pid`.
+/// Returns which of `signals` are pending for process `pid`.
 pub(super) fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
     let status = file::read_kernel(&format!("/proc/{pid}/status")).unwrap_or_default();
     let is_pending = |signal: &&i32| {
