@@ -355,8 +355,8 @@ fn others(judge: &Judge<'_>, own: &Record, warn: &dyn Fn(&str)) -> store::Result
     Ok(found)
 }
 
-/// Returns the record in `dir` if it can be read and trusted. Otherwise names it in a warning and
-/// leaves it as it is.
+/// Returns the record in `dir` if it can be read and trusted. Otherwise warns about the record and
+/// leaves it unchanged.
 fn readable(judge: &Judge<'_>, dir: &SessionDir, warn: &dyn Fn(&str)) -> Option<Record> {
     match dir.record() {
         Ok(Some(record)) if judge.is_to_come(record.started_at) => {

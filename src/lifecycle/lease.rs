@@ -75,7 +75,7 @@ fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
 /// another process holds it.
 ///
 /// # Errors
-/// As [`take`].
+/// Fails as [`take`] does.
 pub fn change(
     state: &StateDir,
     id: &SessionId,
@@ -95,7 +95,7 @@ pub fn change(
 /// Moves the pointer to the lease's session, and notes its former value in the lease.
 ///
 /// # Errors
-/// As [`take`] and [`Pointers::store`].
+/// Fails as [`take`] and [`Pointers::store`] do.
 pub fn point(
     pointers: &Pointers<'_>,
     name: &ProjectName,
@@ -131,7 +131,7 @@ pub fn point(
 /// instead.
 ///
 /// # Errors
-/// As [`take`] and [`Pointers::put_back`].
+/// Fails as [`take`] and [`Pointers::put_back`] do.
 pub fn release(
     judge: &Judge<'_>,
     pointers: &Pointers<'_>,
@@ -208,7 +208,7 @@ fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
 /// Returns the leases of dead holders. Leases that cannot be read are skipped.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] if the folder cannot be listed.
+/// Returns [`crate::store::Error::Io`] if the folder cannot be listed.
 pub fn of_dead(judge: &Judge<'_>) -> Result<Vec<Lease>> {
     let state = judge.state;
     let held = lease::held(state)?.into_iter();
@@ -255,7 +255,7 @@ pub enum LeaseReturn {
 /// Gives back an id whose holder is dead.
 ///
 /// # Errors
-/// [`crate::store::Error`]; the next cleanup tries again.
+/// Returns [`crate::store::Error`]; the next cleanup tries again.
 pub fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<LeaseReturn> {
     let (state, id) = (judge.state, &dead.session_id);
     {

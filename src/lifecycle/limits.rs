@@ -39,12 +39,12 @@ fn exceeded(limit: u32) -> String {
 
 /// How a session that may be live counts towards the limit.
 enum Occupancy {
-    /// It counts.
+    /// The session counts.
     Taken,
-    /// It counts until room is needed. No process owns it, nothing happened for the idle timeout,
-    /// and no call is open.
+    /// The session counts until room is needed. No process owns it, nothing happened for the idle
+    /// timeout, and no call is open.
     Idle(Box<Assessment>),
-    /// It does not count.
+    /// The session does not count.
     Free,
 }
 
@@ -55,7 +55,7 @@ enum Occupancy {
 /// many succeed as there is room for.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] if the sessions cannot be listed.
+/// Returns [`crate::store::Error::Io`] if the sessions cannot be listed.
 pub fn make_room(
     judge: &Judge<'_>,
     config: &Config,
@@ -101,7 +101,8 @@ pub fn make_room(
 /// cause that.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] if the sessions cannot be listed, or the line cannot be written.
+/// Returns [`crate::store::Error::Io`] if the sessions cannot be listed, or the line cannot be
+/// written.
 pub fn warn(judge: &Judge<'_>, config: &Config) -> Result<()> {
     if !config.limit_warning {
         return Ok(());

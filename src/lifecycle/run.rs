@@ -61,12 +61,12 @@ pub struct RunRequest {
 /// How the command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunOutcome {
-    /// It ended with status 0.
+    /// The command ended with status 0.
     Completed,
-    /// It ended with this status. As in a shell, 127 means that the command does not exist, 126
-    /// that it cannot be started.
+    /// The command ended with this status. As in a shell, 127 means that the command does not
+    /// exist, 126 that it cannot be started.
     Failed(i32),
-    /// This signal ended it.
+    /// This signal ended the command.
     Killed(i32),
 }
 

@@ -110,7 +110,7 @@ impl Drop for BlockedSignals {
 
 /// Starts `command` as the session `id`, held by `holder`, and returns how it ended.
 ///
-/// It starts this program again ([`become_command`]). That process enters itself into the lease and
+/// Starts this program again ([`become_command`]). That process enters itself into the lease and
 /// then becomes the command. So a holder is always registered while the command runs, even if the
 /// launcher is killed.
 ///

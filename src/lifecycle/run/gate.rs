@@ -48,7 +48,7 @@ impl Gate {
     }
 }
 
-/// Waits until the process that started this one opens its gate. Goes on at once if the gate cannot
+/// Waits until the process that started this one opens its gate. Returns at once if the gate cannot
 /// be seen: on macOS, or if that process is dead.
 pub(super) fn wait(gate: &str) {
     let Some(gate) = process::open_file_of(process::parent(), gate) else {
