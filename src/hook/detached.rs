@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// most cases to its end.
 ///
 /// # Errors
-/// [`Error::Io`] if there is no `ccsession`, or it cannot be started.
+/// Returns [`Error::Io`] if there is no `ccsession`, or it cannot be started.
 pub(super) fn start_sweep() -> Result<()> {
     let program = cli()?;
     #[expect(

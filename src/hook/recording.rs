@@ -142,9 +142,9 @@ struct OuterSession {
 enum PriorRecord {
     Before,
     First,
-    /// It has a journal, but its record is lost.
+    /// The session has a journal, but its record is lost.
     WithoutRecord,
-    /// It is not recorded: its project is excluded, or somebody deleted it.
+    /// The session is not recorded: its project is excluded, or somebody deleted it.
     Stopped,
 }
 
@@ -289,7 +289,7 @@ impl Recording<'_> {
 
     fn session_start(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
         let source = self.payload.text("source").unwrap_or_default();
-        // The record comes first: it is the one file that is synced, since a session that goes on
+        // The record comes first: it is the one file that is synced, since a session that continues
         // after a power failure needs it. A pointer does not outlive its client process, and the
         // next start writes it again.
         if let Some(state) = state {
@@ -399,7 +399,7 @@ impl Recording<'_> {
         if !is_told.contains(&self.event_name.as_str()) {
             return None;
         }
-        // Most sessions work where their project is, so it need not be looked for again.
+        // Most sessions work in their project's root, which need not be looked for again.
         let is_there = |cwd: &String| {
             let project = place.project.as_ref();
             project.is_some_and(|project| project.root() == Path::new(cwd))
