@@ -69,9 +69,9 @@ impl fmt::Display for DeletionStep {
 /// Why a session cannot be deleted now.
 #[derive(Debug)]
 pub enum Obstruction {
-    /// It is live, or a process that cannot be seen may own it.
+    /// The session is live, or a process that cannot be seen may own it.
     Live,
-    /// A launcher or its command holds its id.
+    /// A launcher or its command holds the session's id.
     Held,
 }
 

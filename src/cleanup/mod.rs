@@ -27,11 +27,11 @@ use crate::store::{Error, Host, Result, StateDir, archive_queue};
 /// Why a cleanup runs, which decides what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CleanupMode {
-    /// Somebody asked for it: postponed sessions are tried, too.
+    /// Somebody asked for the cleanup: postponed sessions are tried, too.
     Asked,
-    /// It was due: postponed sessions wait.
+    /// The cleanup was due: postponed sessions wait.
     Due,
-    /// It changes nothing, and reports what it would do.
+    /// The cleanup changes nothing, and reports what it would do.
     DryRun,
 }
 
@@ -62,7 +62,7 @@ pub fn run(host: &Host<'_>, keeps: f64, mode: CleanupMode) -> Result<CleanupRepo
 /// The part of a cleanup that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueWork {
-    /// All of it, and this process has claimed it.
+    /// The whole cleanup, and this process has claimed it.
     All,
     /// Only archiving sessions that have ended.
     Archiving,

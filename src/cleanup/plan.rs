@@ -12,7 +12,7 @@ use crate::store::{Error, Result, file, index};
 /// Finds the processes in the index that have exited.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] if the index cannot be listed.
+/// Returns [`crate::store::Error::Io`] if the index cannot be listed.
 pub fn dead_processes(judge: &Judge<'_>) -> Result<Vec<Owner>> {
     let is_dead = |entry: &index::ProcessEntry| {
         let session = judge.state.session(&entry.session_id);

@@ -35,7 +35,7 @@ pub enum Task {
     Archive {
         /// The session.
         id: SessionId,
-        /// How it ended; `None` if it is live.
+        /// How the session ended; `None` if it is live.
         how: Option<Departure>,
     },
     /// Compresses the journal of a session that ended long ago.
@@ -55,7 +55,7 @@ pub enum Task {
     PruneArchive(SessionId),
 }
 
-/// The kinds of tasks, which reports count. The order is that of reports.
+/// The kinds of tasks, in the order of reports. A report counts the tasks of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TaskKind {
     /// Pointers removed.
