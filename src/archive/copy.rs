@@ -17,9 +17,9 @@ use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::LineReader;
 
-/// How many bytes of a transcript a batch has. A line is never divided.
+/// The size of a batch of a transcript, in bytes. A line is never divided.
 const BATCH: usize = 1 << 20;
-/// How many bytes of any other file a batch has. It is larger, because a secret may span many
+/// The size of a batch of any other file, in bytes. It is larger, because a secret may span many
 /// lines.
 const FILE_BATCH: usize = 32 << 20;
 /// The shortest text that is searched for secrets, in bytes. Binary data is full of shorter ones.

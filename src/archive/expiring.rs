@@ -31,8 +31,8 @@ pub struct ExpiringTranscript {
 /// first. Claude Code keeps transcripts for `keeps` days after the last write.
 ///
 /// # Errors
-/// [`crate::store::Error`] if the sessions cannot be listed. A session that cannot be read is
-/// skipped.
+/// Returns [`crate::store::Error`] if the sessions cannot be listed. A session that cannot be read
+/// is skipped.
 pub fn expiring(host: &Host<'_>, judge: &Judge<'_>, keeps: f64) -> Result<Vec<ExpiringTranscript>> {
     let state = judge.state;
     let archives = Archives::of(state);

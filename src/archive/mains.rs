@@ -51,7 +51,7 @@ impl MainTranscripts<'_> {
 /// Chooses among Claude Code's `files` and the parts of the archive `before`.
 ///
 /// # Errors
-/// [`Error`] if one cannot be read.
+/// Returns [`Error`] if one cannot be read.
 pub(super) fn choose<'a>(
     files: &'a [ClientFile],
     before: Option<&'a SessionArchive>,
@@ -98,7 +98,7 @@ pub(super) fn choose<'a>(
         mains.has_news |= !begun.contains(&file.path) && !keys.is_subset(&archived);
         all.push((MainTranscript::There(file), file.size, keys));
     }
-    // Of two with the same records, prefer Claude Code's file unless it is shorter.
+    // Of two transcripts with the same records, prefer Claude Code's file unless it is shorter.
     all.sort_by_key(|(main, size, keys)| {
         Reverse((keys.len(), *size, matches!(main, MainTranscript::There(_))))
     });
@@ -150,7 +150,7 @@ fn keys_of(archived: &SessionArchive, part: &ArchivePart) -> Result<HashSet<u64>
 /// Opens a part of an archive. The lines can be read as long as the decompressed file exists.
 ///
 /// # Errors
-/// [`Error`] if it cannot be decompressed.
+/// Returns [`Error`] if it cannot be decompressed.
 pub(super) fn opened(
     archived: &SessionArchive,
     part: &ArchivePart,

@@ -37,9 +37,9 @@ const OPENING: usize = 100;
 /// How many characters of a subagent's id or a file's name are in its copy's name. With the longest
 /// focus and session id, and the name of its temporary file, such a name has at most 255 bytes.
 const MAX_NAME: usize = 24;
-/// How the ending of the name of a subagent's copy begins.
+/// In the name of a subagent's copy, this begins the ending, which contains the subagent's id.
 const AGENT: &str = ".agent-";
-/// How the ending of the name of any other file's copy begins.
+/// In the name of any other file's copy, this begins the ending, which contains the file's name.
 const FILE: &str = ".file-";
 const ENDINGS: [&str; 2] = [AGENT, FILE];
 
@@ -102,7 +102,7 @@ impl std::error::Error for ArchiveError {}
 /// Returns the archive that a session's record names, or `None` if it does not exist any more.
 ///
 /// # Errors
-/// [`Error`] if it exists and cannot be read.
+/// Returns [`Error`] if it exists and cannot be read.
 pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<SessionArchive>> {
     let place = record
         .archive
@@ -139,7 +139,7 @@ fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Sessi
 /// counts as none and stays: the session is archived again, beside it.
 ///
 /// # Errors
-/// [`Error`] if the archives cannot be listed.
+/// Returns [`Error`] if the archives cannot be listed.
 pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<SessionArchive>> {
     match recorded(archives, record) {
         Ok(Some(known)) => Ok(Some(known)),
@@ -237,7 +237,7 @@ pub fn archive(
 /// Returns whether [`archive`] would write an archive for this record now. Writes nothing.
 ///
 /// # Errors
-/// As [`archive`].
+/// Fails as [`archive`] does.
 pub fn is_due(
     search: &Search<'_>,
     state: &StateDir,

@@ -27,8 +27,8 @@ pub struct RestoreReport {
 /// the session complete.
 ///
 /// # Errors
-/// [`Error`] if the archive has no transcript, or if reading or writing fails. Files already
-/// written stay.
+/// Returns [`Error`] if the archive has no transcript, or if reading or writing fails. Files
+/// already written stay.
 ///
 /// # Security
 /// Follows no link below the folder, and writes to no other user's folder.
@@ -92,7 +92,7 @@ pub fn restore(
 /// longer. The transcripts that Claude Code looks for come last.
 ///
 /// # Errors
-/// [`Error`] if reading or writing fails. Files already written stay.
+/// Returns [`Error`] if reading or writing fails. Files already written stay.
 ///
 /// # Security
 /// Follows no link below the folder, and writes to no other user's folder.
@@ -232,7 +232,7 @@ fn make_dirs(path: &Path) -> Result<()> {
 /// Returns a stream of a part's decompressed text, or `None` if the part does not exist.
 ///
 /// # Errors
-/// [`Error`] if it cannot be opened or is not compressed.
+/// Returns [`Error`] if it cannot be opened or is not compressed.
 pub fn open_part(archive: &Archive, part: &ArchivePart) -> Result<Option<Box<dyn Read>>> {
     let Some(opened) = archive.open(part)? else {
         return Ok(None);
