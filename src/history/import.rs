@@ -150,19 +150,19 @@ fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
 enum SessionOutcome {
     /// Everything in its transcripts is on record now or, in a dry run, would be.
     Imported,
-    /// It was read only because another session may have copied its lines.
+    /// The session was read only because another one may have copied its lines.
     NotRequested,
-    /// No line of its own becomes an event.
+    /// None of the session's own lines becomes an event.
     Empty,
-    /// Its last event is older than requested.
+    /// The session's last event is older than requested.
     TooOld,
-    /// No line gives its directory as an absolute path, so it gets no record.
+    /// No line gives the session's directory as an absolute path, so it gets no record.
     WithoutDirectory,
-    /// It belongs to another project than the requested one.
+    /// The session belongs to another project than the requested one.
     OtherProject,
-    /// Its project is excluded.
+    /// The session's project is excluded.
     Excluded,
-    /// Somebody deleted it.
+    /// Somebody deleted the session.
     Deleted,
 }
 
@@ -170,9 +170,9 @@ enum SessionOutcome {
 struct SessionImport<'a> {
     source: &'a ImportSource,
     place: SourceIndex,
-    /// Its folder, if there is a state directory.
+    /// The session's folder, if there is a state directory.
     dir: Option<SessionDir>,
-    /// Its record, if it has one.
+    /// The session's record, if it has one.
     record: Option<Record>,
 }
 
@@ -305,8 +305,8 @@ impl SessionImport<'_> {
 
     /// Writes the events that are new, and counts them. Without a `state`, only counts them.
     ///
-    /// It runs under the lock, so that of two simultaneous imports the later one finds what the
-    /// earlier one wrote.
+    /// Runs under the lock, so that the later of two simultaneous imports finds what the earlier
+    /// one wrote.
     fn settle(
         &self,
         state: Option<&StateDir>,

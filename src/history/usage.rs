@@ -40,7 +40,7 @@ pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Resul
 /// Does the same as [`of_session`] for a caller that already knows where the transcripts may be.
 ///
 /// # Errors
-/// As [`of_session`].
+/// Fails as [`of_session`] does.
 pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) -> Result<Usage> {
     let files = SessionFiles::of(&record.session_id, paths, &[]);
     of_files(&files, dir, record)
@@ -49,7 +49,7 @@ pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) ->
 /// Does the same as [`of_session`] for a caller that already has the session's files.
 ///
 /// # Errors
-/// As [`of_session`].
+/// Fails as [`of_session`] does.
 pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<Usage> {
     Ok(counted(files, dir, record)?.summary.usage)
 }
@@ -57,7 +57,7 @@ pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Resu
 /// Returns what the session used, message by message. Otherwise as [`of_session`].
 ///
 /// # Errors
-/// As [`of_session`].
+/// Fails as [`of_session`] does.
 pub fn messages_of_session(
     env: &Environment,
     dir: &SessionDir,
@@ -69,7 +69,7 @@ pub fn messages_of_session(
 /// Returns what the session used, message by message. Otherwise as [`of_transcripts`].
 ///
 /// # Errors
-/// As [`of_session`].
+/// Fails as [`of_session`] does.
 pub fn messages_of_transcripts(
     paths: Vec<PathBuf>,
     dir: &SessionDir,
@@ -114,7 +114,7 @@ fn counted(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<Us
 /// sessions.
 ///
 /// # Errors
-/// As [`of_session`].
+/// Fails as [`of_session`] does.
 pub fn count_due(
     env: &Environment,
     dir: &SessionDir,

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// A session, by its index in the reading order.
 pub(super) type SourceIndex = usize;
 
-/// Which session owns each line. Of a `uuid` only a 64-bit hash is kept. With ten million lines,
+/// Which session owns each line. Only a 64-bit hash of each `uuid` is kept. With ten million lines,
 /// the odds that any two collide are one to 300,000.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
@@ -19,11 +19,11 @@ pub(super) struct Claims {
 /// The owner of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineOwner {
-    /// The session owns it.
+    /// The session owns the line.
     Own,
-    /// The session owns it and has had it before.
+    /// The session owns the line and has had it before.
     Repeated,
-    /// It is a copy of a line of another session.
+    /// The line is a copy of another session's line.
     CopyOf(SourceIndex),
 }
 

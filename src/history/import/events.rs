@@ -425,7 +425,7 @@ impl SessionReader<'_> {
         let ended = self.calls.end(&id, thread.agent_id(), &mut event, text);
         match ended {
             ResultMatch::Own | ResultMatch::Others => self.make_result(id.clone(), event),
-            // Its call may be on a later line, in another session, or on a line that was skipped.
+            // The call may be on a later line, in another session, or on a line that was skipped.
             ResultMatch::Early | ResultMatch::Again => {}
         }
         if matches!(ended, ResultMatch::Own) {
@@ -465,7 +465,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Ends the turn if its last line said so.
+    /// Ends the turn if the lines so far tell when it ended.
     fn end_turn(&mut self, thread: &mut Thread) {
         if let Some(at) = thread.ended_at() {
             self.turn_ends(thread, name::STOP, None, at);
@@ -513,8 +513,8 @@ impl SessionReader<'_> {
     /// Links subagents to the calls that started them, once everything is read. Removes those that
     /// Claude Code runs internally.
     ///
-    /// All events of a call name the subagent that it started, because one of them may be missing
-    /// in a part of a transcript.
+    /// All events of a call name the subagent that it started, because an incomplete transcript may
+    /// lack one of them.
     pub(super) fn link_agents(&mut self) {
         let told = self.made.iter().filter_map(|made| made.spawns.clone());
         let mut spawned: HashMap<String, String> = told.collect();
@@ -551,7 +551,7 @@ impl SessionReader<'_> {
             event.source = Some(TRANSCRIPT.to_owned());
             event.model = self.facts.model.clone();
             self.make(Subject::Start, event);
-            // It precedes all other events with its time.
+            // The start precedes all other events of the same time.
             self.made.rotate_right(1);
         }
     }
@@ -598,12 +598,13 @@ fn picture_of(blocks: &[Block<'_>]) -> Option<Cow<'static, str>> {
 /// How a call came back, by its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CallReturn {
-    /// It has an end: the tool's result, or a refusal.
+    /// The call has an end: the tool's result, or a refusal.
     Back,
-    /// It has no end: it was interrupted while it ran, or its Claude Code process ended. It stays
-    /// open until its turn is over, just as when hooks record it, because no hook reports its end.
+    /// The call has no end: it was interrupted while it ran, or its Claude Code process ended. It
+    /// stays open until its turn is over, just as when hooks record it, because no hook reports its
+    /// end.
     Never,
-    /// It was refused or interrupted; the lines that follow decide. If they do not,
+    /// The call was refused or interrupted; the lines that follow decide. If they do not,
     /// `is_rather_broken_off` decides. It is true if this version of Claude Code would have
     /// recorded a refusal, so that the call was probably interrupted.
     Doubtful { is_rather_broken_off: bool },

@@ -109,7 +109,7 @@ impl SessionReader<'_> {
     /// Reads a subagent's transcript.
     ///
     /// # Errors
-    /// As [`Self::main`].
+    /// Fails as [`Self::main`] does.
     pub(super) fn agent(&mut self, agent: &AgentFile) -> Result<()> {
         let kind = agent_type(agent);
         let agent_id = agent.agent_id.clone();

@@ -16,7 +16,7 @@ const OPENING: usize = 100;
 pub struct ImportSource {
     /// The session that the transcript's file name states.
     pub id: SessionId,
-    /// Its own transcripts; several if it was continued in another folder.
+    /// The session's own transcripts; several if it was continued in another folder.
     pub mains: Vec<PathBuf>,
     /// The transcripts of its subagents.
     pub agents: Vec<AgentFile>,
@@ -24,8 +24,8 @@ pub struct ImportSource {
     pub age: Age,
     /// The size of all its files together, in bytes.
     pub size: u64,
-    /// True if its import was requested. Others are read, too, to detect what a fork has copied
-    /// from them.
+    /// True if the session's import was requested. Others are read, too, to detect what a fork has
+    /// copied from them.
     pub is_wanted: bool,
 }
 
@@ -33,11 +33,11 @@ pub struct ImportSource {
 /// including their times, so the time alone does not decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Age {
-    /// The time of its first line.
+    /// The time of the session's first line.
     pub first: Timestamp,
-    /// True if it is known to be a fork.
+    /// True if the session is known to be a fork.
     pub is_fork: bool,
-    /// When its file was created.
+    /// When the session's transcript was created.
     pub born: Timestamp,
 }
 

@@ -198,8 +198,8 @@ impl Threads {
             return &mut self.own;
         }
         let id = line.agent_id.owned().unwrap_or_else(|| {
-            // Such a line names no subagent. Use the first line of its conversation as a name:
-            // conversations may be interleaved.
+            // The line names no subagent. The first line of its conversation serves as a name,
+            // because conversations may be interleaved.
             let read = || Chains::read(path).unwrap_or_default();
             let chains = self.chains.get_or_insert_with(read);
             format!("{UNNAMED}{}", chains.first_of(line))
@@ -213,8 +213,8 @@ impl Threads {
     }
 }
 
-/// How the lines of a file's subagents follow one another, by their `uuid`s. It is read in advance,
-/// because a line may precede the one that it answers.
+/// How the lines of a file's subagents follow one another, by their `uuid`s. The file is read in
+/// advance, because a line may precede the one that it answers.
 #[derive(Debug, Default)]
 struct Chains {
     links: HashMap<u64, Link>,
