@@ -155,8 +155,8 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Occupancy {
     }
 }
 
-/// Ends an idle session that no process owns. The end is the time at which it became idle. So any
-/// later event of its Claude Code makes it live again.
+/// Ends an idle session that no process owns. The end is the time at which it became idle. So a
+/// later start or prompt makes it live again.
 fn retire(
     judge: &Judge<'_>,
     config: &Config,
