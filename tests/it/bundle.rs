@@ -321,7 +321,7 @@ fn a_bundle_that_leads_elsewhere_writes_nothing() {
         fs::write(&path, forged(&entries, &head(1))).unwrap();
         let said = import(&bert, &path).refused(1);
         assert!(
-            said.contains("which is no file of a session"),
+            said.contains("which is not a file of a session"),
             "{entries:?}: {said}"
         );
         assert!(!said.contains('\u{1b}'), "{said}");
@@ -348,7 +348,7 @@ fn what_is_no_bundle_or_a_newer_one_is_refused_by_name() {
     );
     fs::write(&path, zstd::encode_all(b"some text".as_slice(), 3).unwrap()).unwrap();
     let said = import(&bert, &path).refused(1);
-    assert!(said.contains("it is no bundle"), "{said}");
+    assert!(said.contains("it is not a bundle"), "{said}");
     fs::write(&path, [0x28, 0xb5, 0x2f, 0xfd, 9, 9]).unwrap();
     import(&bert, &path).refused(1);
     let record = br#"{"v":9,"session_id":"s-1"}"#;

@@ -1,4 +1,5 @@
-//! Takes over what a bundle brought. What is there already stays; each event is there once.
+//! Adds the contents of a bundle to the state directory. Existing events stay, and none is added
+//! twice.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -23,35 +24,36 @@ use crate::model::{JournalLine, Record, SessionId, Timestamp};
 
 /// Bytes at the end of a journal that are searched for its last event.
 const END: u64 = 1 << 20;
-/// Bytes by which a line is known again.
+/// Bytes of a line's hash, by which equal lines are recognized.
 const DIGEST: usize = 16;
 
-/// What becomes of a session of a bundle.
+/// What taking over a session of a bundle did, or would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionArrival {
-    /// It was not here.
+    /// The state directory did not have the session.
     New,
-    /// It was here, and lacked so many events.
+    /// The state directory had the session, but lacked this many of its events.
     Grown(u64),
-    /// All events were here.
+    /// The state directory had all events of the session.
     Known,
 }
 
-/// What becomes of an archive of a bundle.
+/// What taking over an archive of a bundle did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchiveArrival {
-    /// The session had none, or one with less.
+    /// It was taken over: the session had no archive, or one that is older or damaged and has no
+    /// more in it.
     Taken,
-    /// The session has the same, or one that is as good.
+    /// It was not taken over: the session's archive has more in it, or is as new and not damaged.
     Known,
-    /// It cannot be taken, for this reason, in words for people.
+    /// It cannot be taken over, for this reason, in words for people.
     LeftOut(String),
 }
 
-/// The lines that one file has and another has not.
+/// The events that one file lacks and another has.
 struct Missing {
     lines: Vec<Vec<u8>>,
-    /// Whether the other file has none that the first has not.
+    /// Whether the file that has them also has all lines of the one that lacks them.
     is_all: bool,
 }
 
@@ -93,11 +95,12 @@ impl StagedBundle {
         Ok(arrival(journal.lines.len() + imported.lines.len()))
     }
 
-    /// Takes over a session. What is here already stays: missing events are added, and the record
-    /// that was written last counts, unless `keeps_record`.
+    /// Takes over a session. If the state directory has the session, only missing events are added.
+    /// The record that was written last is kept; with `keeps_record`, it is always the existing
+    /// one.
     ///
     /// # Errors
-    /// [`Error`]. What was added before stays, and a repetition completes it.
+    /// [`Error`]. What was added before the error stays, and another try adds the rest.
     pub fn take_session(
         &self,
         state: &StateDir,
@@ -124,11 +127,11 @@ impl StagedBundle {
         Ok(arrival(added))
     }
 
-    /// Takes over the archives of the sessions in `wanted`. An archive that is here is replaced only
-    /// by one that holds more.
+    /// Takes over the archives of the sessions in `wanted`. An existing archive is replaced by one
+    /// that has as much in it, if that is newer or the existing one is damaged.
     ///
     /// # Errors
-    /// [`Error`]; the archives before are complete, and this one is as it was.
+    /// [`Error`]. The archives taken over before it are complete, and the failing one is unchanged.
     pub fn take_archives(
         &self,
         state: &StateDir,
@@ -161,8 +164,9 @@ impl StagedBundle {
             };
             let other = archive.manifest().ok().flatten();
             if other.is_some_and(|other| other.session_id != id) {
-                let why =
-                    format!("left out the archive of session {id}: another session's has its name");
+                let why = format!(
+                    "left out the archive of session {id}: another session's archive has the same name"
+                );
                 arrivals.push((id, ArchiveArrival::LeftOut(why)));
                 continue;
             }
@@ -205,12 +209,12 @@ fn arrival(added: usize) -> SessionArrival {
     }
 }
 
-/// Returns whether nothing in an archive is less than in another.
+/// Returns whether `new` has at least as many messages and transcript bytes as `old`.
 fn holds_as_much(new: &Manifest, old: &Manifest) -> bool {
     new.messages >= old.messages && new.transcript.bytes >= old.transcript.bytes
 }
 
-/// Returns whether all parts are in `folder`, each of the size that it should have.
+/// Returns whether all parts are in `folder`, each with its recorded size.
 fn is_whole(folder: &Path, manifest: &Manifest) -> bool {
     manifest.parts.iter().all(|part| {
         let found = file::look(&folder.join(&part.name)).ok().flatten();
@@ -253,7 +257,7 @@ fn missing(from: JournalLines, here: JournalLines, path: &Path) -> Result<Missin
     Ok(Missing { lines, is_all })
 }
 
-/// Adds the events of a journal that are missing here. Returns how many.
+/// Adds the events that the journal in `here` lacks. Returns how many.
 fn add_events(staged: &SessionDir, here: &SessionDir, is_live: bool) -> Result<usize> {
     let path = here.journal().path();
     let found = match file::look(path)? {
@@ -304,8 +308,9 @@ fn last(lines: JournalLines) -> Option<Timestamp> {
     last
 }
 
-/// Prepares a session for its place. A line that broke off is no event, and the next one would stand
-/// after it. What a session did is dated by its last event, because a bundle has whole seconds.
+/// Prepares a session's files to be moved into the state directory. Cuts off a torn last line,
+/// which is not an event and which later events would follow. Dates each file by its last event,
+/// because a bundle stores only whole seconds.
 fn prepare(staged: &SessionDir) -> Result<()> {
     cut_torn_end(staged.journal().path())?;
     for (path, lines) in [
@@ -348,7 +353,8 @@ fn cut_torn_end(path: &Path) -> Result<()> {
     }
 }
 
-/// Moves a journal to a session that has none, its current file last. Returns how many events it has.
+/// Moves a journal to a session that has none. The file being written moves last. Returns the
+/// number of events.
 fn move_journal(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     let mut events = 0;
     staged.journal().lines()?.for_each(|_| events += 1);
@@ -366,7 +372,7 @@ fn move_journal(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     Ok(events)
 }
 
-/// Adds imported events that are missing here, in the order of their times. Returns how many.
+/// Adds the imported events that are missing in `here`, ordered by time. Returns how many.
 fn add_imported(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     if !is_there(&staged.imported()) {
         return Ok(0);
@@ -401,7 +407,7 @@ fn add_imported(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     Ok(added)
 }
 
-/// Takes over counted tokens if they are of more messages, and titles if none are known here.
+/// Takes over the counted tokens if their file is larger, and the title if `here` has none.
 fn add_notes(staged: &SessionDir, here: &SessionDir) -> Result<()> {
     for (name, may_replace) in [("usage.json", true), ("title.json", false)] {
         let (from, to) = (staged.path().join(name), here.path().join(name));
@@ -423,7 +429,7 @@ fn add_record(staged: &SessionDir, here: &SessionDir, keeps_record: bool) -> Res
     let theirs = staged.record().ok().flatten();
     let ours = here.record();
     match (ours, theirs) {
-        // What is wrong with it is for its owner to mend.
+        // An existing record that cannot be read stays, so that its owner can repair it.
         (Err(_), _) | (_, None) => Ok(()),
         (Ok(None), Some(theirs)) => here.put_record(&theirs, Durability::Synced),
         (Ok(Some(_)), _) if keeps_record => Ok(()),
@@ -437,7 +443,7 @@ fn add_record(staged: &SessionDir, here: &SessionDir, keeps_record: bool) -> Res
     }
 }
 
-/// Has the record of a session name its archive.
+/// Makes the record of a session name its archive.
 fn name_archive(state: &StateDir, id: &SessionId, place: &str, at: Timestamp) -> Result<()> {
     let named = serde_json::json!({"place": place, "at": at});
     let change = |record: &Record| {
@@ -447,7 +453,7 @@ fn name_archive(state: &StateDir, id: &SessionId, place: &str, at: Timestamp) ->
         })
     };
     match state.update_record(id, lock::CLI_PATIENCE, change) {
-        // A record that cannot be read is named where it is read.
+        // Whoever reads the record reports that it cannot be read.
         Ok(_) | Err(Error::Content { .. }) => Ok(()),
         Err(err) => Err(err),
     }

@@ -1,8 +1,8 @@
 //! Bundles: sessions in one file, to be moved to another machine and back.
 //!
-//! A bundle is a tar file, compressed with Zstandard, so any machine can list it. Its first entry says
-//! what is in it ([`BundleHead`]), its last one (`Checksums`) which bytes each file has. Whoever
-//! reads it believes nothing before all of it was compared.
+//! A bundle is a tar file, compressed with Zstandard, so any machine can list it. Its first entry
+//! ([`BundleHead`]) lists the sessions. Its last entry (`Checksums`) contains the checksum of every
+//! file. A reader uses nothing in a bundle before all checksums match.
 
 mod arrive;
 mod read;
@@ -53,7 +53,7 @@ pub struct BundleHead {
     pub machine: Machine,
     /// The sessions in it.
     pub sessions: Vec<BundledSession>,
-    /// Whether Claude Code's transcripts of them are in it.
+    /// Whether it contains Claude Code's transcripts of these sessions.
     pub transcripts: bool,
 }
 
@@ -65,15 +65,15 @@ pub struct BundledSession {
     /// What it is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Whether it was live, so that the bundle has it as it was at that moment.
+    /// Whether it was live, so that the bundle contains only what had happened by then.
     pub live: bool,
 }
 
-/// The bytes of each file of a bundle.
+/// The size and the checksum of each file of a bundle.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Checksums {
     files: Vec<FileSum>,
-    /// The SHA-256 of all of them: of a line `{sha256} {bytes} {path}` for each, in hex.
+    /// The SHA-256, in hex, of the lines `{sha256} {bytes} {path}` of all files.
     whole: String,
 }
 
@@ -93,7 +93,7 @@ impl Checksums {
     }
 }
 
-/// The bytes of a file.
+/// The size and the SHA-256 of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct FileSum {
     path: String,
@@ -101,20 +101,20 @@ struct FileSum {
     sha256: String,
 }
 
-/// Why a bundle is refused. Nothing of it was taken.
+/// Why a bundle is refused. Nothing in it was taken over.
 #[derive(Debug)]
 pub enum BundleError {
-    /// The file is no bundle.
+    /// The file is not a bundle.
     NotABundle,
     /// It is a bundle of a version that this program does not know.
     OtherVersion(u64),
     /// It ends early.
     Truncated,
-    /// This file in it, or the whole without one, has other bytes than were written.
+    /// The bytes of this file, or of some file if `None`, differ from those that were written.
     Changed(Option<String>),
-    /// It names a file that no bundle has.
+    /// It contains a path that a bundle must not have.
     Foreign(String),
-    /// A file here could not be read or written.
+    /// A file on this machine could not be read or written.
     Here(Error),
 }
 
@@ -127,7 +127,7 @@ impl From<Error> for BundleError {
 impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotABundle => f.write_str("it is no bundle"),
+            Self::NotABundle => f.write_str("it is not a bundle"),
             Self::OtherVersion(version) => write!(
                 f,
                 "it has bundle version {version}, this program knows {VERSION}; upgrade it"
@@ -138,7 +138,7 @@ impl fmt::Display for BundleError {
             }
             Self::Changed(None) => f.write_str("it is not as it was written; copy it again"),
             Self::Foreign(path) => {
-                write!(f, "it names `{path}`, which is no file of a session")
+                write!(f, "it names `{path}`, which is not a file of a session")
             }
             Self::Here(err) => err.fmt(f),
         }
@@ -147,11 +147,11 @@ impl fmt::Display for BundleError {
 
 impl std::error::Error for BundleError {}
 
-/// Returns a path in a bundle that may be written below a folder: a file of a session, of an archive,
-/// or of Claude Code.
+/// Checks a path in a bundle. Returns it if it names a file of a session, of an archive or of
+/// Claude Code, else `None`.
 ///
 /// # Security
-/// A bundle writes nowhere else, whoever made it.
+/// Importing a bundle writes to no other paths, whoever made the bundle.
 fn bundled_path(path: &str) -> Option<PathBuf> {
     if path.len() > MAX_PATH || path.contains(char::is_control) {
         return None;
@@ -166,12 +166,12 @@ fn bundled_path(path: &str) -> Option<PathBuf> {
     }
 }
 
-/// Returns a place below Claude Code's folder of all projects, if it leads nowhere else.
+/// Returns a path below Claude Code's `projects` folder, if it cannot lead out of it.
 fn transcript_place(place: &str) -> Option<PathBuf> {
     let is_plain = place
         .split('/')
         .all(|part| !matches!(part, "" | "." | ".."));
-    // A folder of a project is above each of its files.
+    // Every transcript is in the folder of a project.
     (is_plain && place.contains('/')).then(|| PathBuf::from(place))
 }
 

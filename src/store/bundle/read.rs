@@ -1,4 +1,4 @@
-//! Reads a bundle into a private folder, and compares every byte before anything is believed.
+//! Reads a bundle into a private folder. Nothing in it is used before all checksums match.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -26,7 +26,7 @@ use crate::model::{SessionId, Timestamp};
 
 /// The beginning of the name of a folder into which a bundle is read.
 const PREFIX: &str = "incoming-";
-/// The lock that a process holds while it creates such a folder and removes others.
+/// The lock that a process holds while it creates one of these folders and removes old ones.
 const TURN: &str = "incoming.lock";
 /// Longest path that is shown, in characters.
 const MAX_SHOWN: usize = 80;
@@ -35,8 +35,7 @@ const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 type Result<T> = std::result::Result<T, BundleError>;
 
-/// A bundle whose files are all there and as they were written, in a folder that is removed when this
-/// is dropped.
+/// An unpacked bundle whose checksums all match. Dropping it removes its folder.
 #[derive(Debug)]
 pub struct StagedBundle {
     /// Held until the folder is removed.
@@ -47,10 +46,10 @@ pub struct StagedBundle {
     paths: Vec<PathBuf>,
 }
 
-/// Returns whether the file at `path` begins as a bundle does. A transcript does not.
+/// Returns whether the file at `path` begins like a bundle. A transcript does not.
 ///
 /// # Errors
-/// [`Error::Io`] if the system does not let it be looked at.
+/// [`Error::Io`] if the system does not let the file be inspected or read.
 pub fn is_bundle(path: &Path) -> crate::store::Result<bool> {
     if file::look(path)?.is_none_or(|found| found.is_dir()) {
         return Ok(false);
@@ -63,14 +62,15 @@ pub fn is_bundle(path: &Path) -> crate::store::Result<bool> {
 }
 
 impl StagedBundle {
-    /// Reads the bundle at `path` into a new folder in `root`, which must be this user's alone. To be
-    /// taken over, it must be read into the state directory.
+    /// Reads the bundle at `path` into a new folder in `root`, which must be this user's alone.
+    /// `root` must be the state directory if sessions are to be taken over.
     ///
     /// # Errors
-    /// [`BundleError`]. Nothing is left then.
+    /// [`BundleError`]. Then no file is left.
     ///
     /// # Security
-    /// Whoever made the bundle chooses contents and sizes, and no path but those of sessions.
+    /// Whoever made the bundle controls contents and sizes, but only paths that a bundle may have
+    /// are written.
     pub fn read(path: &Path, root: &Path) -> Result<Self> {
         let file = file::open(path, OFlags::RDONLY)?
             .ok_or_else(|| Error::io("open", path)(io::Error::from(io::ErrorKind::NotFound)))?;
@@ -87,7 +87,7 @@ impl StagedBundle {
         remains::discard(root, PREFIX, &dir)?;
         drop(turn);
         let (head, paths) = extract(file, dir.path())?;
-        // What is taken over gets its place by its name alone.
+        // Files that are taken over are only renamed, so their bytes must be on disk now.
         rustix::fs::sync();
         Ok(Self {
             _lock: lock,
@@ -102,7 +102,7 @@ impl StagedBundle {
         self.dir.path()
     }
 
-    /// Returns the ids of the sessions of which there are files.
+    /// Returns the ids of the sessions that have files under `sessions/` in the bundle.
     pub fn session_ids(&self) -> BTreeSet<SessionId> {
         let id = |path: &PathBuf| {
             let below = path.strip_prefix("sessions").ok()?;
@@ -111,7 +111,7 @@ impl StagedBundle {
         self.paths.iter().filter_map(id).collect()
     }
 
-    /// Returns the archives: the project's folder and the name.
+    /// Returns the project folder and the name of each archive.
     pub(super) fn archives(&self) -> Vec<(String, Stem)> {
         let archive = |path: &PathBuf| {
             let below = path.strip_prefix("archive").ok()?.to_str()?;
@@ -122,8 +122,8 @@ impl StagedBundle {
         self.paths.iter().filter_map(archive).collect()
     }
 
-    /// Returns the transcripts: the place of each below Claude Code's folder of all projects, and
-    /// where its file is now.
+    /// Returns the path of each transcript below Claude Code's `projects` folder, and the path of
+    /// the unpacked file.
     pub fn transcripts(&self) -> Vec<(PathBuf, PathBuf)> {
         let place = |path: &PathBuf| {
             let place = path.strip_prefix(TRANSCRIPTS).ok()?;
@@ -250,7 +250,7 @@ fn read_head(bytes: &[u8]) -> Result<BundleHead> {
     }
 }
 
-/// Reads an entry that is about others.
+/// Reads an entry that describes the others: the first or the last.
 fn read_small(entry: &mut impl Read, name: &str, size: u64) -> Result<(Vec<u8>, FileSum)> {
     if size > MAX_ENTRY {
         return Err(BundleError::Changed(Some(one_line(name, MAX_SHOWN))));
@@ -268,7 +268,7 @@ fn read_small(entry: &mut impl Read, name: &str, size: u64) -> Result<(Vec<u8>, 
     Ok((bytes, sum))
 }
 
-/// Writes an entry to a new file at `path`, dated in whole seconds as it was.
+/// Writes an entry to a new file at `path`, with the entry's modification time in whole seconds.
 fn extract_file(
     entry: &mut impl Read,
     path: &Path,
@@ -293,7 +293,8 @@ fn extract_file(
         return Err(BundleError::Truncated);
     }
     file.set_modified(Timestamp::from_unix(modified.cast_signed(), 0))?;
-    // Two paths of one name were refused. So another name of the same file is a trap.
+    // Equal paths were refused before. If the file exists, the file system takes two paths for one,
+    // for example because it ignores case.
     if !file.create(path)? {
         return Err(BundleError::Foreign(one_line(name, MAX_SHOWN)));
     }

@@ -18,7 +18,7 @@ use crate::model::project::to_hex;
 use crate::model::{SessionId, Timestamp};
 use crate::store::lock;
 
-/// How hard the bytes are compressed: as much as a disk keeps up with.
+/// The compression level: fast enough to keep up with a disk.
 const LEVEL: i32 = 3;
 
 /// A bundle that is being written. The file appears once it is complete.
@@ -28,10 +28,10 @@ pub struct BundleWriter {
 }
 
 impl BundleWriter {
-    /// Begins the bundle that is to be at `path`, for this user alone.
+    /// Begins a bundle that will appear at `path`, mode 0600.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if another user's file, or none that is regular, is there; [`Error::Io`].
+    /// [`Error::Untrusted`] if `path` is another user's file or not a regular file; [`Error::Io`].
     pub fn begin(path: &Path, head: &BundleHead) -> Result<Self> {
         refuse_others(path)?;
         let failed = |err| Error::io("write", path)(err);
@@ -62,7 +62,7 @@ impl BundleWriter {
         let mut left_out = Vec::new();
         let mut opened: Vec<(String, File, Meta)> = Vec::new();
         {
-            // A rotation gives files of the journal other names.
+            // Without the lock, a rotation could rename files of the journal meanwhile.
             let _lock = lock::of_session(dir.path());
             let mut names: Vec<_> = file::names(dir.path())?.collect();
             names.sort();
@@ -74,7 +74,7 @@ impl BundleWriter {
                 match file::open_plain(&dir.path().join(name)) {
                     Ok(Some((file, meta))) => opened.push((path, file, meta)),
                     Ok(None) => {}
-                    Err(err) => left_out.push(format!("{err}; it was left out")),
+                    Err(err) => left_out.push(format!("{err}; skipped")),
                 }
             }
         }
@@ -98,7 +98,9 @@ impl BundleWriter {
         for part in &manifest.parts {
             let path = format!("archive/{project}/{}", part.name);
             if kept_path(&path, Contents::WithArchives).is_none() {
-                left_out.push(format!("left out `{path}`: a bundle cannot have that name"));
+                left_out.push(format!(
+                    "left out `{path}`: a bundle cannot contain a file with that name"
+                ));
                 continue;
             }
             match archive.open(part) {
@@ -112,8 +114,8 @@ impl BundleWriter {
                     });
                     self.add(&path, file, meta.len(), modified)?;
                 }
-                Ok(None) => left_out.push(format!("could not find `{path}`; it was left out")),
-                Err(err) => left_out.push(format!("{err}; it was left out")),
+                Ok(None) => left_out.push(format!("could not find `{path}`; skipped")),
+                Err(err) => left_out.push(format!("{err}; skipped")),
             }
         }
         let path = format!("archive/{project}/{name}");
@@ -125,8 +127,8 @@ impl BundleWriter {
         Ok(left_out)
     }
 
-    /// Adds a file of Claude Code's that is at `place` below its folder of all projects. Returns why
-    /// it could not be read.
+    /// Adds Claude Code's file at `path`. `place` is its path below Claude Code's `projects`
+    /// folder. Returns the reason if the file was skipped.
     ///
     /// # Errors
     /// As [`Self::add_session`].
@@ -135,7 +137,7 @@ impl BundleWriter {
         if bundled_path(&name).is_none() {
             let shown = crate::store::shown(path);
             return Ok(Some(format!(
-                "left out `{shown}`: a bundle cannot have that name"
+                "left out `{shown}`: a bundle cannot contain a file with that name"
             )));
         }
         match file::open_plain(path) {
@@ -144,7 +146,7 @@ impl BundleWriter {
                 Ok(None)
             }
             Ok(None) => Ok(None),
-            Err(err) => Ok(Some(format!("{err}; it was left out"))),
+            Err(err) => Ok(Some(format!("{err}; skipped"))),
         }
     }
 
@@ -189,7 +191,7 @@ impl BundleWriter {
     pub fn end(mut self) -> Result<u64> {
         let failed = |err: io::Error| Error::io("write", Path::new(CHECKSUMS))(err);
         let sums = Checksums::of(std::mem::take(&mut self.sums));
-        // The first entry is about the others.
+        // The first entry describes the others and does not count.
         let files = sums.files.len() as u64 - 1;
         let bytes = serde_json::to_vec(&sums).map_err(|err| failed(err.into()))?;
         self.add(
