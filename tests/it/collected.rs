@@ -212,7 +212,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stdout.lines().count() > 1, "{stdout}");
     assert!(
-        stderr.contains("it is a symbolic link; it was left out"),
+        stderr.contains("it is a symbolic link; skipped"),
         "{stderr}"
     );
     assert!(stderr.contains("format version 2"), "{stderr}");
@@ -224,9 +224,9 @@ fn what_is_no_state_directory_is_refused() {
     let run = |words: &[&str]| reader.ccsession(words.iter().copied());
     let none = reader.path("none");
     let said = run(&["list", "--from", none.to_str().unwrap()]).refused(1);
-    assert!(said.contains("it is no state directory"), "{said}");
+    assert!(said.contains("it is not a state directory"), "{said}");
     let said = run(&["timeline", "--from", none.to_str().unwrap()]).refused(1);
-    assert!(said.contains("it is no state directory"), "{said}");
+    assert!(said.contains("it is not a state directory"), "{said}");
     collect(&play("a"), &none);
     let said = run(&["timeline", "--from", none.to_str().unwrap()]).refused(64);
     assert!(said.contains("give an id"), "{said}");

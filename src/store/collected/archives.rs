@@ -1,5 +1,5 @@
-//! The archives of collected state directories: of each session the best one. Only the manifests are
-//! copied. The parts are read where they are.
+//! The best archive of each session in collected state directories. Only the manifests are copied.
+//! The parts are read where they are.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,8 +22,9 @@ struct FoundArchive {
     rank: Rank,
 }
 
-/// By which the best archive of a session is chosen: one that has all its parts, then the latest, the
-/// longest, and at last any order that does not depend on the order of the directories.
+/// Ranks the archives of one session; the highest wins. An archive with all its parts ranks first,
+/// then the latest, then the one with the most messages, then the most bytes. The manifest's bytes
+/// break ties, so that the order of the directories does not matter.
 type Rank = (bool, Timestamp, u64, u64, Vec<u8>);
 
 /// Enters the best archive of each session into the state directory at `root`. Returns what was left
@@ -39,7 +40,7 @@ pub(super) fn merge(sources: &[Source], root: &Path) -> Result<Vec<String>> {
             let names = match file::names(&folder) {
                 Ok(names) => names,
                 Err(err) => {
-                    left_out.push(format!("{err}; it was left out"));
+                    left_out.push(format!("{err}; skipped"));
                     continue;
                 }
             };
@@ -52,7 +53,7 @@ pub(super) fn merge(sources: &[Source], root: &Path) -> Result<Vec<String>> {
                         }
                     }
                     Ok(None) => {}
-                    Err(err) => left_out.push(format!("{err}; it was left out")),
+                    Err(err) => left_out.push(format!("{err}; skipped")),
                 }
             }
         }
@@ -63,7 +64,7 @@ pub(super) fn merge(sources: &[Source], root: &Path) -> Result<Vec<String>> {
     Ok(left_out)
 }
 
-/// Returns the folders of projects with archives, and their names.
+/// Returns the name and the path of each project folder in the archive directory.
 fn folders(source: &Source, left_out: &mut Vec<String>) -> Vec<(OsString, PathBuf)> {
     let root = source.state.join("archive");
     let is_dir = |path: &Path| file::look(path).is_ok_and(|it| it.is_some_and(|it| it.is_dir()));
@@ -76,7 +77,7 @@ fn folders(source: &Source, left_out: &mut Vec<String>) -> Vec<(OsString, PathBu
             .filter(|(_, folder)| is_dir(folder))
             .collect(),
         Err(err) => {
-            left_out.push(format!("{err}; it was left out"));
+            left_out.push(format!("{err}; skipped"));
             Vec::new()
         }
     }

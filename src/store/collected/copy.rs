@@ -37,8 +37,8 @@ pub(super) fn copy_session(from: &Path, to: &Path) -> Result<Vec<String>> {
     Ok(left_out)
 }
 
-/// Returns whether a file of this name is a session's. Notes that are derived from a whole journal
-/// are not: the journal may be another one after merging.
+/// Returns whether to copy a session's file with this name. Files derived from a whole journal are
+/// not copied, because merging may change the journal.
 pub(super) fn is_kept(name: &str) -> bool {
     let is_journal = || {
         let name = name.strip_suffix(".zst").unwrap_or(name);
@@ -57,7 +57,7 @@ fn copy_files(
     let names = match file::first_names(from, most) {
         Ok(names) => names,
         Err(err) => {
-            left_out.push(format!("{err}; it was left out"));
+            left_out.push(format!("{err}; skipped"));
             return Ok(());
         }
     };
@@ -66,13 +66,13 @@ fn copy_files(
             continue;
         }
         if let Some(why) = copy_file(&from.join(&name), &to.join(&name))? {
-            left_out.push(format!("{why}; it was left out"));
+            left_out.push(format!("{why}; skipped"));
         }
     }
     Ok(())
 }
 
-/// Copies a file with its time. Returns the error if it cannot be read.
+/// Copies a file and its modification time. Returns the error if it cannot be read.
 fn copy_file(from: &Path, to: &Path) -> Result<Option<Error>> {
     let (mut source, meta) = match file::open_plain(from) {
         Ok(Some(opened)) => opened,

@@ -1,4 +1,4 @@
-//! Tells machines of one name apart, and says what cannot be told.
+//! Distinguishes machines with the same name, and reports shared ids and wrong clocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::model::project::fingerprint;
 use crate::model::text::one_line;
 use crate::model::{Record, SessionId, Timestamp};
 
-/// Digits of a machine's id that follow its name where another machine has that name, too.
+/// Digits of the hash that follows a machine's name if another machine has the same name.
 const DIGITS: usize = 6;
-/// Time by which an event may be in the future. Clocks are never quite right.
+/// How far an event may be in the future before its machine's clock counts as wrong.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// Longest name that is shown, in characters.
 const MAX_SHOWN: usize = 60;
@@ -30,8 +30,9 @@ pub(super) struct MergedSession {
     pub(super) last: Option<Timestamp>,
 }
 
-/// Gives machines of one name the beginning of a hash of their ids, so that they are two in every
-/// view. Returns what a reader should know of machines and their clocks, in words for people.
+/// Appends a short hash of the machine's id to a name that several machines have, so that every
+/// view shows them apart. Returns what a reader should know about machines and their clocks, in
+/// words for people.
 pub(super) fn tell_apart(
     state: &StateDir,
     sessions: &[MergedSession],
@@ -55,7 +56,7 @@ pub(super) fn tell_apart(
     let mut notes = Vec::new();
     for names in names.values().filter(|names| names.len() > 1) {
         notes.push(format!(
-            "{} have one machine id, as copies of one disk or a renamed machine have; they count as different machines",
+            "{} have one machine id, as after copying a disk or renaming a machine; they count as different machines",
             listed(names)
         ));
     }
@@ -87,7 +88,7 @@ pub(super) fn tell_apart(
     Ok(notes)
 }
 
-/// Returns whether the time lies in the future.
+/// Returns whether the time is in the future, by more than clocks usually differ.
 pub(super) fn is_ahead(last: Timestamp, now: Timestamp) -> bool {
     now.age(last) > PATIENCE
 }

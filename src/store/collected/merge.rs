@@ -32,7 +32,7 @@ pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Re
                 let failed = damage.or_retry(copy.path()).err();
                 left_out.extend(failed.map(|err| format!("{err}; the rest of it was left out")));
             }
-            Err(err) => left_out.push(format!("{err}; it was left out")),
+            Err(err) => left_out.push(format!("{err}; skipped")),
         }
         journals.push((lines, copy));
     }
@@ -84,7 +84,7 @@ fn is_file(path: &std::path::Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
 }
 
-/// Takes over a file of the first copy that has it.
+/// Moves a file from the first copy that has it.
 fn take_first(
     copies: &[&SessionDir],
     target: &SessionDir,
@@ -100,8 +100,8 @@ fn take_first(
     }
 }
 
-/// Returns the record that was written last: a record gains an end and other members, and loses
-/// none.
+/// Returns the record that was written last. A record only gains members, such as its end, and
+/// loses none.
 pub(in crate::store) fn newest(mut records: Vec<Record>) -> Option<Record> {
     records.sort_by_cached_key(|record| {
         let bytes = record.encode();
@@ -110,8 +110,9 @@ pub(in crate::store) fn newest(mut records: Vec<Record>) -> Option<Record> {
     records.pop()
 }
 
-/// Merges copies of one sequence, each of which may lack any of its lines. A line that several have
-/// is there once. Lines that only one copy has stand after the line that precedes them there.
+/// Merges copies of one sequence of lines. Each copy may lack any of them. A line that several
+/// copies have appears once. A line that only one copy has follows the line that precedes it in
+/// that copy.
 fn merged(copies: Vec<Lines>) -> Lines {
     let mut copies = copies.into_iter();
     let mut all = without_repeats(copies.next().unwrap_or_default());
@@ -121,7 +122,7 @@ fn merged(copies: Vec<Lines>) -> Lines {
             .enumerate()
             .map(|(place, line)| (line.as_slice(), place))
             .collect();
-        // The new lines that stand before the line at this place.
+        // For each new line: the place in `all` before which it goes, and its place in `copy`.
         let mut before: Vec<(usize, usize)> = Vec::new();
         let mut place = 0;
         for (number, line) in copy.iter().enumerate() {
@@ -155,7 +156,7 @@ fn merged(copies: Vec<Lines>) -> Lines {
     all
 }
 
-/// Removes each line that stands further ahead, too.
+/// Removes each line that repeats an earlier one.
 fn without_repeats(lines: Lines) -> Lines {
     let mut seen = std::collections::HashSet::new();
     let first: Vec<bool> = lines

@@ -1,8 +1,9 @@
 //! State directories that were collected from other machines, merged into one for reading.
 //!
-//! The merged one is a private temporary directory, so every view reads it as its own. It is made
-//! of copies: nothing in a collected directory is changed, and whose files they are does not matter.
-//! A session that was collected several times, in part or torn, has each event once.
+//! The merged directory is private and temporary, so every view can read it like the user's own
+//! state directory. It consists of copies, so nothing in a collected directory changes, and it does
+//! not matter who owns those files. A session that was collected several times, partly or cut off
+//! in the middle, appears with each event once.
 
 mod archives;
 mod copy;
@@ -33,11 +34,11 @@ use source::{Source, sources_in};
 
 /// The beginning of the name of a merged directory.
 const PREFIX: &str = "collected-";
-/// The file whose lock a process holds while it creates such a directory and removes others.
+/// The file whose lock a process holds while it creates a merged directory and removes old ones.
 const TURN: &str = "collected.lock";
 /// Bytes at the end of a journal that are searched for its last event.
 const END: u64 = 1 << 20;
-/// Time after its last event within which a session without a known end may still be live.
+/// How long after its last event a session without a recorded end counts as possibly live.
 const MAY_BE_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Collected state directories, merged into one that is removed when this is dropped.
@@ -52,7 +53,7 @@ pub struct CollectedState {
 /// What became of a session.
 #[derive(Debug)]
 enum MergeOutcome<'s> {
-    /// It was merged, without what could not be read, in words for people.
+    /// It was merged. The texts name, for people, what could not be read and was left out.
     Merged(MergedSession, Vec<String>),
     /// Its record has a format of this version, which this program does not know.
     Newer(&'s Source, u64),
@@ -60,7 +61,8 @@ enum MergeOutcome<'s> {
 
 impl CollectedState {
     /// Merges the state directories in `dirs` into one below `cache`. Each of `dirs` is a state
-    /// directory, a home directory with one, or a directory of those.
+    /// directory, a home directory that contains one, or a directory whose subdirectories are
+    /// either.
     ///
     /// What cannot be read is left out and named: see [`Self::left_out`].
     ///
@@ -73,7 +75,8 @@ impl CollectedState {
             sources.extend(sources_in(dir)?);
         }
         write::make_private_dir(cache)?;
-        // Until it is locked, another process would take the directory for what a killed one left.
+        // Until the directory is locked, another process would mistake it for a leftover of a
+        // killed process.
         let turn = lock::acquire(&cache.join(TURN), lock::CLI_PATIENCE)?;
         let dir = TemporaryDir::create(cache, PREFIX)?;
         let lock = lock::acquire(&dir.path().join(remains::IN_USE), Duration::ZERO)?;
@@ -187,7 +190,8 @@ impl CollectedState {
         Ok(MergeOutcome::Merged(session, left_out))
     }
 
-    /// Returns the folder for a copy of a session. Its name is the session's id, as a record requires.
+    /// Returns the folder for a copy of a session. The folder is named after the session id,
+    /// because a record is accepted only in such a folder.
     fn place_of_copy(&self, id: &SessionId, number: usize) -> Result<SessionDir> {
         let mut path = self.dir.path().join("copies");
         for name in [id.as_str(), &number.to_string(), id.as_str()] {
@@ -198,8 +202,8 @@ impl CollectedState {
     }
 }
 
-/// Dates the journal by its last event, because copying may not have kept the time. Names the
-/// machine if the record does not, and puts the session into the live index if it may be live.
+/// Sets the journal's modification time to its last event, because copying may have lost it. Names
+/// the machine if the record does not, and adds the session to the live index if it may be live.
 fn settle(
     state: &StateDir,
     id: &SessionId,
@@ -235,7 +239,8 @@ fn settle(
     session.machine.clone_from(&named.machine);
     session.machine_id.clone_from(&named.machine_id);
     if named.machine.is_none() {
-        // The least of them, so that their order does not matter.
+        // Takes the alphabetically first directory, so that the order of the sources does not
+        // matter.
         let directories = sources.iter().map(|source| &source.directory);
         named.machine = directories.min().cloned();
     }

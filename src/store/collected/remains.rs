@@ -10,8 +10,8 @@ use super::super::{file, lock};
 /// The file whose lock shows that a temporary directory is in use.
 pub(in crate::store) const IN_USE: &str = "in-use";
 
-/// Removes the directories in `parent` whose names begin with `prefix` and that no process uses: they
-/// move into `dir`, which is removed as a whole.
+/// Moves the directories in `parent` whose names begin with `prefix` and that no process uses into
+/// `dir`, which is removed as a whole.
 ///
 /// # Errors
 /// [`Error::Io`](crate::store::Error::Io).

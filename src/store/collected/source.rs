@@ -20,13 +20,13 @@ const MAX_MACHINE: usize = 4096;
 /// Longest name of a machine, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The name and the id of a machine, as far as it says so.
+/// The name and the id of a machine, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The system's own id.
+    /// The operating system's machine id, 32 hex digits; see machine-id(5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
@@ -60,7 +60,7 @@ impl Machine {
     /// Drops what cannot be a machine's name or id.
     ///
     /// # Security
-    /// Whatever another machine says of itself must pass here.
+    /// Everything that another machine reports about itself must pass through this.
     pub fn checked(self) -> Self {
         let is_name = |name: &String| {
             !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
@@ -71,13 +71,13 @@ impl Machine {
         }
     }
 
-    /// Returns whether nothing is known of it.
+    /// Returns whether neither is known.
     pub fn is_unknown(&self) -> bool {
         self.name.is_none() && self.id.is_none()
     }
 
-    /// Reads from which machine the state directory at `state` was copied. Returns a machine of
-    /// which nothing is known if that is not noted.
+    /// Reads from which machine the state directory at `state` was copied. Returns an unknown
+    /// machine if that is not noted.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Untrusted`].
@@ -106,8 +106,8 @@ impl Machine {
 }
 
 impl Source {
-    /// Returns the record with the machine that this source knows, where the record does not say
-    /// it. A state directory may be shared by machines, so a known name must be the same.
+    /// Adds this source's machine to a record that does not name one. Machines may share a state
+    /// directory, so a record with another machine's name does not get this machine's id.
     pub(super) fn attributed(&self, record: Record) -> Record {
         let is_its = record.machine.is_none() || record.machine == self.machine.name;
         let known_id = self.machine.id.clone().filter(|_| is_its);
@@ -120,7 +120,7 @@ impl Source {
     }
 }
 
-/// Finds the state directories that `dir` stands for.
+/// Returns the state directory at `dir`, in it, or in its subdirectories.
 pub(super) fn sources_in(dir: &Path) -> Result<Vec<Source>> {
     let own = source_at(dir)?;
     if let Some(source) = own {
@@ -135,15 +135,15 @@ pub(super) fn sources_in(dir: &Path) -> Result<Vec<Source>> {
     if sources.is_empty() {
         return Err(Error::Content {
             path: dir.to_owned(),
-            why: "it is no state directory, and none of its subdirectories is one; copy \
-                  `~/.local/state/ccsession` of a machine there"
+            why: "it is not a state directory, and none of its subdirectories is one; copy \
+                  `~/.local/state/ccsession` of a machine into it"
                 .to_owned(),
         });
     }
     Ok(sources)
 }
 
-/// Returns the state directory at `dir`, or where a home directory has it.
+/// Returns the state directory at `dir` or, if `dir` is a home directory, the one in it.
 fn source_at(dir: &Path) -> Result<Option<Source>> {
     for below in BELOW {
         let state = match below {

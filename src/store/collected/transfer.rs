@@ -1,10 +1,10 @@
 //! Sends the sessions of a state directory to another machine, and receives them there: only what
 //! that machine does not have yet.
 //!
-//! The receiver says which files it has. The sender answers with a line of JSON for itself, then for
-//! each file a line of JSON and the file's bytes, and a last line. A journal that has grown is
-//! continued where the receiver's copy ends. A transfer that breaks off anywhere is continued by the
-//! next.
+//! The receiver reports which files it has. The sender answers with a line of JSON about itself.
+//! For each file it then sends a line of JSON and the file's bytes, and at the end a last line. A
+//! journal that has grown is continued where the receiver's copy ends. A transfer that breaks off
+//! anywhere is continued by the next one.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -25,23 +25,24 @@ use crate::model::duration::brief;
 use crate::model::project::to_hex;
 use crate::model::{SessionId, Timestamp};
 
-/// The version of what is sent.
+/// The version of the format in which files are sent.
 const VERSION: u32 = 1;
 /// The only file that grows. All others are replaced as a whole.
 const GROWING: &str = "events.jsonl";
 /// Bytes that are read or written at once.
 const PIECE: usize = 1 << 18;
-/// By how much the sender's clock may differ.
+/// How far the sender's clock may differ from ours before the user is told.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(5 * 60);
-/// Bytes before the end of a copy by which the sender knows that it is the beginning of its file.
+/// Bytes at the end of the receiver's copy by which the sender sees whether its own file continues
+/// it.
 const MARK: u64 = 4096;
 /// Longest line that is read, in bytes.
 const MAX_LINE: u64 = 64 * 1024;
-/// Most lines before the first of ours, such as greetings of a login shell.
+/// Most lines before the sender's first line, such as greetings of a login shell.
 const MAX_GREETING: usize = 200;
 /// Longest name of a file or folder, in bytes.
 const MAX_NAME: usize = 255;
-/// The most files of which a receiver may say that it has them.
+/// The most files that a receiver may report to have.
 const MAX_HELD: usize = 10_000_000;
 
 /// A file that the receiver has.
@@ -68,7 +69,7 @@ struct Hello {
     now: Option<Timestamp>,
 }
 
-/// What is announced by a line of the sender.
+/// A line of the sender after its first one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Frame {
@@ -105,13 +106,14 @@ pub struct Received {
 /// Why a transfer broke off. What was received before stays.
 #[derive(Debug)]
 pub enum TransferError {
-    /// The other side does not answer as ccsession does. It may be a line of what it said.
+    /// The other side does not answer like ccsession. Contains a line of its answer, if there is
+    /// one.
     NotUs(Option<String>),
-    /// The other side is a version that sends something else.
+    /// The other side uses this other version of the format.
     OtherVersion(u32),
     /// The connection ended early.
     BrokenOff,
-    /// A file here could not be read or written.
+    /// A file on this machine could not be read or written.
     Here(Error),
 }
 
@@ -121,7 +123,7 @@ impl From<Error> for TransferError {
     }
 }
 
-/// What is sent.
+/// Which files are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contents {
     /// The files of sessions.
@@ -130,11 +132,11 @@ pub enum Contents {
     WithArchives,
 }
 
-/// Returns a path below a state directory that may be sent or received: a file that is kept of a
-/// session, or one of an archive.
+/// Checks a path below a state directory. Returns it if the file may be sent or received: a file of
+/// a session or, if `contents` allows it, of an archive.
 ///
 /// # Security
-/// A receiver writes nowhere else, whatever the sender says.
+/// A receiver writes to no other paths, whatever the sender sends.
 pub(in crate::store) fn kept_path(path: &str, contents: Contents) -> Option<PathBuf> {
     let mut parts = path.split('/');
     match parts.next() {
@@ -177,9 +179,9 @@ fn is_owner(name: &str) -> bool {
         .is_some_and(|(pid, start)| is_number(pid) && is_number(start))
 }
 
-/// Lists the files that are kept of the sessions below `state`, and how many sessions there are. The
-/// files of archives follow, each manifest after everything that it names. What cannot be listed is passed to
-/// `left_out`.
+/// Lists the files of the sessions below `state` that may be sent, and counts the sessions. The
+/// files of archives follow, each manifest after everything that it names. Errors of single folders
+/// are passed to `left_out`.
 fn kept_files(
     state: &Path,
     contents: Contents,
@@ -244,7 +246,7 @@ fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Writes which files of a sender are below `state` already.
+/// Reports to a sender which of its files are already below `state`.
 ///
 /// # Errors
 /// [`TransferError::Here`], [`TransferError::BrokenOff`].
@@ -277,7 +279,8 @@ pub fn write_held(
     out.flush().map_err(|_| TransferError::BrokenOff)
 }
 
-/// Sends the sessions below `state` to `out`, but for what the receiver has, as `held` says.
+/// Sends the sessions below `state` to `out`, except the files that the receiver has according to
+/// `held`.
 ///
 /// # Errors
 /// The error of `held` or `out`, or of a file that became shorter while it was read.
@@ -351,11 +354,11 @@ pub fn send(
 /// Receives what a sender sends into the private directory `state`.
 ///
 /// # Errors
-/// Why it broke off. The files that were received before stay, and the next transfer goes on from
-/// there.
+/// Returns why the transfer broke off. The files received before stay, and the next transfer
+/// continues from there.
 ///
 /// # Security
-/// The sender chooses contents and sizes, but no other paths than those of sessions.
+/// The sender controls contents and sizes, but only paths that `kept_path` returns are written.
 pub fn receive(
     state: &Path,
     contents: Contents,
@@ -399,7 +402,7 @@ pub fn receive(
     }
 }
 
-/// Notes which machine sends. Returns what a reader should know of it, in words for people.
+/// Notes which machine sends. Returns what a reader should know about it, in words for people.
 fn meet(state: &Path, hello: Hello) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     let now = clock::now();
@@ -428,7 +431,7 @@ fn meet(state: &Path, hello: Hello) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// Skips what a login shell says first.
+/// Skips what a login shell prints, and returns the sender's first line.
 fn expect_hello(sent: &mut impl BufRead) -> std::result::Result<Hello, TransferError> {
     let mut first = None;
     for _ in 0..MAX_GREETING {
@@ -499,8 +502,8 @@ fn put_file(
     Ok(file.replace(path)?)
 }
 
-/// Appends the bytes that follow `offset`. If they break off, the file is a shorter beginning of the
-/// sender's, dated as of now.
+/// Appends the bytes of the sender's file from `offset` on. If they break off, the file is a
+/// shorter beginning of the sender's file, and its modification time is the current time.
 fn append_to(
     path: &Path,
     mut bytes: impl Read,
