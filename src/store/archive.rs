@@ -1,4 +1,4 @@
-//! The archive: `archive/{project}/` in the state directory, with one session's files side by side.
+//! The archives in the state directory. All files of one archive are in `archive/{project}/`.
 //!
 //! An archive appears in one step. Its parts are written under temporary names and synced. They
 //! wait as `….new` for the manifest. Once the manifest exists as `….new`, the archive is complete.
@@ -36,12 +36,12 @@ use crate::model::{ProjectName, SessionId};
 const WAITING: &str = ".new";
 /// Suffix of the manifest of an archive whose parts are being removed.
 const GOING: &str = ".gone";
-/// Suffix of the file that says where the parts of a collected archive are: in which folder.
+/// Suffix of the file that contains the path of the folder with a collected archive's parts.
 #[cfg(feature = "cli")]
 pub(super) const ELSEWHERE: &str = ".elsewhere";
 /// Largest manifest in bytes, both read and written: about five hundred thousand parts.
 pub(super) const MAX_MANIFEST: usize = 256 << 20;
-/// Largest entry in `archive-ids/` that is read, in bytes: a project's name and a manifest's.
+/// Largest entry in `archive-ids/` that is read, in bytes: the names of a project and a manifest.
 const MAX_PLACE: usize = 1024;
 /// Longest path of a folder with the parts of a collected archive, in bytes.
 #[cfg(feature = "cli")]
@@ -167,8 +167,8 @@ impl Archives {
         }
     }
 
-    /// Returns the archive whose manifest has this path below the folder. Returns `None` if no
-    /// manifest can have that path.
+    /// Returns the archive whose manifest has this path below the archive folder. Returns `None` if
+    /// no manifest can have that path.
     pub fn at(&self, path: &str) -> Option<Archive> {
         let (project, name) = path.split_once('/')?;
         let is_one_name = !matches!(project, "" | "." | "..") && !name.contains('/');
@@ -176,7 +176,7 @@ impl Archives {
         Some(self.archive(self.root().join(project), stem))
     }
 
-    /// Lists all complete archives. A folder that cannot be listed hides no other.
+    /// Lists all complete archives. A folder that cannot be listed does not hide the others.
     ///
     /// # Errors
     /// [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
@@ -269,7 +269,8 @@ impl Archives {
         Ok(folders)
     }
 
-    /// Returns whether a process, running or killed, has left something to finish.
+    /// Returns whether an archive is half made or half removed, by a process that runs or was
+    /// killed.
     ///
     /// # Errors
     /// [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
@@ -335,7 +336,7 @@ impl Archives {
         Ok(failed)
     }
 
-    /// Returns why manifests that wait to be finished cannot be read. Changes nothing.
+    /// Returns an error for each unfinished archive whose manifest cannot be read. Changes nothing.
     ///
     /// # Errors
     /// As [`Self::all`].
@@ -367,8 +368,8 @@ impl Archive {
         !given.is_empty() && (is_in(given) || is_in(&Stem::named(given)))
     }
 
-    /// Returns the path of the part with this name. The parts of a collected archive are where they
-    /// were collected.
+    /// Returns the path of the part with this name. The parts of a collected archive stay in the
+    /// directory that it was collected in.
     pub fn part_path(&self, name: &str) -> PathBuf {
         let own = self.own_path(name);
         match file::look(&own) {
@@ -377,8 +378,8 @@ impl Archive {
         }
     }
 
-    /// Returns the path of the manifest, for people and programs: that of a collected archive is
-    /// where it was collected.
+    /// Returns the path of the manifest to show to people and programs. For a collected archive it
+    /// is the path in the directory that it was collected in.
     pub fn shown_path(&self) -> PathBuf {
         match self.elsewhere() {
             Some(folder) => folder.join(self.stem.manifest()),
@@ -390,7 +391,7 @@ impl Archive {
         self.folder.join(name)
     }
 
-    /// Returns the folder of the parts of a collected archive.
+    /// Returns the folder of the parts of a collected archive; `None` for any other archive.
     #[cfg(feature = "cli")]
     fn elsewhere(&self) -> Option<PathBuf> {
         let noted = file::read_own(&self.own_path(&self.stem.with(ELSEWHERE)), MAX_ELSEWHERE);
@@ -483,8 +484,9 @@ impl Archive {
         })
     }
 
-    /// Makes this the archive whose files are complete in the folder `from`, on the same file system.
-    /// `bytes` are those of the manifest. The caller must hold the lock.
+    /// Creates or replaces this archive by moving its complete files from the folder `from`, which
+    /// must be on the same file system. `bytes` is the encoded manifest. The caller must hold the
+    /// lock.
     ///
     /// # Errors
     /// As [`Draft::complete`].
@@ -508,7 +510,7 @@ impl Archive {
         write::remove(&self.archives.pending()).map(drop)
     }
 
-    /// Returns whether every part is there with the size that it should have. Reads none.
+    /// Returns whether every part exists with its recorded size. Does not read the parts.
     #[cfg(feature = "cli")]
     pub(super) fn has_all_parts(&self, manifest: &Manifest) -> bool {
         manifest.parts.iter().all(|part| {
@@ -560,7 +562,7 @@ impl Archive {
             return Err(Error::Content {
                 path: self.manifest_path(),
                 why: format!(
-                    "it names `{}`, which is no part of it",
+                    "it names `{}`, which cannot be a part of this archive",
                     part.name.escape_default()
                 ),
             });

@@ -22,8 +22,9 @@ use crate::model::{SessionId, Timestamp};
 /// The folder's name on disk.
 const FOLDER: &str = "ended";
 const VERSION: u64 = 1;
-/// The most bytes read of an entry, and kept of the reason in it.
+/// The most bytes of an entry that are read.
 const MAX_ENTRY: usize = 16 * 1024;
+/// The most bytes of the reason that an entry keeps.
 const MAX_WHY: usize = 4 * 1024;
 /// The delay after the first failure.
 const FIRST_RETRY: Duration = Duration::from_secs(60 * 60);
@@ -69,7 +70,7 @@ impl QueueEntry {
         self.meta.modified
     }
 
-    /// Returns whether the session has not been queued again since.
+    /// Returns whether the session was not queued again since the entry was read.
     fn is_unchanged(&self, state: &StateDir) -> Result<bool> {
         let found = file::look(&path(state, &self.id))?;
         Ok(found.is_some_and(|found| found.meta == self.meta))

@@ -27,8 +27,8 @@ pub struct LineBlocks<R> {
     too_long: u64,
 }
 
-/// Opens a file that only we should have written; returns `None` if it does not exist. What is
-/// appended later is not read, so that a file that grows comes to an end.
+/// Opens a file that only we should have written; returns `None` if it does not exist. Bytes
+/// appended after the opening are not read, so that reading a growing file ends.
 ///
 /// # Errors
 /// As [`file::open_own`].
@@ -38,11 +38,11 @@ pub fn open(path: &Path) -> Result<Option<Take<File>>> {
 }
 
 impl<R: Read> LineBlocks<R> {
-    /// Reads blocks of at most `size` bytes from `source`. A longer line is a block by itself.
+    /// Reads blocks of at most `size` bytes from `source`. A longer line is a separate block.
     /// `path` is named in errors.
     pub fn of(source: R, path: &Path, size: usize, buffer: BlockBuffer) -> Self {
         let BlockBuffer(mut buffer) = buffer;
-        // A longer line has made it grow.
+        // A long line of the file before may have made the buffer grow.
         buffer.truncate(size);
         buffer.shrink_to(size);
         buffer.resize(size.clamp(1, MAX_LINE), 0);

@@ -1,9 +1,8 @@
-//! Directories in which the system reports changes, so that what stays the same need not be looked
-//! at.
+//! Directories that the system watches for changes, so that unchanged ones need not be read again.
 //!
-//! A report is only a hint. None comes on a file system that another machine may write to, on other
-//! systems than Linux, or if the user already watches too many directories. So whoever relies on
-//! reports must still look at everything from time to time.
+//! A report is only a hint. None comes on a file system that another machine may write to, on
+//! systems other than Linux, or if the user already watches too many directories. So callers must
+//! still look at everything from time to time.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,7 +12,7 @@ use linux as system;
 #[cfg(not(target_os = "linux"))]
 use none as system;
 
-/// A directory in which changes are reported.
+/// A directory that the system watches for changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReportedDir(i32);
 
@@ -22,7 +21,8 @@ pub struct ReportedDir(i32);
 pub struct Change {
     /// The directory.
     pub dir: ReportedDir,
-    /// What in it was written, created, renamed or removed; empty if it is the directory itself.
+    /// The name of what was written, created, renamed or removed in it; empty for the directory
+    /// itself.
     pub name: OsString,
 }
 
@@ -31,7 +31,7 @@ pub struct Change {
 pub enum NotReported {
     /// There is no such directory.
     Missing,
-    /// The system does not report them.
+    /// The system does not report changes in it.
     Unavailable,
 }
 
@@ -55,15 +55,15 @@ impl Default for ChangeReports {
 }
 
 impl ChangeReports {
-    /// Has changes in `dir` reported from now on. The same directory may be named again.
+    /// Starts watching `dir`. The same directory may be added again.
     ///
     /// # Errors
-    /// Why no report can be expected.
+    /// Returns why no report can be expected.
     pub fn add(&self, dir: &Path) -> Result<ReportedDir, NotReported> {
         self.0.add(dir)
     }
 
-    /// Has changes in `dir` no longer reported.
+    /// Stops watching `dir`.
     pub fn remove(&self, dir: ReportedDir) {
         self.0.remove(dir);
     }
@@ -160,7 +160,8 @@ mod linux {
                     Err(_) => return Changes::Lost,
                 };
                 if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
-                    // What is still in the queue is older than the look that follows.
+                    // Reports still in the queue are older than the full look that the caller takes
+                    // next.
                     return Changes::Lost;
                 }
                 let name = event.file_name().map(|name| name.to_bytes().to_vec());

@@ -26,7 +26,7 @@ pub fn since_boot() -> u64 {
     u64::try_from(micros).unwrap_or(0)
 }
 
-/// Returns microseconds on the clock of the system's process start times.
+/// Returns the time in microseconds, on the clock that the system uses for process start times.
 pub fn of_processes() -> u64 {
     if cfg!(target_os = "macos") {
         u64::try_from(now().micros()).unwrap_or(0)
