@@ -21,8 +21,8 @@ pub(super) use with_zstd::{compress, size};
 
 /// The suffix that compression adds to a part's name.
 pub(super) const ENDING: &str = ".zst";
-/// Why a file is unreadable whose header is invalid.
-const NO_SIZE: &str = "it does not say how long it is when it is not compressed";
+/// Why a compressed file with an invalid header is unreadable.
+const NO_SIZE: &str = "its header does not state its uncompressed length";
 
 /// Reads compressed parts of journals, if it can. The caller that opens the state directory
 /// supplies it. To hooks, which have none, a compressed part is unreadable, like a damaged one.
@@ -69,7 +69,7 @@ pub(super) enum PartReader {
     Compressed(ContentReader, u64),
     /// A compressed file that is damaged from its beginning, or for which there is no decompressor.
     Unreadable,
-    /// The next bytes of a file, and how many of them are left.
+    /// A file of which only this many more bytes are read.
     #[cfg(feature = "cli")]
     Within(Box<PartReader>, u64),
 }
@@ -123,7 +123,7 @@ impl PartReader {
     /// Skips the first `bytes` bytes. Nothing may have been read before.
     ///
     /// # Errors
-    /// If the file cannot be read up to there.
+    /// Fails if the file cannot be read up to there.
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.seek(SeekFrom::Start(bytes)).map(drop),
@@ -247,7 +247,7 @@ mod with_zstd {
         if !is_same(&growing, &file).map_err(Error::io("compare", plain))? {
             return Err(Error::Content {
                 path: plain.to_owned(),
-                why: "it reads otherwise once it is compressed, or is being written to".to_owned(),
+                why: "its compressed copy reads differently, or it is being written to".to_owned(),
             });
         }
         growing.set_modified(before.modified)?;

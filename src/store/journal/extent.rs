@@ -43,7 +43,8 @@ impl JournalExtent {
         self.lengths.iter().sum()
     }
 
-    /// Returns the digest that `begins` has for a journal with this beginning, as far as it counts.
+    /// Returns what `begins` must be if the journal starts with `beginning`, of which only the
+    /// first file's length counts.
     fn digest_of(&self, beginning: &[u8]) -> String {
         let length = self.lengths.first().copied().unwrap_or(0);
         let length = usize::try_from(length).unwrap_or(BEGINNING);
@@ -63,7 +64,7 @@ impl Journal {
             lengths: files.iter().map(length).collect::<Result<_>>()?,
             begins: String::new(),
         };
-        // A file with nothing but the beginning of a first line.
+        // The last files may contain only the beginning of a first line.
         while extent.lengths.pop_if(|length| *length == 0).is_some() {}
         if !extent.is_empty() {
             extent.begins = extent.digest_of(&self.beginning(&mut files)?);
@@ -72,7 +73,7 @@ impl Journal {
     }
 
     /// Reads the events that were recorded after `from` and not after `to`. Returns `None` if the
-    /// journal is another one by now, as after a deletion.
+    /// journal was replaced since, as after a deletion.
     ///
     /// # Errors
     /// [`Error::Untrusted`], [`Error::Io`].
@@ -132,7 +133,8 @@ impl Journal {
         Ok(files)
     }
 
-    /// Reads the first bytes of `files`. A damaged file has none.
+    /// Reads the beginning of the first of `files`. If that file is compressed and damaged, returns
+    /// the bytes before the damage.
     fn beginning(&self, files: &mut [PartReader]) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let Some(first) = files.first_mut() else {

@@ -58,7 +58,7 @@ pub struct Damage {
     pub newer: u64,
     /// Last lines without a line break: a write may be in flight.
     pub in_flight: u64,
-    /// Compressed files of which only the beginning, or nothing, could be read.
+    /// Compressed files that could be read only in part, or not at all.
     #[serde(skip_serializing_if = "is_none")]
     pub unreadable: u64,
     /// Files that the system refused to read to their end. The next try may succeed.
@@ -90,8 +90,8 @@ impl Damage {
         self.unreadable == 0 && self.failed == 0
     }
 
-    /// Refuses what was read of the files at `path` if the system did not let it be read to the
-    /// end. What is written, sent or remembered for good must not lack lines for that reason.
+    /// Returns an error if the system refused to read a file to its end, so that nothing is
+    /// written, sent or remembered without the missing lines. The error names `path`.
     ///
     /// # Errors
     /// [`Error::Content`].
@@ -100,7 +100,7 @@ impl Damage {
             0 => Ok(self),
             _ => Err(Error::Content {
                 path: path.to_owned(),
-                why: "the system did not let it be read to its end; try again".to_owned(),
+                why: "the system refused to read it to its end; try again".to_owned(),
             }),
         }
     }
@@ -169,7 +169,7 @@ impl JournalLines {
         }
     }
 
-    /// Adds files that are missing.
+    /// Notes files that are missing from the journal.
     pub(super) fn without(self, missing: Vec<PathBuf>) -> Self {
         Self { missing, ..self }
     }
@@ -215,7 +215,7 @@ impl JournalLines {
         let mut lines = Self::of(files);
         lines.is_cut = is_cut;
         lines.is_whole = is_whole;
-        // Of many short journals, zeroing larger buffers would take longer than reading.
+        // For many short journals, zeroing larger buffers would take longer than reading.
         let wanted = if is_whole { bytes - left } else { bytes };
         let wanted = usize::try_from(wanted).map_or(PIECE, |wanted| wanted + 2);
         lines.piece = wanted.clamp(LEAST_PIECE, PIECE);
@@ -259,7 +259,7 @@ impl JournalLines {
         self.for_each_at(|_, line| event(line))
     }
 
-    /// Passes each complete line as it stands, whether or not it is an event. Returns the damage to
+    /// Passes each complete line unchanged, whether or not it is an event. Returns the damage to
     /// files, not that of lines.
     #[cfg(feature = "cli")]
     pub(in crate::store) fn for_each_whole(mut self, mut line: impl FnMut(&[u8])) -> Damage {
@@ -337,7 +337,7 @@ impl JournalLines {
                         None if is_compressed => self.damage.unreadable += 1,
                         _ => self.damage.failed += 1,
                     }
-                    // The line in which the file broke off is not counted, too.
+                    // The line in which the file broke off is not counted in addition.
                     self.is_cut = true;
                     self.next_file();
                 }

@@ -38,8 +38,8 @@ use super::lock;
 use super::write::{self, AppendFile, AppendOutcome, Exchange};
 use crate::model::{Event, Timestamp};
 
-/// Attempts to leave a journal to backups that are being made at this moment, before appending to
-/// it anyway.
+/// How often an append first leaves a hard-linked journal to the backup that has the link. After
+/// that it appends anyway.
 const MAX_BACKUPS: u32 = 4;
 
 /// The journal of one session, which may not exist.
@@ -209,7 +209,7 @@ impl Journal {
         Ok(JournalLines::of(files).without(self.parts.missing(&numbers)))
     }
 
-    /// Returns the files that are missing from it.
+    /// Returns the files that are missing from the journal.
     ///
     /// # Errors
     /// [`Error::Io`].

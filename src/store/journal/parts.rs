@@ -151,7 +151,7 @@ impl JournalParts {
     }
 
     /// Opens the files, oldest first, that contain the last `bytes` bytes and the one before them.
-    /// If the file being written is that long, no other is looked for.
+    /// If the file being written is longer than that, no other is looked for.
     pub(super) fn open_end(
         &self,
         decompressor: Decompressor,
@@ -172,7 +172,7 @@ impl JournalParts {
 
     /// Acts as [`Self::open`], given the file being written.
     ///
-    /// That one was opened first. If it is rotated meanwhile, it is found as the last of the full
+    /// The caller opened it first. If it is rotated meanwhile, it is found as the last of the full
     /// parts.
     fn open_with(
         &self,
@@ -246,8 +246,8 @@ fn plain_name(number: u32) -> String {
     format!("events.{number}.jsonl")
 }
 
-/// Returns whether a part has any content, as in [`JournalParts::open_before`]. An empty compressed part
-/// is damaged.
+/// Returns whether a part has any content, as in [`JournalParts::open_before`]. An empty compressed
+/// part is damaged.
 pub(super) fn has_content((path, meta): &(PathBuf, Meta)) -> bool {
     meta.size > 0 || is_compressed(path)
 }

@@ -42,7 +42,7 @@ enum TailPosition {
     Near(u64),
     /// The start of the line this many bytes before the end, in a compressed part.
     BeforeEnd(u64),
-    /// The end of the last look.
+    /// The place where the last look ended.
     After(ReadPosition),
 }
 
