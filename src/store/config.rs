@@ -1,4 +1,4 @@
-//! Resolves the configuration: each key from the environment, else the file, else an older
+//! Resolves the configuration: each key from the environment, else the file, else an older session
 //! manager's variable, else its default. It also records where each value came from.
 
 use std::fmt;
@@ -104,7 +104,8 @@ impl Complaint {
 }
 
 impl LoadedConfig {
-    /// Captures the least, unless a variable sets the level: the intended level could not be read.
+    /// Sets the least capture unless a variable sets the level, because the intended level could
+    /// not be read.
     pub fn capture_least(&mut self) {
         for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
             *key == ConfigKey::Capture && !matches!(source, ConfigSource::Variable(_))
@@ -114,8 +115,8 @@ impl LoadedConfig {
         }
     }
 
-    /// Begins no session, unless a variable says what to exclude: what the user wants to exclude could
-    /// not be read.
+    /// Marks the exclusions as unknown unless a variable sets them, because the intended ones could
+    /// not be read. Then no new session is recorded.
     fn exclude_most(&mut self) {
         for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
             *key == ConfigKey::Exclude && !matches!(source, ConfigSource::Variable(_))
@@ -208,8 +209,8 @@ fn mentions_exclude(path: &Path) -> bool {
 /// Reads the price table: `[prices."MODEL"]` with four prices each.
 ///
 /// # Errors
-/// [`Error::Content`] names the price that is missing or is not a number; also what [`load`]
-/// complains of.
+/// [`Error::Content`] if a price is missing or is not a number; otherwise as for the whole file in
+/// [`load`].
 pub fn prices(places: &Places) -> Result<Prices> {
     let Some(path) = places.config.as_deref() else {
         return Ok(Prices::default());
@@ -252,7 +253,7 @@ pub fn prices(places: &Places) -> Result<Prices> {
 pub struct ShipTable {
     /// The name of the destination.
     pub name: String,
-    /// The table; another value if the file is wrong.
+    /// The value, which is a table unless the file is wrong.
     pub value: toml::Value,
     /// The configuration file.
     pub path: PathBuf,
@@ -261,7 +262,7 @@ pub struct ShipTable {
 /// Reads the tables of the destinations for `ship`, by name.
 ///
 /// # Errors
-/// What [`load`] complains of if the file cannot be used at all.
+/// The error of the whole file, which [`load`] reports as a complaint.
 #[cfg(feature = "cli")]
 pub fn ship_tables(places: &Places) -> Result<Vec<ShipTable>> {
     let Some(path) = places.config.as_deref() else {

@@ -11,10 +11,10 @@ use super::file;
 /// The largest list of connections that is read, in bytes: room for all ports of an address.
 const MAX_LIST: u64 = 32 << 20;
 
-/// The state of a connection that no process has any more.
+/// The state of a connection that no process holds any longer (`TIME_WAIT`).
 const TIME_WAIT: &str = "06";
 
-/// Who has the other end of a connection.
+/// Who owns the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerOwner {
     /// The user with this id.
@@ -25,11 +25,11 @@ pub enum PeerOwner {
     Unknown,
 }
 
-/// Returns which user has the other end of a connection between two ports of this machine.
+/// Returns which user owns the other end of a connection between two ports of this machine.
 ///
 /// Linux lists its connections in `/proc/net`, each end with its user. Other systems do not.
 pub fn peer_owner(ours: SocketAddrV4, theirs: SocketAddrV4) -> PeerOwner {
-    // A program may have made the connection by a socket for both versions of the protocol.
+    // A program may have connected through an IPv6 socket that also serves IPv4.
     let lists = ["/proc/net/tcp", "/proc/net/tcp6"].map(|list| read(list).unwrap_or_default());
     owner_in(&lists, ours, theirs)
 }
@@ -48,7 +48,7 @@ fn owner_in(lists: &[String], ours: SocketAddrV4, theirs: SocketAddrV4) -> PeerO
             .flat_map(|list| list.lines().skip(1))
             .filter_map(row)
     };
-    // A list without our own end is not that of this system's connections.
+    // If our own end is missing, the lists do not show this system's connections.
     let is_complete = rows().any(|row| row.is_between(ours, theirs));
     let mut ends = rows().filter(|row| row.is_between(theirs, ours) && row.state != TIME_WAIT);
     match ends.next() {
@@ -83,8 +83,8 @@ impl ConnectionEnd<'_> {
     }
 }
 
-/// Returns whether a list means this address. It has each four bytes as a number of this processor.
-/// An address of version 6 that stands for one of version 4 ends in it.
+/// Returns whether `written` is this address. The kernel writes every four bytes as one hex number
+/// in the processor's byte order. An IPv4-mapped IPv6 address ends with the IPv4 address.
 fn is(written: &str, address: SocketAddrV4) -> bool {
     let ip = u32::from_ne_bytes(address.ip().octets());
     let expected = format!("{ip:08X}:{:04X}", address.port());

@@ -141,7 +141,7 @@ fn is_ascii(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     })
 }
 
-/// The variable in which the script of a shell says for which shell it asks for completions.
+/// The variable in which a shell's completion script names its shell.
 pub const COMPLETE: &str = "CCSESSION_COMPLETE";
 
 /// Returns the shell that asks for completions, if one does.
@@ -149,7 +149,7 @@ pub fn completing_shell() -> Option<OsString> {
     variable(COMPLETE)
 }
 
-/// Returns which word is to be completed, as clap_complete's scripts say it.
+/// Returns the index of the word to complete, which the scripts of `clap_complete` set.
 pub fn completed_word() -> Option<usize> {
     variable("_CLAP_COMPLETE_INDEX")?.to_str()?.parse().ok()
 }
@@ -159,7 +159,7 @@ pub fn pager() -> Option<String> {
     variable("PAGER")?.into_string().ok()
 }
 
-/// Returns `BROWSER`: the programs that open a page, the first that exists is meant.
+/// Returns the programs in `BROWSER`, which open pages. The first one that exists should be used.
 pub fn browsers() -> Vec<String> {
     let given = variable("BROWSER").and_then(|given| given.into_string().ok());
     let programs = given.iter().flat_map(|given| given.split(':'));
@@ -183,7 +183,7 @@ pub fn program_path() -> Option<OsString> {
 }
 
 /// Returns the variable that names the proxy for connections of this kind: `https_proxy` or
-/// `http_proxy`, else `all_proxy`. The upper-case form counts as well, except of `http_proxy`, which
+/// `http_proxy`, else `all_proxy`. Their upper-case forms count as well, except `HTTP_PROXY`, which
 /// a web server sets from a request.
 #[cfg(feature = "cli")]
 pub fn proxy(is_encrypted: bool) -> Option<EnvSetting> {

@@ -1,7 +1,7 @@
 //! `CLAUDE_ENV_FILE`: the file through which a hook sets variables for Claude Code's later Bash
 //! calls.
 //!
-//! The name comes from the environment, which may be inherited from anywhere. So the file is
+//! The file's name comes from the environment, which may be inherited from anywhere. So the file is
 //! written only where Claude Code puts such files, and only if nothing else can be lost. Claude
 //! Code makes a file for each hook.
 
@@ -14,7 +14,7 @@ use super::error::{Error, Result, Untrusted};
 use super::file;
 use super::write::{self, Durability};
 
-/// The folder in Claude Code's own directory that contains a folder with such files for each
+/// The folder in Claude Code's own directory for these files. It contains a folder for each
 /// session.
 pub const FOLDER: &str = "session-env";
 /// Largest file that is replaced, in bytes.

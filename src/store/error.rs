@@ -118,7 +118,7 @@ impl Error {
 }
 
 impl Error {
-    /// Returns the file or directory that the error is about; `None` only for
+    /// Returns the file or directory that the error is about; an empty path for
     /// [`Error::NoStateDir`].
     #[cfg(feature = "cli")]
     pub fn path(&self) -> &Path {

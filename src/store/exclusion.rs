@@ -9,7 +9,7 @@ use super::{Environment, file, project};
 use crate::model::exclude::ExcludePattern;
 use crate::model::{Exclusions, Project, Record};
 
-/// The marker: whatever works in its directory or below is not recorded.
+/// The name of the marker file. Sessions in its directory or below are not recorded.
 pub const MARKER: &str = ".ccsession-off";
 
 /// Why a project is not recorded.
@@ -37,12 +37,12 @@ impl fmt::Display for Exclusion {
     }
 }
 
-/// Returns why a session that was started in `start`, within `project`, is not recorded; `None` if it
-/// is.
+/// Returns why a session that was started in `start`, within `project`, is not recorded; `None` if
+/// it is.
 ///
 /// # Security
-/// A marker counts only if it is owned by us, by root or by the owner of its directory's project, and
-/// not in a directory where everybody may create files. So a stranger's file in `/tmp` does not stop
+/// A marker counts if it belongs to us or root. It also counts if it belongs to the owner of its
+/// directory and not everybody may create files there. So a stranger's file in `/tmp` does not stop
 /// the recording.
 pub fn of(
     env: &Environment,
@@ -72,7 +72,7 @@ pub fn of_record(env: &Environment, exclude: &Exclusions, record: &Record) -> Op
 fn by_pattern(env: &Environment, exclude: &Exclusions, dir: &Path) -> Option<Exclusion> {
     let home = env.home.as_deref();
     let covers = |pattern: &&ExcludePattern| {
-        // Where the home directory is unknown, it may be here.
+        // The home directory is unknown, so `dir` may be in it.
         let Some(beginning) = pattern.beginning(home) else {
             return true;
         };

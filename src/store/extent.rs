@@ -1,4 +1,5 @@
-//! How much was known of a session's events at some moment, so that exactly those can be read again.
+//! How much was known of a session's events at some moment, so that exactly those can be read
+//! again.
 
 use std::io::Read;
 
@@ -59,11 +60,11 @@ impl Extent {
 }
 
 impl History {
-    /// Reads the events of the session in `dir` up to `extent` into `trace`, and passes each line to
-    /// `reader`, as [`History::read`] does.
+    /// Reads the events of the session in `dir` up to `extent` into `trace`, and passes each line
+    /// to `reader`, as [`History::read`] does.
     ///
-    /// Returns `None` if the journal is another one by now. If the imported events were replaced,
-    /// they are left out.
+    /// Returns `None` if the journal was replaced since. If the imported events were replaced, they
+    /// are left out.
     ///
     /// # Errors
     /// [`Error::Untrusted`], [`Error::Io`]; [`Error::Content`] if the system did not let a file be
@@ -98,7 +99,7 @@ impl History {
     }
 }
 
-/// Returns the imported events of the session, of which at most `length` bytes count.
+/// Returns the extent of the session's imported events, in at most their first `length` bytes.
 fn imported(dir: &SessionDir, length: u64) -> Result<Option<ImportedExtent>> {
     let path = dir.imported();
     let Some(file) = file::open_own(&path)? else {

@@ -154,10 +154,10 @@ pub fn read_any(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |_| None)
 }
 
-/// Returns the beginning of any user's regular file, at most `limit` bytes.
+/// Returns the beginning of any user's file, at most `limit` bytes; none if it does not exist.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be opened or read.
+/// [`Error::Untrusted`] or [`Error::Io`] if it cannot be opened or read.
 pub fn beginning(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(file) = open(path, OFlags::RDONLY)? {
@@ -331,7 +331,8 @@ fn opened(
     Ok(Some((file, stat)))
 }
 
-/// Opens `path` with the flags that every open here has. Returns `None` if it does not exist.
+/// Opens `path` with `flags` and those that every file here is opened with. Returns `None` if it
+/// does not exist.
 pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let refused = |why| {

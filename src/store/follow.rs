@@ -16,7 +16,7 @@ use crate::model::{SessionId, Timestamp};
 /// Bytes at a session's end that are read first: about a hundred events.
 const END: u64 = 64 * 1024;
 /// Number of looks for which a session that is no longer live is still checked each time. Late
-/// events come soon.
+/// events come soon after the end.
 const LINGER: u64 = 240;
 /// Number of sessions no longer live that are checked at each look, in rotation. One may continue
 /// without being started again.
@@ -45,7 +45,7 @@ enum FollowScope {
 #[derive(Debug)]
 struct FollowedSession {
     tail: Tail,
-    /// The last look at which it is always checked.
+    /// The number of the last look that checks it in any case.
     until: u64,
     /// Whether the last look could not read it.
     has_failed: bool,

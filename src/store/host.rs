@@ -1,5 +1,5 @@
-//! What a question about this machine is answered by, gathered once: the environment, the places,
-//! the settings, the state directory and the time.
+//! Everything needed to answer a question about this machine, gathered once: the environment, the
+//! places, the settings, the state directory and the time.
 
 use super::pointer::Pointers;
 use super::{Environment, Error, Places, StateDir};

@@ -22,7 +22,7 @@ const MAX_LIVE: usize = 10_000;
 /// that no cleanup has seen.
 const MAX_COUNTED: usize = 200_000;
 const MAX_ENTRY: usize = 16 * 1024;
-/// Most sessions that a process is remembered to have been in.
+/// Most earlier sessions that are remembered for a process.
 const MAX_STAYS: usize = 16;
 
 /// An entry of `procs/`: the session that a client process is in now.
@@ -50,8 +50,8 @@ pub struct Stay {
 }
 
 impl ProcessEntry {
-    /// Returns the session that the process was in at `time`, in microseconds on that clock.
-    /// Returns `None` if that is no longer remembered.
+    /// Returns the session that the process was in at `time`, in microseconds on the clock of
+    /// [`Stay::until`]. Returns `None` if that is no longer remembered.
     pub fn session_at(&self, time: u64) -> Option<&SessionId> {
         if self.forgotten_until.is_some_and(|until| time <= until) {
             return None;
@@ -237,7 +237,7 @@ fn listed(state: &StateDir, key: &str, most: usize) -> Result<Vec<SessionId>> {
 }
 
 /// Returns every session that may be live, with its project's key. A project folder that cannot be
-/// listed hides no other: see [`unlistable`].
+/// listed does not hide the others: see [`unlistable`].
 ///
 /// # Errors
 /// [`super::Error::Io`] if the folder of all projects cannot be listed.

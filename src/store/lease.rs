@@ -69,11 +69,11 @@ impl Lease {
 #[serde(default)]
 pub struct LeaseFailures {
     v: u64,
-    /// Refused, because another launcher held the id.
+    /// Leases that were refused, because another launcher held the id.
     pub refused: u64,
-    /// Inherited from a holder that had died.
+    /// Leases that were inherited from a dead holder.
     pub taken_over: u64,
-    /// Found without their holder, and inherited or cleaned up.
+    /// Leases whose holder was found dead: they were inherited or cleaned up.
     pub crashed: u64,
 }
 

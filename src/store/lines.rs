@@ -62,7 +62,7 @@ fn mark_of(bytes: &[u8]) -> String {
     mark
 }
 
-/// Returns the start of the line that ends `bytes`.
+/// Returns the place after the last line break in `bytes`.
 fn after_last_break(bytes: &[u8]) -> usize {
     memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1)
 }
@@ -179,7 +179,7 @@ impl LineReader {
         Ok(mark_of(&self.before(offset)?))
     }
 
-    /// Reads the bytes before `offset` that a mark is made of.
+    /// Reads the bytes before `offset` whose digest is the mark.
     fn before(&self, offset: u64) -> Result<Vec<u8>> {
         let start = offset.saturating_sub(MARKED);
         let mut bytes = vec![0; usize::try_from(offset - start).unwrap_or_default()];
@@ -191,14 +191,14 @@ impl LineReader {
     /// Passes every whole line that the file had when it was opened to `reader`, from the current
     /// position on. Returns how far the file was read.
     ///
-    /// Unlike [`Self::position`] afterwards, this is right even if the file is rewritten in place
-    /// as soon as `reader` has seen a line: the mark is of the bytes that were read.
+    /// Unlike a later [`Self::position`], the returned one is right even if the file is rewritten
+    /// in place as soon as `reader` has seen a line: its mark is of the bytes that were read.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn read_rest(&mut self, mut reader: impl FnMut(&[u8])) -> Result<ReadPosition> {
         let mut last = self.before(self.offset)?;
-        // What comes beyond may already be another file's content.
+        // Bytes beyond the size at opening may come from a rewrite in place.
         while self.offset < self.meta.size {
             match self.next_line()? {
                 Some(NextLine::Line(line)) => {
@@ -261,8 +261,7 @@ impl LineReader {
     }
 
     /// Acts as [`Self::next_line`] for callers that want only the beginning. A line longer than
-    /// [`MAX_LINE`] is not read to its end, and nothing comes after it. A file without a line break
-    /// may have any size.
+    /// [`MAX_LINE`] ends the reading, because a file without a line break may have any size.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -300,7 +299,7 @@ impl LineReader {
 /// What happens to the rest of a line that is too long.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LongLine {
-    /// It is read past, for the next line.
+    /// It is skipped, so that the next line can be read.
     Skipped,
     /// It is left unread.
     Left,

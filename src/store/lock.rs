@@ -155,7 +155,8 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // After a stop of more than the longest turn, the file may be another process's.
+        // If this process was stopped for longer than the longest turn, the file may be
+        // another process's by now.
         if reads(&self.path).is_some_and(|(said, _)| said == self.said) {
             let _ = write::remove(&self.path);
         }
@@ -176,8 +177,8 @@ fn reads(path: &Path) -> Option<(String, Meta)> {
     Some((String::from_utf8(content.bytes).ok()?, content.meta))
 }
 
-/// Removes the turn file if its holder is dead. Returns whether the next process may try to create
-/// it: if not, somebody has the turn.
+/// Removes the turn file if its holder is dead. Returns whether the turn is free now, so that a
+/// process may try to create the file.
 fn leave_to_nobody(path: &Path) -> Result<bool> {
     let Some((said, judged)) = reads(path) else {
         return Ok(file::look(path)?.is_none());

@@ -165,7 +165,8 @@ pub fn count(state: &StateDir, log: Log) -> u64 {
     count
 }
 
-/// Keeps only some lines of a log. What other processes append meanwhile stays.
+/// Keeps only the lines of a log for which `keep` returns true. Lines that other processes append
+/// meanwhile stay.
 ///
 /// # Errors
 /// [`Error::Untrusted`], [`Error::Io`]; the file stays as it was.

@@ -1,8 +1,8 @@
 //! Which machine this is: its name, which may change, and its id, which does not.
 //!
-//! The id is the system's own, so that what is recorded here joins what other programs report of this
-//! machine. It is confidential, see machine-id(5): files with it are for their owner alone, and what
-//! leaves the machine can have a hash instead.
+//! The id is the system's own, so that records here can be joined with what other programs report
+//! about this machine. It is confidential, see machine-id(5): only the owner may read files that
+//! contain it, and what leaves the machine can contain a hash instead.
 
 use std::sync::OnceLock;
 
@@ -11,11 +11,11 @@ use super::file;
 /// Where systemd and D-Bus keep the id.
 #[cfg(target_os = "linux")]
 const PLACES: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
-/// Elsewhere a program of the system knows it, or nobody. The name must do there.
+/// Other systems have no file with the id, so the machine's name must do there.
 #[cfg(not(target_os = "linux"))]
 const PLACES: [&str; 0] = [];
 
-/// Returns the id of this machine as the system has it, or `None` if it has none. It is read once.
+/// Returns the system's id for this machine, or `None` if it has none. It is read once.
 pub fn machine_id() -> Option<String> {
     static ID: OnceLock<Option<String>> = OnceLock::new();
     ID.get_or_init(|| id_in(&PLACES)).clone()

@@ -1,5 +1,5 @@
-//! Hides machines in what leaves this one: a hash for each name and each id, by a secret of this
-//! installation.
+//! Hides machines in data that leaves this one: names and ids become hashes that depend on a secret
+//! of this installation.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const LENGTH: usize = 32;
 /// Hashes machines. The same machine has the same hash as long as the secret is kept.
 ///
 /// # Security
-/// Without the secret, nobody can find out a name by trying.
+/// Without the secret, nobody can find out a name by hashing guesses.
 #[derive(Debug)]
 pub struct MachineHash {
     salt: String,
@@ -27,7 +27,7 @@ impl MachineHash {
     /// Reads the secret in the state directory at `root`, which must exist, or creates it.
     ///
     /// # Errors
-    /// [`Error::Content`] if the file has something else in it; [`Error::Untrusted`]; [`Error::Io`].
+    /// [`Error::Content`] if the file contains anything else; [`Error::Untrusted`]; [`Error::Io`].
     pub fn of(root: &Path) -> Result<Self> {
         let path = root.join(SALT);
         let mut salt = [0; LENGTH];
@@ -48,7 +48,7 @@ impl MachineHash {
         let salt = salt.filter(is_one).ok_or_else(|| Error::Content {
             path,
             why: format!(
-                "it does not have {} hex digits; remove it, and the next hashes are others",
+                "it does not contain {} hex digits; remove it, but then later hashes differ",
                 2 * LENGTH
             ),
         })?;

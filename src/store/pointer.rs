@@ -330,7 +330,7 @@ impl Pointers<'_> {
         Ok(old.then_some((why, meta)))
     }
 
-    /// Removes the file at `path` if it is the one that `doomed` returns. A file that was put there
+    /// Removes the file at `path` if `doomed` returns its metadata. A file that was put there
     /// meanwhile is never removed.
     fn remove_if(
         &self,

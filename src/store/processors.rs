@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The fewest things for which another thread is started. Starting one takes as long as the work for
-/// a few.
+/// The fewest things per thread. Starting a thread takes as long as the work for a few things.
 const WORTH_A_THREAD: usize = 16;
 
 /// Does `work` for each of `items`, and returns the results in their order.
@@ -41,7 +40,7 @@ pub fn helpers(most: usize) -> usize {
     processors.min(most) - 1
 }
 
-/// Does `work` in this thread and in `helpers` others, and adds up the results.
+/// Does `work` in this thread and in `helpers` others, and combines the results with `add`.
 pub fn with_helpers<R: Send>(
     helpers: usize,
     work: &(impl Fn() -> R + Sync),

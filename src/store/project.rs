@@ -22,9 +22,9 @@ const MAX_PACKED_REFS: usize = 4 << 20;
 ///
 /// # Security
 /// A `.git` counts only if it and its directory are owned by us, by root or by the owner of
-/// `start`. The directory's owner can rename a file or folder of ours in it to `.git`. A sticky
-/// directory that everybody may write to is never a root. So a `.git` that a stranger put above
-/// renames no project.
+/// `start`. The directory counts because its owner can rename a file or folder of ours in it to
+/// `.git`. A sticky directory that everybody may write to is never a root. So a stranger's `.git`
+/// further up cannot change a directory's project.
 pub fn discover(start: &Path) -> Project {
     let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
     let found = file::look(&start).ok().flatten();
@@ -50,10 +50,10 @@ pub fn existing(start: &Path) -> Result<Project> {
 }
 
 /// Acts as [`existing`], for questions about the past. A path that no longer exists, such as a
-/// removed worktree's, is the root of its project.
+/// removed worktree's, counts as the root of a project.
 ///
 /// # Errors
-/// [`Error::Io`] if the system does not say whether it exists.
+/// [`Error::Io`] if the system cannot tell whether it exists.
 pub fn existing_or_gone(start: &Path) -> Result<Project> {
     match file::canonical(start) {
         Ok(there) => Ok(discover(&there)),
@@ -74,8 +74,8 @@ pub fn existing_or_gone(start: &Path) -> Result<Project> {
     }
 }
 
-/// Returns `path` from the root: with links resolved as far as it exists, and as it was written if
-/// that differs.
+/// Returns `path` as an absolute path: with links resolved as far as it exists, then as it was
+/// written if that differs.
 ///
 /// # Errors
 /// [`Error::Io`] if the working directory was removed.
@@ -145,7 +145,8 @@ pub fn head(root: &Path) -> Option<Head> {
     head_in(&git, &head)
 }
 
-/// Returns what is checked out, by the first line of `HEAD` in the repository's own directory.
+/// Returns what is checked out, given the repository's own directory and the first line of its
+/// `HEAD`.
 pub(super) fn head_in(git: &Path, head: &str) -> Option<Head> {
     let Some(reference) = head.strip_prefix("ref: ").map(str::trim) else {
         return Some(Head {
@@ -167,8 +168,8 @@ pub(super) fn head_in(git: &Path, head: &str) -> Option<Head> {
     })
 }
 
-/// Returns the commit that `name` means in the repository at `root`: `HEAD`, or a branch, also of a
-/// remote. Returns `None` if it has no such name.
+/// Returns the commit that `name` stands for in the repository at `root`: `HEAD`, or a local or
+/// remote branch. Returns `None` if it has no such name.
 pub fn named_commit(root: &Path, name: &str) -> Option<String> {
     if matches!(name, "HEAD" | "@") {
         return head(root)?.revision;

@@ -9,16 +9,16 @@ use crate::model::Timestamp;
 use crate::model::commit::{ReflogEntry, is_hash};
 use crate::model::record::Head;
 
-/// How much a question reads of a reflog's end, in bytes.
+/// The most bytes at a reflog's end that [`moves_everywhere`] reads.
 const MOST: usize = 32 << 20;
 /// The most working trees of a repository that are looked at.
 const MAX_TREES: usize = 1000;
 
-/// Returns the last moves of `HEAD` in the working tree at `root`, from at most `bytes` bytes, in
-/// the order of writing. Returns nothing if there is no reflog.
+/// Returns the last moves of `HEAD` in the working tree at `root`, oldest first, from at most
+/// `bytes` bytes of the reflog. Returns nothing if there is no reflog.
 ///
 /// # Security
-/// A reflog of another user, other than root, is not read, nor one that everybody may write to.
+/// A reflog is not read if everybody may write to it, or if it is neither ours nor root's.
 pub fn last_moves(root: &Path, bytes: usize) -> Vec<ReflogEntry> {
     git_dir_and_head(root).map_or_else(Vec::new, |(git, _)| moves_in(&git, bytes))
 }
@@ -66,7 +66,7 @@ pub fn moves_everywhere(root: &Path) -> Vec<(PathBuf, Vec<ReflogEntry>)> {
 }
 
 /// Returns when the file of commit `id` was written in the repository at `root`. Returns `None` if
-/// the commit has no file of its own: git packs old ones.
+/// the commit has no separate file: git packs old ones.
 pub fn object_written(root: &Path, id: &str) -> Option<Timestamp> {
     let (git, _) = git_dir_and_head(root)?;
     let (folder, name) = id.split_at_checked(2).filter(|_| is_hash(id))?;

@@ -19,8 +19,8 @@ pub fn head_and_remote(root: &Path) -> (Option<Head>, Option<Remote>) {
     (project::head_in(&git, &head), remote)
 }
 
-/// Returns the remote of the repository at `root`: `origin`, or else the first one. A remote on this
-/// machine is none.
+/// Returns the remote of the repository at `root`: `origin`, or else the first one. A remote on
+/// this machine does not count.
 pub fn remote(root: &Path) -> Option<Remote> {
     let (git, _) = project::git_dir_and_head(root)?;
     remote_in(&project::common_dir(&git))

@@ -32,7 +32,7 @@ const MAX_USAGE: usize = 256 << 20;
 const MAX_OPEN_NOTE: usize = 1 << 20;
 /// Largest note on a title that is read, in bytes.
 const MAX_TITLE_NOTE: usize = 1 << 16;
-/// Most owners that are read. A session that was resumed more often is live if one of these is.
+/// Most owners that are read. Only these decide whether a session with more owners is live.
 const MAX_OWNERS: usize = 256;
 
 /// The outcome of creating a session. If several hooks create one session, one of them writes the
@@ -109,7 +109,7 @@ impl SessionDir {
         let why = match record.map_err(|why| why.to_string()) {
             Err(_) if file::is_lost(&content.bytes) => LOST.to_owned(),
             Ok(record) if self.is_of(&record.session_id) => return Ok(Some(record)),
-            Ok(record) => format!("it is the record of session {}", record.session_id),
+            Ok(record) => format!("it belongs to session {}", record.session_id),
             Err(why) => why,
         };
         Err(Error::Content { path, why })
@@ -137,7 +137,8 @@ impl SessionDir {
         matches!(self.record(), Ok(Some(record)) if record.is_in(root))
     }
 
-    /// Reads the part of the record that events are compared with, with unreadable members absent.
+    /// Reads the values that hooks leave out of events if the record has the same. Members that
+    /// cannot be read are absent.
     ///
     /// Returns `None` if there is no record, or a power failure left only its name: see
     /// [`Self::create_record`].
@@ -162,8 +163,8 @@ impl SessionDir {
     /// Creates the session's folder and record if they are missing, then its journal, starting with
     /// `event`.
     ///
-    /// The journal comes last, so its existence shows every later event that the rest exists. The
-    /// next event completes what a killed process left unfinished.
+    /// The journal comes last: if it exists, later events know that the rest exists. The next event
+    /// completes what a killed process left unfinished.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -182,8 +183,8 @@ impl SessionDir {
     /// Creates the session's folder and record if they are missing, without a journal: for a
     /// session that no hook has recorded.
     ///
-    /// A record of which a power failure left only the name counts as missing. Returns whether the
-    /// given record was written.
+    /// A record counts as missing if a power failure left only its name. Returns whether the given
+    /// record was written.
     ///
     /// # Errors
     /// [`Error::Io`], also if the record is too large to be read again; then nothing was created.
@@ -273,8 +274,8 @@ impl SessionDir {
 
     /// Reads the owners on record, including dead ones but not unreadable ones.
     ///
-    /// If there are more than 256 owner files, only 256 are read. Those come first whose process
-    /// `runs`, by pid and start; then those that started last.
+    /// If there are more than 256 owner files, only 256 are read: first those whose process is
+    /// running according to `runs`, by pid and start; then those that started last.
     pub fn owner_list(&self, runs: impl Fn(u32, u64) -> bool) -> Vec<Owner> {
         let Ok(names) = file::names(&self.owners()) else {
             return Vec::new();
@@ -313,8 +314,8 @@ impl SessionDir {
         file::names(&self.owners()).is_ok_and(|mut names| names.next().is_some())
     }
 
-    /// Returns a stamp of the record, the journal and the imported events. It is the same as long as
-    /// none of them changes.
+    /// Returns a stamp of the record, the journal and the imported events. It is the same as long
+    /// as none of them changes.
     #[cfg(feature = "cli")]
     pub fn events_stamp(&self) -> u64 {
         let mut stamp = DefaultHasher::new();
@@ -341,7 +342,7 @@ impl SessionDir {
         journal::of_file(&self.imported())
     }
 
-    /// Reads the imported events that stand in the first `length` bytes.
+    /// Reads the imported events in the first `length` bytes of their file.
     ///
     /// # Errors
     /// [`Error::Untrusted`], [`Error::Io`].
@@ -456,7 +457,7 @@ impl SessionDir {
         write::replace(&self.usage_path(), bytes, Durability::Cached)
     }
 
-    /// Replaces the imported events with `lines`, the last of which happened at `last`. Returns
+    /// Replaces the imported events with `lines`. The last of them happened at `last`. Returns
     /// whether anything changed.
     ///
     /// Without lines, the file is removed. Identical lines leave it unchanged.
@@ -603,7 +604,8 @@ impl SetAside {
         Ok(())
     }
 
-    /// Completes what a killed cleanup began: the removal, if it had started, or else the return.
+    /// Completes what a killed cleanup began: removes the session if that had started, else puts it
+    /// back.
     ///
     /// # Errors
     /// As [`Self::put_back`] and [`Self::remove`].

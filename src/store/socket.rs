@@ -1,4 +1,4 @@
-//! A socket file on which only this user's processes can reach us.
+//! A socket file through which only this user's processes can reach us.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ use super::{file, write};
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    /// Which file it is: another may have its name by then.
+    /// Identifies the file, because another may have its name by the time this is dropped.
     identity: Option<(u64, u64)>,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for SocketRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OpenDir => f.write_str(
-                "its directory must be yours, and nobody else may write to it; take another, or `chmod go-w` it",
+                "its directory must be yours, and nobody else may write to it; choose another one, or run `chmod go-w` on it",
             ),
             Self::NameTaken => f.write_str("another file has this name; take another name"),
             Self::InUse => f.write_str("another process listens there; take another name"),

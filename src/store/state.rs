@@ -23,7 +23,7 @@ pub enum RecordUpdate {
     Missing,
 }
 
-/// Content of the stamp of the daily work until that is done.
+/// Content of the daily work's stamp until the work is done.
 const BEGUN: &[u8] = b"begun\n";
 
 /// The state directory, existing and safe.
@@ -35,12 +35,12 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Opens the state directory. Returns `None` if it does not exist, so that nothing was
+    /// Opens the state directory. Returns `None` if it does not exist, which means that nothing was
     /// recorded. `decompressor` reads compressed parts of journals.
     ///
     /// # Errors
-    /// [`Error::NoStateDir`] if there is no path for it. [`Error::Untrusted`] if it is not ours alone,
-    /// or would have to be created in an unsafe directory. [`Error::Io`] if it could not be
+    /// [`Error::NoStateDir`] if there is no path for it. [`Error::Untrusted`] if it is not ours
+    /// alone, or would have to be created in an unsafe directory. [`Error::Io`] if it could not be
     /// created. In these cases it is unknown what was recorded.
     pub fn open(places: &Places, decompressor: Decompressor) -> Result<Option<Self>> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
@@ -78,8 +78,8 @@ impl StateDir {
         &self.root
     }
 
-    /// Lists the state directory and its folders, in each of which a killed process may have left a
-    /// temporary file. `sessions` and `archive` are omitted, because they are searched with their
+    /// Lists the state directory and its folders, which may contain temporary files of killed
+    /// processes. `sessions` and `archive` are omitted, because they are searched with their
     /// contents.
     ///
     /// # Errors
@@ -204,7 +204,7 @@ impl StateDir {
     }
 
     /// Stamps the start of a sweep. If several processes find the same `last` sweep due, it returns
-    /// true for one of them.
+    /// true for only one of them.
     ///
     /// # Errors
     /// [`Error::Io`] if the stamp cannot be written.

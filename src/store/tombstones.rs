@@ -7,7 +7,8 @@ use super::log::{self, Log, LogLine};
 use super::state::StateDir;
 use crate::model::{SessionId, Timestamp};
 
-/// Records that `what` of a session was pruned.
+/// Records that a session or its archive was pruned, in the log word `what`: `session pruned` or
+/// `archive pruned`.
 ///
 /// # Errors
 /// As [`log::append`].

@@ -1,5 +1,5 @@
-//! What names a session outside its folder and its archives: indexes, marks and lines of logs. Only a
-//! deletion needs it.
+//! The files and log lines that contain a session's id, apart from its folder and its archives.
+//! Only a deletion needs them.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::state::StateDir;
 use super::{file, index, write};
 use crate::model::SessionId;
 
-/// Returns the small files that bear the session's id as their name.
+/// Returns the small files that have the session's id as their name.
 ///
 /// # Errors
 /// [`super::Error::Io`] if a folder cannot be listed.
@@ -82,7 +82,7 @@ pub fn remove_log_lines(state: &StateDir, id: &SessionId) -> Result<()> {
         .try_for_each(|log| log::retain(state, log, |line| !is_named(line, id)))
 }
 
-/// Returns true if the id is in the text, and not as a part of a longer one.
+/// Returns whether the text contains the id, and not as a part of a longer one.
 fn is_named(text: &[u8], id: &SessionId) -> bool {
     let id = id.as_str().as_bytes();
     let goes_on = |byte: Option<&u8>| {

@@ -1,5 +1,5 @@
-//! Notes on sessions that are not recorded: `unrecorded/{hash of the id}`. They spare the hooks of a
-//! tool call the search for the reason, and keep a deleted session from coming back.
+//! Notes on sessions that are not recorded: `unrecorded/{hash of the id}`. They spare the hooks of
+//! a tool call the search for the reason, and keep a deleted session from coming back.
 //!
 //! A note names no session: only somebody who knows the id can find it. It contains one word.
 
@@ -23,14 +23,14 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Why a session is not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unrecorded {
-    /// Its project is excluded. A start or a prompt looks again.
+    /// Its project is excluded. The next start or prompt checks that again.
     Excluded,
-    /// Somebody deleted it. It stays so until an import is told to bring it back.
+    /// Somebody deleted it. It stays unrecorded until a person has an import bring it back.
     Deleted,
 }
 
 /// Returns why the session is not recorded, if there is a note on it. A note that cannot be read
-/// counts as one of a deletion.
+/// counts as a note on a deletion.
 pub fn of(state: &StateDir, id: &SessionId) -> Option<Unrecorded> {
     match file::read_own(&path(state, id), MAX_NOTE) {
         Ok(None) => None,
@@ -39,7 +39,7 @@ pub fn of(state: &StateDir, id: &SessionId) -> Option<Unrecorded> {
     }
 }
 
-/// Notes why a session is not recorded. The note of a deletion stays one.
+/// Notes why a session is not recorded. A note on a deletion stays.
 ///
 /// # Errors
 /// [`super::Error::Io`]; [`super::Error::Untrusted`].

@@ -37,8 +37,8 @@ pub use temporary_dir::TemporaryDir;
 ///
 /// The table holds once the call has returned, on file systems that write a file's bytes before its
 /// size. Ext4 does so in its default mode (`data=ordered`) and with `data=journal`. On other file
-/// systems, and for files from `create_small` and `begin`, a new name may have an empty file, zeros
-/// or a truncated one. Readers of the state treat those as missing.
+/// systems, and for files from `create_small` and `begin`, a file with a new name may be empty,
+/// full of zeros or truncated. Readers of the state treat those as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// Starts writing the bytes to disk before the file gets its name, without waiting. Ext4 does
@@ -492,7 +492,7 @@ impl GuestFile {
     }
 
     /// Gives the file its path, in place of an existing file of ours, and removes what a killed run
-    /// left beside it. It is not synced: who made it can make it again.
+    /// left beside it. The file is not synced, because it can be made again.
     ///
     /// # Errors
     /// [`Error::Untrusted`] if the path is a link, another user's, or not a regular file; else
@@ -813,7 +813,7 @@ pub fn exchange(one: &Path, other: &Path) -> Result<Exchange> {
 /// Sets the modification time of the file at `path`, if it exists.
 ///
 /// # Errors
-/// As [`file::open_own`].
+/// [`Error::Untrusted`] if it is a link; [`Error::Io`] if the system refused.
 pub(super) fn set_modified(path: &Path, modified: Timestamp) -> Result<()> {
     let dated = file::open(path, OFlags::WRONLY | OFlags::NOFOLLOW)?
         .map(|file| file.set_modified(modified.to_utc().into()));

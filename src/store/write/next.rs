@@ -124,8 +124,8 @@ impl<'b> NextContent<'b> {
         keep_name(&self.path, Durability::Synced).map(|()| GuardedChange::Done)
     }
 
-    /// Restores the name of the file under the temporary name. If a newer file has that name, the
-    /// newest gets it.
+    /// Undoes the exchange: gives the old file its name back. If other programs put a newer file
+    /// there meanwhile, the newest one gets the name.
     fn take_back(&self) -> Result<()> {
         let aside = self.temporary.path();
         let identity = |path: &Path| Ok(file::look(path)?.map(|found| found.meta.identity));

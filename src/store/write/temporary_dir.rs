@@ -6,7 +6,7 @@ use tempfile::{Builder, TempDir};
 
 use crate::store::error::{Error, Result};
 
-/// A private directory under a name of its own. Dropping it removes it with everything in it.
+/// A private directory with a unique name. Dropping it removes it with everything in it.
 #[derive(Debug)]
 pub struct TemporaryDir {
     dir: TempDir,
