@@ -1,8 +1,8 @@
 //! The names of an archive's files, and its manifest.
 //!
-//! An archive is a few files beside each other, all named `{date}-{focus}-{id}` and an ending. The
-//! manifest names the others, with their sizes and digests. It is written last, so an archive
-//! without a manifest does not count.
+//! An archive is a group of files in one directory, each named `{date}-{focus}-{id}` plus an
+//! ending. The manifest names the others, with their sizes and digests. It is written last, so an
+//! archive without a manifest does not count.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use super::usage::Usage;
 pub const VERSION: u64 = 1;
 /// The ending of a manifest's name.
 pub const MANIFEST: &str = ".manifest.json";
-/// The focus of a session without one.
+/// The word in a file's name for a session without a focus.
 pub const GENERAL: &str = "general";
 
 /// The longest focus in a file's name, in bytes.
@@ -28,9 +28,10 @@ const MAX_FOCUS: usize = 64;
 
 /// The common beginning of the names of an archive's files: `{date}-{focus}-{id}`.
 ///
-/// An ending begins with a dot, and an id may contain dots: the part `.2.jsonl.zst` of `x` would be
-/// the part `.jsonl.zst` of `x.2`. So an id's dots are written as `~`, which no id has. For the
-/// same reason, a focus never contains `.agent-` or `.file-`, with which an ending may begin.
+/// An ending begins with a dot, and an id may contain dots. So the part `.2.jsonl.zst` of session
+/// `x` would have the same name as the part `.jsonl.zst` of session `x.2`. To prevent this, an id's
+/// dots are written as `~`, which no id has. For the same reason, a focus never contains `.agent-`
+/// or `.file-`, with which an ending may begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stem(String);
 
@@ -72,8 +73,8 @@ impl Stem {
         self.with(MANIFEST)
     }
 
-    /// Returns true if the file of this name may be a part of the archive: the name must not lead
-    /// elsewhere.
+    /// Returns true if a file of this name may be a part of the archive. A name that leads to
+    /// another directory may not.
     pub fn is_of(&self, name: &str) -> bool {
         name.strip_prefix(self.0.as_str())
             .is_some_and(|rest| rest.starts_with('.') && !rest.contains(['/', '\0']))
@@ -133,7 +134,7 @@ pub struct Manifest {
     pub usage: Option<Usage>,
     /// A copy of the record at the time of archiving.
     pub record: Map<String, Value>,
-    /// Members of another version that this one does not know.
+    /// Members that another version wrote and this one does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -143,18 +144,19 @@ pub struct Manifest {
 pub struct Original {
     /// The path of the session's transcript; null if there was none.
     pub path: Option<String>,
-    /// The total size of it and of its subagents' transcripts, in bytes.
+    /// The total size of that transcript and its subagents' transcripts, in bytes.
     pub bytes: u64,
     /// A digest of the names, sizes and times of all files. If it is unchanged, so are the files.
     pub fingerprint: String,
     /// The number of lines that were too long to be copied.
     pub left_out: u64,
-    /// Other transcripts of the session, whose contents are all in a part.
+    /// Other transcripts of the session, which were not copied because the parts contain all their
+    /// contents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopiedTranscript>,
 }
 
-/// A transcript that is not copied, because others contain everything in it.
+/// A transcript that is not copied, because other transcripts contain everything in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopiedTranscript {
     /// The place of the file, as in [`ArchivePart::original`].
@@ -202,7 +204,7 @@ pub struct ArchivePart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_bytes: Option<u64>,
     /// For a copy of a transcript: a digest of the original's last bytes. A transcript that has
-    /// only grown has them at the same place.
+    /// only grown since still has those bytes at the same place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
 }
@@ -211,7 +213,7 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// [`InvalidRecord`]: a newer format, or not a manifest.
+    /// Returns [`InvalidRecord`] if the format is newer, or if this is not a manifest.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
         check_version(bytes)?;
         serde_json::from_slice(bytes).map_err(|err| InvalidRecord::Malformed(err.to_string()))

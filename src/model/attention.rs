@@ -1,9 +1,9 @@
 //! Whether a session waits for a person, for what, and since when. Pure.
 //!
-//! Two witnesses are heard. Events say *what* a session waits for: they name the tool, the call and
-//! the error. Claude Code's own status says *whether it still does*: no event reports that a person
-//! answered No, or pressed Esc. So the status decides where the two differ, unless the event is so
-//! recent that the status may not be written yet.
+//! Two sources are combined. Events say *what* a session waits for: they name the tool, the call
+//! and the error. Claude Code's own status says *whether it still does*: no event reports that a
+//! person answered No, or pressed Esc. So the status decides where the two differ, unless the event
+//! is so recent that the status may not be written yet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use super::time::Timestamp;
 use super::trace::Trace;
 use crate::claude::words::{Asks, ClientStatus, Dialog, PERMISSION_NOTICE, StartSource};
 
-/// How long after an event Claude Code's status may still be the one before it. The status is
-/// usually written within 130 ms, on either side of the event.
+/// How long after an event Claude Code's status may still be the earlier one. The status is usually
+/// written within 130 ms before or after the event.
 pub const SETTLING: Duration = Duration::from_millis(500);
 
 /// What a session waits for.
@@ -64,7 +64,7 @@ impl Need {
         }
     }
 
-    /// Returns true if a dialog is on the screen: the work stands still in the middle of a turn.
+    /// Returns true if a dialog is on the screen, so that the turn cannot go on.
     pub fn is_dialog(self) -> bool {
         matches!(self, Self::Permission | Self::Question | Self::Plan)
     }
@@ -91,7 +91,7 @@ pub struct Attention {
 /// Claude Code's own status of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttentionStatus {
-    /// The status; `None` if it is not written yet, or is that of an unknown version.
+    /// The status; `None` if it is not written yet, or is an unknown word.
     pub status: Option<ClientStatus>,
     /// When it last changed.
     pub since: Option<Timestamp>,
@@ -100,7 +100,7 @@ pub struct AttentionStatus {
 }
 
 impl AttentionStatus {
-    /// Returns true if a question of Claude Code's is on the screen.
+    /// Returns true if Claude Code shows a permission dialog or a question.
     pub fn shows_dialog(self) -> bool {
         matches!(
             self.status,
@@ -109,7 +109,7 @@ impl AttentionStatus {
     }
 }
 
-/// What the events of a session say about whom it waits for.
+/// What the events of a session say about whether it waits for a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Witness {
     /// The oldest question that no event answers.
@@ -119,14 +119,14 @@ pub struct Witness {
     commands: usize,
     /// The subagents that still run.
     agents: usize,
-    /// The last event that changed any of these.
+    /// The time of the last event that may have changed any of these.
     changed: Option<Timestamp>,
 }
 
 /// The turn of the main thread.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Turn {
-    /// Nothing is known of one, as of a session that is no Claude Code's.
+    /// No turn is known, for example because the session does not belong to Claude Code.
     #[default]
     Unknown,
     /// It runs.
@@ -141,15 +141,15 @@ enum Turn {
 #[derive(Default)]
 struct Standing {
     turn: Turn,
-    /// A notice that a dialog waits, and no event since that shows an answer.
+    /// The time of a notice that a dialog waits, if no later event shows an answer.
     notice: Option<Moment>,
-    /// An MCP server's question, and no answer since.
+    /// The time of an MCP server's question, if it is not answered yet.
     elicitation: Option<Moment>,
 }
 
 impl Witness {
     /// Reads the events in `trace`. `activity` is the same trace, folded and closed; `has_it`
-    /// returns true if the process of this pid still owns the session.
+    /// returns true if the process with this pid still owns the session.
     pub fn of(
         trace: &Trace,
         activity: &Activity<'_>,
@@ -193,15 +193,16 @@ impl Witness {
         }
     }
 
-    /// Returns whether the session waits, as `statuses` confirm or correct what the events say. Each
-    /// is of one running process of the session; there is none for a version that writes none.
+    /// Returns whether the session waits: what the events say, confirmed or corrected by
+    /// `statuses`. Each status belongs to one running process of the session. Old versions of
+    /// Claude Code write none.
     pub fn attention(self, statuses: &[AttentionStatus], now: Timestamp) -> Attention {
         let background = self.commands + self.agents;
         let decided = statuses
             .iter()
             .filter_map(|status| Some((self.confirmed(status, now)?, status)));
         let most_urgent = decided.min_by_key(|(attention, _)| {
-            // A process that works speaks for the session before one that has nothing to do.
+            // A process that works takes precedence over one that has nothing to do.
             let is_working = attention.state == Need::None;
             (!attention.state.is_dialog(), !is_working, attention.state)
         });
@@ -231,13 +232,13 @@ impl Witness {
         }
     }
 
-    /// Returns what the events say of the turn. `idle_since` is given if Claude Code says that none
-    /// runs.
+    /// Returns what the events say about the turn. `idle_since` is given if Claude Code's status
+    /// says that no turn runs.
     fn between_turns(&self, idle_since: Option<Timestamp>) -> Attention {
         let (state, since, what) = match &self.turn {
             Turn::Failed(at, why) => (Need::Error, Some(*at), why.clone()),
             Turn::Over(at) => (Need::Prompt, Some(*at), None),
-            // It was interrupted, which no event reports.
+            // If Claude Code is idle, the turn was interrupted, which no event reports.
             Turn::Open | Turn::Unknown => match idle_since {
                 Some(at) => (Need::Prompt, Some(at), None),
                 None => (Need::None, None, None),
@@ -251,7 +252,8 @@ impl Witness {
         }
     }
 
-    /// Returns what Claude Code's status makes of the events, or `None` if it says nothing.
+    /// Confirms or corrects the events by Claude Code's status. Returns `None` if the status says
+    /// nothing.
     fn confirmed(&self, status: &AttentionStatus, now: Timestamp) -> Option<Attention> {
         let is_newer = |changed: Timestamp| status.since.is_none_or(|since| changed > since);
         let is_settling = |changed: Timestamp| is_newer(changed) && changed.age(now) < SETTLING;
@@ -276,14 +278,15 @@ impl Witness {
         })
     }
 
-    /// Returns the open question of the events, if it is of the kind that is on the screen.
+    /// Returns the open question that the events name, if the screen shows one of its kind.
     fn dialog_as(&self, asked: Dialog) -> Option<Attention> {
         let is_question = asked == Dialog::Question;
         let dialog = self.dialog.as_ref()?;
         ((dialog.state == Need::Question) == is_question).then(|| dialog.clone())
     }
 
-    /// Adds a question that was asked before the events that were read, unless these name one.
+    /// Adds a question that was asked before the first event that was read, unless the events name
+    /// one.
     pub fn or_dialog(self, asked: Option<Attention>) -> Self {
         Self {
             dialog: self.dialog.or(asked),
@@ -330,7 +333,7 @@ impl Standing {
             EventKind::SessionStart => *self = Self::in_turn(Turn::Over(step.ts)),
             EventKind::SessionEnd => *self = Self::default(),
             EventKind::UserPromptSubmit | EventKind::PreToolUse if is_main => {
-                // A tool that is to run shows that the question before it was answered.
+                // A tool that is about to run shows that the question before it was answered.
                 *self = Self::in_turn(Turn::Open);
             }
             EventKind::Stop if is_main => *self = Self::in_turn(Turn::Over(step.ts)),
@@ -405,7 +408,7 @@ fn question_of(call: &Call<'_>, at: Timestamp) -> Attention {
     }
 }
 
-/// Returns a question of which nothing but its time is known.
+/// Returns a question about which only the time is known.
 fn since(at: Timestamp) -> Attention {
     Attention {
         state: Need::Permission,

@@ -1,10 +1,10 @@
-//! Places events on a time line without jumps. Within one boot the boot clock alone decides,
-//! whatever the clock was set to meanwhile. The clock separates boots.
+//! Places events on a time line without jumps. Within one boot only the boot clock counts, even if
+//! the clock was set meanwhile. The clock tells boots apart.
 //!
 //! The distance between the two clocks, the offset, changes when the clock is set and when the
 //! machine is booted. The processes show which of the two it was: none outlives its boot. If no
 //! process is on both sides, the times show it: a machine cannot have been booted before the last
-//! event of the boot before.
+//! event of its previous boot.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::claude::words::StartSource;
 /// How far the clock and the boot clock may drift apart, in microseconds. No two boots are this
 /// close together.
 const DRIFT: i64 = 1_000_000;
-/// A smaller change of the offset, in microseconds, does not affect the place of an event without a
-/// boot clock.
+/// The largest change of the offset, in microseconds, that is ignored when an event without a boot
+/// clock gets its place.
 const TICK: i64 = 10_000;
 /// The largest believable change of a clock between two processes of Claude Code, in microseconds.
 /// A larger one is another boot, or another machine.
@@ -31,7 +31,7 @@ pub(super) enum ProcessEvidence {
     Start,
     /// The process had begun before.
     GoesOn,
-    /// It may come before the start of a process, or at any time.
+    /// Nothing: the event may come at any time, even before the start of its process.
     Any,
 }
 
@@ -47,14 +47,14 @@ pub(super) enum TimeLine {
 /// The boots of a session.
 #[derive(Debug)]
 pub(super) struct Boots {
-    /// The settings, in the order of their offsets.
+    /// The settings of the clock, in the order of their offsets.
     settings: Vec<OffsetGroup>,
     /// The stretches in which the clock was not set, in the order of their beginning, for events
     /// without a boot clock.
     pieces: Vec<SteadyStretch>,
 }
 
-/// The events with about the same offset.
+/// One setting of the clock: the events with about the same offset.
 #[derive(Debug, Clone, Copy)]
 struct OffsetGroup {
     /// The least and the greatest offset.
@@ -64,7 +64,7 @@ struct OffsetGroup {
     base: i64,
 }
 
-/// The known facts about a setting, or about several in one boot.
+/// The known facts about one setting of the clock, or about several in one boot.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
     /// The first and the last event by the boot clock.
@@ -96,8 +96,8 @@ struct ClockReading {
 }
 
 impl TimeLine {
-    /// Creates the time line of `steps`, whose least and greatest offset are given. Their order
-    /// does not matter.
+    /// Creates the time line of `steps`, whose least and greatest offset are given. The order of
+    /// the steps does not matter.
     pub(super) fn of(
         steps: &[Step],
         offsets: Option<(i64, i64)>,
@@ -241,8 +241,9 @@ fn settings(readings: &mut [ClockReading]) -> Vec<OffsetGroup> {
     settings
 }
 
-/// Joins the settings in which a process continues. In a setting that begins with its start, it may
-/// be another process of the same number, in another boot.
+/// Joins each setting in which a process continues to the nearest one in which it starts. Two
+/// settings in which a process starts stay apart: it may be two processes with one pid, in two
+/// boots.
 fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], settings: &[OffsetGroup]) {
     /// The first event of a process in a setting, and whether the process had begun before it.
     type FirstEvent = (i64, bool);
@@ -262,7 +263,7 @@ fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], setting
     }
     let mut by_process: HashMap<Option<u32>, Vec<(usize, bool)>> = HashMap::new();
     for ((pid, setting), first) in heard {
-        // Beside known processes, an event of an unknown one proves nothing.
+        // In a setting with known processes, an event of an unknown process proves nothing.
         if pid.is_some() || !has_pid.get(setting).is_some_and(|has_pid| *has_pid) {
             let starts = first.is_some_and(|(_, goes_on)| !goes_on);
             by_process.entry(pid).or_default().push((setting, starts));
@@ -285,8 +286,7 @@ fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], setting
     }
 }
 
-/// Finds the one of these settings, which are in order, whose offset is nearest to that of
-/// `setting`.
+/// Finds the setting in `among`, which is sorted, whose offset is nearest to that of `setting`.
 fn nearest(among: &[usize], setting: usize, settings: &[OffsetGroup]) -> Option<usize> {
     let offset = |place: usize| settings.get(place).map_or(0, |setting| setting.offsets.0);
     let next = among.partition_point(|place| *place < setting);
@@ -398,7 +398,7 @@ impl BootGroups {
     }
 }
 
-/// Returns the role of an event of this kind and source.
+/// Returns what an event of this kind and source proves about its process.
 pub(super) fn role(kind: EventKind, source: Option<&str>) -> ProcessEvidence {
     match (kind, source.map(StartSource::of)) {
         (

@@ -43,7 +43,7 @@ impl CallState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosingEvent {
-    /// An event of its own: PostToolUse, PostToolUseFailure, PermissionDenied.
+    /// The call's own event: PostToolUse, PostToolUseFailure, PermissionDenied.
     ByItself,
     /// Its entry in a PostToolBatch.
     ByBatch,
@@ -78,9 +78,9 @@ impl ClosingEvent {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Moment {
-    /// The time by the clock of that moment.
+    /// The time that the clock showed at that moment.
     pub ts: Timestamp,
-    /// The place on the session's time line without jumps, in microseconds.
+    /// The place on the session's time line, which has no jumps, in microseconds.
     #[serde(skip)]
     pub at: i64,
 }
@@ -103,11 +103,11 @@ pub struct Call<'a> {
     pub what: Option<&'a str>,
     /// The subagent that makes the call; `None` for the main thread.
     pub agent_id: Option<&'a str>,
-    /// The prompt that it serves.
+    /// The prompt that the call works on.
     pub prompt_id: Option<&'a str>,
     /// The process of Claude Code.
     pub pid: Option<u32>,
-    /// The time of its PreToolUse. Without one, its end less the time that it ran.
+    /// The time of its PreToolUse. Without one, its end minus the time that the tool ran.
     pub began: Moment,
     /// True if its PreToolUse was recorded. A call that never passed validation has none.
     pub has_begun: bool,
@@ -145,7 +145,7 @@ impl Call<'_> {
     }
 
     /// Returns the duration: as Claude Code measured it, or else from the beginning to the end if
-    /// an event of its own reported the end.
+    /// the call's own event reported the end.
     pub fn duration(&self) -> Option<Duration> {
         let is_told = self.has_begun && self.closed == Some(ClosingEvent::ByItself);
         self.execution.or_else(|| {
@@ -154,15 +154,15 @@ impl Call<'_> {
         })
     }
 
-    /// Returns how long it waited for permission: from the question until it began to run, or was
+    /// Returns how long it waited for permission: from the request until it began to run, or was
     /// denied.
     pub fn permission(&self) -> Option<Duration> {
         let waited = self.asked?.until(self.ended?);
         Some(waited.saturating_sub(self.execution.unwrap_or_default()))
     }
 
-    /// Returns the time that was neither execution nor permission: other hooks, Claude Code's own
-    /// work, earlier calls.
+    /// Returns the time in which the call neither ran nor waited for permission: other hooks,
+    /// Claude Code's own work, earlier calls.
     pub fn wait(&self) -> Option<Duration> {
         let known = self.execution? + self.permission().unwrap_or_default();
         self.has_begun

@@ -1,10 +1,10 @@
-//! The commits that a reflog tells of: when each was made, and how. Pure: text in, values out.
+//! The commits that a reflog records: when and how each was made. Pure: text in, values out.
 
 use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
 
-/// How a commit came to be.
+/// How a commit was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", from = "String")]
 #[allow(missing_docs, reason = "each is the command of git")]
@@ -22,7 +22,7 @@ pub enum CommitKind {
     Rebase,
     /// From a patch by mail.
     Am,
-    /// A word of another version.
+    /// A word that another version wrote and this one does not know.
     Other,
 }
 
@@ -32,11 +32,11 @@ pub enum CommitKind {
 pub struct CommitNote {
     /// Its hash, 40 or 64 hexadecimal digits.
     pub id: String,
-    /// The second at which it was made, as git noted it.
+    /// The time at which it was made, in whole seconds, as git recorded it.
     pub ts: Timestamp,
     /// How it was made.
     pub how: CommitKind,
-    /// The commit that it replaces: it amends that one.
+    /// The commit that this one amends and so replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
 }
@@ -44,9 +44,9 @@ pub struct CommitNote {
 /// A line of a reflog: `HEAD` was moved to another commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReflogEntry {
-    /// The commit that `HEAD` names since then.
+    /// The commit to which `HEAD` was moved.
     pub id: String,
-    /// The second of the move.
+    /// The time of the move, in whole seconds.
     pub ts: Timestamp,
     /// How the move made that commit. `None` if the commit existed before, as with a checkout, a
     /// reset, a clone or a fast-forward.
@@ -155,7 +155,7 @@ impl ReflogEntry {
     }
 }
 
-/// Returns whether `text` is a whole hash.
+/// Returns whether `text` is a full hash.
 pub fn is_hash(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

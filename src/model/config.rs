@@ -25,7 +25,7 @@ pub struct Config {
     pub capture: Capture,
     /// The size in bytes at which a journal continues in a new file.
     pub journal_limit: u64,
-    /// Archives ended sessions without a request.
+    /// Archives ended sessions automatically.
     pub archive_auto: bool,
     /// The time after which an ended session's record and journal are removed; `None` means never.
     pub retention_sessions: Option<Duration>,
@@ -129,7 +129,7 @@ impl ConfigKey {
 
     /// Returns the environment variable that overrides the file: `CCSESSION_` and the key.
     pub fn variable(self) -> &'static str {
-        // Written out: each hook asks for all of them.
+        // Written out instead of computed, because each hook asks for all of them.
         match self {
             Self::Ttl => "CCSESSION_TTL",
             Self::SessionTimeout => "CCSESSION_SESSION_TIMEOUT",
@@ -146,8 +146,8 @@ impl ConfigKey {
         }
     }
 
-    /// Returns the variable of an older session manager, which counts if no setting of ours is set.
-    /// A time is in seconds.
+    /// Returns the variable of an older session manager, which counts if our own setting is not
+    /// set. Its times are in seconds.
     pub fn inherited_variable(self) -> Option<&'static str> {
         match self {
             Self::SessionTimeout => Some("SESSION_TIMEOUT_SECS"),
@@ -161,18 +161,16 @@ impl ConfigKey {
     pub fn help(self) -> &'static str {
         match self {
             Self::Ttl => "how long a pointer in /tmp is fresh",
-            Self::SessionTimeout => "after how long without an event a session is idle",
+            Self::SessionTimeout => "how long after its last event a session is idle",
             Self::MaxConcurrentSessions => {
-                "how many sessions may be live before `clock-in` and `run` begin no more"
+                "how many sessions may be live before `clock-in` and `run` refuse to begin another"
             }
             Self::CleanupInterval => "how often `cleanup --if-due` really sweeps",
             Self::Capture => {
                 "what the journal keeps: `metadata`, `summary` with a short label of each call, or `full` with the redacted text of tools, prompts and messages"
             }
-            Self::JournalLimit => "at which size a journal goes on in a new file",
-            Self::ArchiveAuto => {
-                "whether sessions that have ended are archived without being asked for"
-            }
+            Self::JournalLimit => "the size at which a journal continues in a new file",
+            Self::ArchiveAuto => "whether sessions that have ended are archived automatically",
             Self::RetentionSessions => {
                 "after how long the record and journal of an ended, archived session are removed, or `never`"
             }
@@ -219,7 +217,7 @@ impl Config {
     /// Sets `key` to the value in `text`.
     ///
     /// # Errors
-    /// [`BadValue`]; the setting keeps its value.
+    /// Returns [`BadValue`] if the key cannot have this value; the setting is then unchanged.
     pub fn set(&mut self, key: ConfigKey, text: &str) -> Result<(), BadValue> {
         match key {
             ConfigKey::Ttl => self.ttl = duration(text)?,
@@ -242,7 +240,7 @@ impl Config {
     /// if it is a time. A comment may follow.
     ///
     /// # Errors
-    /// [`BadValue`]; the setting keeps its value.
+    /// Returns [`BadValue`] if the key cannot have this value; the setting is then unchanged.
     pub fn set_inherited(&mut self, key: ConfigKey, text: &str) -> Result<(), BadValue> {
         let number = text.split('#').next().unwrap_or_default().trim();
         if key == ConfigKey::MaxConcurrentSessions {
@@ -285,7 +283,7 @@ impl Config {
 /// Parses a duration above zero, such as `90s`, `5m` or `24h`.
 ///
 /// # Errors
-/// [`BadValue`] for anything else.
+/// Returns [`BadValue`] for anything else.
 pub fn duration(text: &str) -> Result<Duration, BadValue> {
     let value = humantime::parse_duration(text.trim())
         .ok()
@@ -331,13 +329,13 @@ const UNITS: [(&str, u64); 4] = [
     ("", 1),
 ];
 /// The smallest size at which a journal may continue in a new file: many times the longest usual
-/// record.
+/// line.
 const LEAST_SIZE: u64 = 64 << 10;
 
 /// Reads a size in bytes.
 ///
 /// # Errors
-/// [`BadValue`] if it is not a size, or too small.
+/// Returns [`BadValue`] if it is not a size, or is too small.
 pub fn size(text: &str) -> Result<u64, BadValue> {
     let text = text.trim();
     let read = UNITS.into_iter().find_map(|(unit, bytes)| {

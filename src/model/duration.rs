@@ -1,5 +1,5 @@
-//! Durations in words, as the documents write them: `24h`, `90d`, `3m 20s`. What is written here, a
-//! setting and `--since` read.
+//! Durations in words, as the documents write them: `24h`, `90d`, `3m 20s`. Settings and `--since`
+//! accept what this file writes.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 const DAY: u64 = 24 * HOUR;
 const HOUR: u64 = 60 * MINUTE;
 const MINUTE: u64 = 60;
-/// Below so many days, a duration is written in hours: `24h`, `30h`, `2d`.
+/// Below this many days, a duration is written in hours: `24h`, `30h`, `2d`.
 const MIN_DAYS: u64 = 2;
 
 /// Formats a duration exactly.

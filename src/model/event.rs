@@ -1,8 +1,7 @@
 //! One event of a session, as it is stored in the journal: one JSON object a line.
 //!
 //! Prompts, assistant text, tool input and output are stored only under `capture = "full"`, bounded
-//! and redacted. Of the environment, only the
-//! span of Claude Code's telemetry is.
+//! and redacted. From the environment, only the span of Claude Code's telemetry is stored.
 
 use std::fmt;
 
@@ -19,7 +18,8 @@ pub const VERSION: u64 = 1;
 
 /// The `source` of a prompt that no person wrote: a background task has ended.
 pub const TASK_NOTIFICATION: &str = "task-notification";
-/// The `origin` of an event, and the `source` of a record, from Claude Code's own transcript.
+/// The `origin` of an event, and the `source` of a record, that came from Claude Code's own
+/// transcript.
 pub const TRANSCRIPT: &str = "transcript";
 
 /// Names of Claude Code's hook events that this program interprets. Any other name is journaled as
@@ -64,8 +64,8 @@ pub mod name {
 pub struct Event {
     pub v: u64,
     pub ts: Option<Timestamp>,
-    /// Microseconds on the boot clock, which no adjustment of the clock moves: it gives the order
-    /// of events in one boot.
+    /// Microseconds on the boot clock, which does not change when the clock is set. It gives the
+    /// order of events within one boot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mono: Option<u64>,
     pub event: String,
@@ -92,14 +92,14 @@ pub struct Event {
     pub cwd: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcript_path: Option<String>,
-    /// The branch that is checked out, at a prompt, at the end of a turn and at the end of the
-    /// session; with the next.
+    /// The branch that is checked out. This field and the next are set at a prompt, at the end of a
+    /// turn and at the end of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The commits that were made in the working tree since the session's last event of these
-    /// kinds, by anybody.
+    /// The commits that anybody made in the working tree since the session's last event of one of
+    /// these three kinds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<CommitNote>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ pub struct Event {
     pub what: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The session that the client process had before this start.
+    /// The session that the same Claude Code process had before this start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +149,7 @@ pub struct Event {
     /// The source of the event if no hook recorded it: [`TRANSCRIPT`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// A tool's input, under `capture = "full"`, as are the next four.
+    /// A tool's input. This field and the next four are kept only under `capture = "full"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,16 +161,16 @@ pub struct Event {
     pub message: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_text: Option<Value>,
-    /// The names of those of these five that were cut.
+    /// The names of those five fields whose values were cut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cut: Vec<String>,
     /// The number of secrets that each rule of the redactor removed from this line.
     #[serde(skip_serializing_if = "Counts::is_empty")]
     pub redacted: Counts,
-    /// True if the payload broke off before its end. The members that had arrived are here.
+    /// True if the payload ended too early. The members that had arrived are kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
-    /// Members of another version that this one does not know.
+    /// Members that another version wrote and this one does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -189,7 +189,7 @@ pub struct BatchCall {
     pub outcome: Option<CallOutcome>,
 }
 
-/// The end of a call, as far as a result's text shows it.
+/// How a call ended, if its result's text shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
@@ -199,7 +199,7 @@ pub enum CallOutcome {
     Denied,
 }
 
-/// Why a journal line is not an event.
+/// The reason why a journal line is not an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadLine {
     /// Not a JSON object, as after a torn write.

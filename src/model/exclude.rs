@@ -1,8 +1,8 @@
 //! Patterns for the directories that are never recorded, as the setting `exclude` lists them.
 //!
-//! A pattern covers the directory that it names and everything below it. `~` at its beginning is the
-//! home directory, `*` any text within one name, `?` one character of a name, and `**` any number of
-//! directories, also none.
+//! A pattern covers the directory that it names and everything below it. `~` at its beginning is
+//! the home directory, `*` any text within one name, `?` one character of a name, and `**` any
+//! number of directories, including none.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -25,7 +25,7 @@ const LIST: &str = "a list of patterns, such as [\"~/clients/**\"]";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exclusions {
     patterns: Vec<ExcludePattern>,
-    /// What the user wants to exclude could not be read.
+    /// True if the setting could not be read.
     is_unknown: bool,
 }
 
@@ -49,7 +49,7 @@ enum Step {
 }
 
 impl Exclusions {
-    /// Parses patterns separated by colons, or `none`. A path that contains a colon needs `?` for it.
+    /// Parses patterns separated by colons, or `none`. Write `?` for a colon in a path.
     ///
     /// # Errors
     /// [`BadValue`] names the first that is not a pattern.
@@ -73,7 +73,7 @@ impl Exclusions {
         })
     }
 
-    /// Returns what counts if the setting could not be read.
+    /// Returns the value for a setting that could not be read.
     pub fn unknown() -> Self {
         Self {
             patterns: Vec::new(),
@@ -81,7 +81,7 @@ impl Exclusions {
         }
     }
 
-    /// Returns the error for a value of the configuration file that is no list of texts.
+    /// Returns the error for a value of the configuration file that is not a list of texts.
     pub fn not_a_list(value: &str) -> BadValue {
         bad(value, LIST)
     }
@@ -161,13 +161,14 @@ impl ExcludePattern {
         Some(dir)
     }
 
-    /// Returns true if the pattern covers `dir`, an absolute path without `.` and `..`. `beginning` is
-    /// where [`Self::beginning`] is on disk, after links.
+    /// Returns true if the pattern covers `dir`, an absolute path without `.` and `..`. `beginning`
+    /// is the path of [`Self::beginning`] with symbolic links resolved.
     pub fn covers(&self, beginning: &Path, dir: &Path) -> bool {
         let Ok(below) = dir.strip_prefix(beginning) else {
             return false;
         };
-        // The steps that may come next, after each name of the path.
+        // For each step, whether it may match the next name. The last entry means that all steps
+        // matched.
         let mut next = vec![false; self.rest.len() + 1];
         if let Some(first) = next.first_mut() {
             *first = true;
@@ -185,7 +186,7 @@ impl ExcludePattern {
         next.last() == Some(&true)
     }
 
-    /// Returns the steps that may come after the directory `name`.
+    /// Returns the steps that may match next, after the directory `name`.
     fn after(&self, next: &[bool], name: &OsStr) -> Vec<bool> {
         let mut after = vec![false; next.len()];
         for (at, step) in self.rest.iter().enumerate() {
@@ -205,7 +206,7 @@ impl ExcludePattern {
         after
     }
 
-    /// Marks what may also come next, because `**` also stands for no directory.
+    /// Marks the step after each `**` that may come next, because `**` also matches no directory.
     fn pass_any_depth(&self, next: &mut [bool]) {
         for (at, step) in self.rest.iter().enumerate() {
             if *step == Step::AnyDepth
@@ -225,12 +226,14 @@ fn bad(value: &str, expected: &'static str) -> BadValue {
     }
 }
 
-/// Returns true if `name` matches `glob`. Its time is at most the product of the two lengths.
+/// Returns true if `name` matches `glob`. The time is at most proportional to the product of the
+/// two lengths.
 fn is_match(glob: &str, name: &str) -> bool {
     let glob: Vec<char> = glob.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut g, mut n) = (0, 0);
-    // Where to go on after the last `*`, and how much of the name it has taken.
+    // The place in the glob after the last `*`, and the place in the name after the text that this
+    // `*` matches.
     let mut star: Option<(usize, usize)> = None;
     while let Some(&c) = name.get(n) {
         match glob.get(g) {

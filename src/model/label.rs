@@ -1,5 +1,5 @@
-//! `what`: a short label for people: of a tool call, from inputs that are safe to show, and of a
-//! prompt.
+//! Makes the member `what`, a short label for people. A tool call's label comes from inputs that
+//! are safe to show, a prompt's from its beginning.
 
 use super::redact::Redactor;
 use super::text::{one_line, without_last_word};

@@ -111,8 +111,8 @@ pub struct JournalLine<'a> {
     pub commits: Cow<'a, [CommitNote]>,
 }
 
-/// A label as it is written in a line. Few readers need it, and only labels are often written with
-/// escapes.
+/// A label as it is written in a line. Labels often contain escapes, and few readers need them, so
+/// a label is unescaped only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label<'a> {
     /// The text itself.
@@ -145,8 +145,8 @@ impl<'a> JournalLine<'a> {
         Ok(())
     }
 
-    /// Fills this empty line, if [`Event::encode`] could have written it, without escapes in the
-    /// members that are read. Returns `None` if the other reader must decide.
+    /// Fills this empty line from `line`, if [`Event::encode`] could have written `line` and the
+    /// members that are read have no escapes. Returns `None` if [`Event::decode`] must decide.
     fn fill(&mut self, line: &'a [u8]) -> Option<()> {
         let text = std::str::from_utf8(line).ok()?;
         let mut cursor = Cursor { text, at: 0 };
@@ -157,7 +157,7 @@ impl<'a> JournalLine<'a> {
             match cursor.member(next) {
                 Some(place) => {
                     next = place + 1;
-                    // Only the other reader decides about a line with a repeated member.
+                    // `Event::decode` decides about a line with a repeated member.
                     if seen & 1 << place != 0 {
                         return None;
                     }
@@ -319,11 +319,12 @@ const MEMBERS: [(LineMember, MemberName); 36] = [
     (LineMember::OtherText, MemberName::of("\"origin\":")),
 ];
 
-/// Rare members of an [`Event`] that have a type of their own: the other reader decides about them.
+/// Rare members of an [`Event`] that must have a certain type. A line that has one is left to
+/// [`Event::decode`].
 const OTHERS_TO_JUDGE: [&str; 4] = ["old_cwd", "new_cwd", "from_model", "to_model"];
 
-/// A member's name as it is written in a line. Its first eight bytes as one number distinguish it
-/// from the others.
+/// A member's name as it is written in a line. Its first and last eight bytes are kept as numbers,
+/// which are fast to compare.
 #[derive(Debug, Clone, Copy)]
 struct MemberName {
     written: &'static str,
@@ -505,7 +506,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads a whole number in its usual form.
     fn number(&mut self) -> Option<u64> {
-        /// A number of this many digits cannot overflow. A longer one is left to the other reader.
+        /// A number of this many digits cannot overflow. A longer one is left to [`Event::decode`].
         const MOST: usize = 19;
         let rest = self.text.as_bytes().get(self.at..)?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -528,7 +529,7 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// Skips any value, and validates it.
+    /// Skips any value, validates it and returns its text.
     fn any_value(&mut self) -> Option<&'a str> {
         let start = self.at;
         let mut depth = 0_u32;
@@ -554,8 +555,8 @@ impl<'a> Cursor<'a> {
 }
 
 /// Returns the number of bytes before the first one that ends or interrupts a JSON string: a quote,
-/// a backslash or a control character. It checks eight at a time, by the usual arithmetic on whole
-/// words.
+/// a backslash or a control character. It checks eight bytes at a time, by the usual arithmetic on
+/// whole words.
 #[inline]
 fn first_special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -1,9 +1,9 @@
 //! The pointer's two lines as text: the session id, then local civil time. `store` checks the file
 //! itself.
 //!
-//! Exactly one form is written, the one that existing Python readers of this file accept: they
-//! subtract the second line, without offset, from `datetime.now()`. Every form that those writers
-//! ever wrote is read.
+//! Only one form is written, the one that existing Python readers of the pointer accept: they
+//! subtract the second line, without offset, from `datetime.now()`. Every form that existing
+//! programs ever wrote can be read.
 
 use std::fmt;
 
@@ -100,7 +100,7 @@ fn parse_written(text: &str) -> Option<PointerTime> {
 
 fn parse_civil(text: &str, form: &str) -> Option<NaiveDateTime> {
     let time = NaiveDateTime::parse_from_str(text, form).ok()?;
-    // chrono reads `:60` as a leap second; the readers of this file call it malformed.
+    // chrono reads `:60` as a leap second; the Python readers reject it.
     (time.nanosecond() < 1_000_000_000).then_some(time)
 }
 

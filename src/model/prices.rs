@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::usage::ModelUsage;
 
-/// The tokens that a price is for.
+/// The number of tokens that a price is for.
 const UNIT: f64 = 1_000_000.0;
 
 /// What a model costs, in US dollars for a million tokens.
@@ -40,8 +40,8 @@ impl FromIterator<(String, ModelPrice)> for Prices {
 }
 
 impl Prices {
-    /// Returns what these tokens cost, or `None` if their model has no price. The longest name in
-    /// the table with which the model's name begins counts.
+    /// Returns what these tokens cost, or `None` if their model has no price. If the model's name
+    /// begins with several names in the table, the longest one counts.
     pub fn cost(&self, used: &ModelUsage) -> Option<f64> {
         let matching = self.by_model.iter();
         let matching = matching.filter(|(name, _)| used.model.starts_with(name.as_str()));

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 /// The longest project name that is used as it is, in bytes.
 const MAX_PLAIN: usize = 200;
-/// How much of any other name is kept, in bytes.
+/// How many bytes of any other name are kept.
 const MAX_HINT: usize = 100;
 
 /// A project: its canonical root directory, which gives it its name.
@@ -59,8 +59,8 @@ impl Project {
 /// The separators of path components on Windows.
 const SEPARATORS: [char; 2] = ['\\', '/'];
 
-/// Returns true if `cwd` can be the directory of a session: an absolute path here, or on Windows,
-/// from where transcripts may be imported.
+/// Returns true if `cwd` can be the directory of a session: an absolute path on this system, or on
+/// Windows, because transcripts may be imported from there.
 pub fn is_place(cwd: &str) -> bool {
     cwd.starts_with('/') || is_windows_path(cwd)
 }
@@ -94,8 +94,8 @@ impl ProjectName {
     /// Returns the name as one safe path component, for pointers and archives.
     ///
     /// A name that is one path component without control bytes and at most 200 bytes long is used
-    /// as it is. Other writers of the pointer use that path. Any other name becomes
-    /// `{safe ASCII prefix}~{12 hex digits}`.
+    /// as it is, because other programs that write the pointer use that path. Any other name
+    /// becomes `{safe ASCII prefix}~{12 hex digits}`.
     pub fn component(&self) -> OsString {
         let bytes = self.0.as_bytes();
         let plain = !matches!(bytes, b"" | b"." | b"..")

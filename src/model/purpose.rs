@@ -20,7 +20,7 @@ const MAX_NUMBER: usize = 10;
 /// The focus if none is given or found.
 pub const GENERAL: &str = "general";
 
-/// The words before the `/` of a branch that name a kind of work.
+/// The words that name a kind of work, before the `/` in a branch's name.
 const KINDS: [&str; 21] = [
     "bug", "bugfix", "build", "chore", "ci", "doc", "docs", "feat", "feature", "fix", "hotfix",
     "lint", "perf", "refactor", "release", "revert", "spike", "style", "task", "test", "tests",
@@ -52,7 +52,7 @@ impl FocusSource {
     }
 }
 
-/// Cleans a text about a session to one safe line without secrets. Returns `None` if nothing is
+/// Turns a text about a session into one safe line without secrets. Returns `None` if nothing is
 /// left of it.
 pub fn said(text: &str) -> Option<String> {
     Some(one_line(&redact(text), MAX_TEXT)).filter(|text| !text.is_empty())
@@ -114,7 +114,7 @@ fn after_word(branch: &str) -> Option<&str> {
     })
 }
 
-/// Returns the number that `text` begins with, if it is a word of its own.
+/// Returns the number that `text` begins with, if it is a separate word.
 fn number_at(text: &str) -> Option<&str> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())

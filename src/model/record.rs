@@ -1,9 +1,8 @@
 //! The record of one session, as it is stored in `session.json`, and the owner files beside it.
 //!
-//! A hook writes a record once; only the CLI rewrites it, and a hook that stops the recording or
-//! resumes it. So values that change
-//! during a session (activity, owners, its end as a hook saw it) are not in the record. They are in
-//! the journal and in the owner files.
+//! A hook writes a record once. Only the CLI rewrites it, or a hook that stops or resumes the
+//! recording. So values that change during a session (activity, owners, its end as a hook saw it)
+//! are not in the record. They are in the journal and in the owner files.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -53,14 +52,14 @@ pub struct Record {
     pub notes: Option<Value>,
     pub description: Option<String>,
     pub machine: Option<String>,
-    /// The id of the machine, as the system has it.
+    /// The operating system's machine id, see machine-id(5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_id: Option<String>,
     pub archive: Option<Value>,
     /// When the recording stopped because the project was excluded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
-    /// Members of another version that this one does not know.
+    /// Members that another version wrote and this one does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -112,7 +111,7 @@ pub struct Head {
     pub revision: Option<String>,
 }
 
-/// Why a file's text is not a record.
+/// The reason why a file's text is not a record.
 #[derive(Debug)]
 pub enum InvalidRecord {
     /// A newer version wrote it in a form that this one cannot read.
@@ -191,7 +190,7 @@ impl Record {
     /// Reads `session.json`.
     ///
     /// # Errors
-    /// [`InvalidRecord`]: a newer format, or not a record.
+    /// Returns [`InvalidRecord`] if the format is newer, or if this is not a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
         check_version(bytes)?;
         serde_json::from_slice(bytes).map_err(|err| InvalidRecord::Malformed(err.to_string()))
@@ -204,7 +203,7 @@ impl Record {
         bytes
     }
 
-    /// Returns the values that events are compared with.
+    /// Returns the values that a hook leaves out of an event if they are the same.
     pub fn scope(&self) -> EventDefaults {
         EventDefaults {
             cwd: self.cwd.clone(),
@@ -235,14 +234,14 @@ pub(super) fn check_version(bytes: &[u8]) -> Result<(), InvalidRecord> {
     }
 }
 
-/// The values of a record that a hook leaves out of events if they are the same.
+/// The values of a record that a hook leaves out of an event if they are the same.
 #[derive(Debug, Default, Deserialize)]
 pub struct EventDefaults {
     /// The directory in which the session started.
     pub cwd: Option<String>,
     /// The path of the transcript, as Claude Code reported it.
     pub transcript_path: Option<String>,
-    /// When the recording stopped; its events are not recorded since.
+    /// When the recording stopped; later events are not recorded.
     #[serde(default)]
     pub stopped_at: Option<String>,
 }
@@ -271,8 +270,8 @@ pub struct Owner {
     /// The root of the project that the process was started in.
     #[serde(default)]
     pub root: Option<String>,
-    /// True if it holds the session for a command that it started. A Claude Code below it may move
-    /// to another session.
+    /// True if it holds the session for a command that it started. A Claude Code that this command
+    /// starts may move to another session.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub launcher: bool,
 }

@@ -1,5 +1,5 @@
-//! A repository on a server, as OpenTelemetry names it: from the URL of its remote. It has no user, password or
-//! port, so that all clones of a repository have one name, and no secret is sent.
+//! A repository on a server, named as OpenTelemetry does, by the URL of its remote. The name has no
+//! user, password or port, so all clones of a repository have one name, and no secret is sent.
 
 /// A repository on a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,14 +8,15 @@ pub struct Remote {
     pub url: String,
     /// The last part of the path.
     pub name: String,
-    /// All parts before it.
+    /// All parts of the path before the name.
     pub owner: Option<String>,
     /// Who runs the server, for well-known hosts.
     pub provider: Option<&'static str>,
 }
 
 impl Remote {
-    /// Reads the URL of a remote as git takes it. A path on this machine is no repository on a server.
+    /// Reads the URL of a remote in the forms that git accepts. Returns `None` if it names no
+    /// server, such as a path on this machine.
     pub fn parse(url: &str) -> Option<Self> {
         let url = url.trim();
         let (authority, path) = match url.split_once("://") {
@@ -25,7 +26,7 @@ impl Remote {
                 known.contains(&scheme.as_str()).then_some(())?;
                 rest.split_once('/')?
             }
-            // `user@host:path`; a path before the colon is one on this machine.
+            // `user@host:path`. A slash before the colon means a path on this machine.
             None => {
                 let (authority, path) = url.split_once(':')?;
                 if authority.contains('/') || authority.len() < 2 || path.starts_with('\\') {
@@ -63,7 +64,7 @@ impl Remote {
     }
 }
 
-/// Returns who runs a server, by the words of the conventions.
+/// Returns who runs a server, in the words of OpenTelemetry's conventions.
 fn provider(host: &str) -> Option<&'static str> {
     match host {
         "github.com" => Some("github"),

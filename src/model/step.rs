@@ -13,7 +13,7 @@ const LONGEST_UP: u64 = 10_000_000_000_000_000;
 pub struct Step {
     /// The kind of the event.
     pub kind: EventKind,
-    /// The time by the clock of that moment.
+    /// The time that the clock showed at that moment.
     pub ts: Timestamp,
     /// The place on a time line without jumps, in microseconds.
     pub at: i64,
@@ -40,13 +40,13 @@ pub struct Step {
     /// `background`, or the task or agent that the event is about.
     pub(super) task: Span,
     pub(super) spawned_agent: Span,
-    /// The range of the batch's calls: first index and end.
+    /// The calls of a PostToolBatch in the trace: first index and end.
     pub(super) batch: (u32, u32),
-    /// The range of its further members: first index and end.
+    /// The event's further members in the trace: first index and end.
     pub(super) rest: (u32, u32),
 }
 
-/// The position of a text, in bytes.
+/// The position of a text in the trace, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,

@@ -46,7 +46,7 @@ pub fn escaped_lines(text: &str) -> String {
 
 /// Replaces every character of a JSON text that could move a cursor, or reorder or hide text, by
 /// JSON's own escape. Programs read the same values. Line breaks and tabs stay, because in JSON
-/// they stand between values.
+/// they occur only between values.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let is_raw = |c: char| is_hostile(c) && !matches!(c, '\n' | '\t');
     if !json.contains(is_raw) {

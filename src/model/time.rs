@@ -1,5 +1,4 @@
-//! Points in time: UTC, in microseconds. Civil (zone-less) time exists only at the pointer's
-//! boundary.
+//! Points in time: UTC, in microseconds. Civil time (without a zone) is stored only in pointers.
 
 use std::fmt;
 use std::time::Duration;

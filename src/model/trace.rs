@@ -1,9 +1,9 @@
 //! All events of one session, in the order in which they happened, in little memory.
 //!
-//! Lines come in the order of writing, which is nearly that of the events. But hooks of one moment
-//! run in parallel, and a clock may be set while a session runs. `mono`, the boot clock, gives the
-//! order within a boot. So a [`TraceBuilder`] collects the events, and only a [`Trace`], which has
-//! them in order, can be read.
+//! A journal's lines are in the order of writing, which is nearly that of the events. But hooks of
+//! one moment run in parallel, and the clock may be set while a session runs. Within a boot, `mono`
+//! (the boot clock) gives the order. So a [`TraceBuilder`] collects the events, and only a
+//! [`Trace`], which has sorted them, can be read.
 
 use super::boots::{TimeLine, role};
 use super::line::{EventKind, JournalLine};
@@ -15,7 +15,7 @@ pub struct Trace {
     collected: TraceBuilder,
 }
 
-/// What a single event says, as far as every trace has it. An absent value is `None`.
+/// The texts of a single event that every trace keeps. An absent text is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub struct StepWords<'a> {
@@ -26,7 +26,7 @@ pub struct StepWords<'a> {
     pub prompt_id: Option<&'a str>,
     pub branch: Option<&'a str>,
     pub what: Option<&'a str>,
-    /// `background` or `task_id`.
+    /// The member `background`, else `task_id`.
     pub task: Option<&'a str>,
     pub spawned_agent: Option<&'a str>,
 }
@@ -38,7 +38,8 @@ pub struct TraceBuilder {
     steps: Vec<Step>,
     batches: Vec<BatchedCall>,
     rest: Vec<(FurtherMember, Span)>,
-    /// The last texts of the members that neighbours often share. Each is kept once for all of them.
+    /// The last texts of each member whose text neighbouring events often share. Equal texts among
+    /// them are stored only once.
     recent: [[Span; RECENT]; Shared::COUNT],
     has_labels: bool,
     has_rest: bool,
@@ -48,8 +49,8 @@ pub struct TraceBuilder {
     has_unclocked: bool,
 }
 
-/// How many texts of a member are compared. That many calls run at once without their ids being kept
-/// twice.
+/// How many recent texts of a member are compared. Up to this many calls may run at once without
+/// their ids being stored twice.
 const RECENT: usize = 4;
 
 /// A member whose text neighbouring events often have in common.
@@ -78,7 +79,8 @@ impl TraceBuilder {
         }
     }
 
-    /// Creates a builder that also keeps what only single events say, for views that show those.
+    /// Creates a builder that also keeps all labels and each event's further members, for views
+    /// that show single events.
     pub fn with_events() -> Self {
         Self {
             has_labels: true,
@@ -130,7 +132,7 @@ impl TraceBuilder {
         text.map_or(Span::default(), |text| self.add(text))
     }
 
-    /// Keeps a text, unless one of the last events had the same.
+    /// Stores a text, unless one of the last events had the same.
     fn share(&mut self, member: Shared, text: Option<&str>) -> Span {
         let Some(text) = text else {
             return Span::default();
@@ -235,7 +237,8 @@ impl TraceBuilder {
         Trace { collected: self }
     }
 
-    /// Compares two steps. The order is total: only equal steps compare as equal.
+    /// Compares two steps by place, kind, process, texts and numbers. Labels, branches and batches
+    /// are not compared.
     fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
         let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
         let numbers = |step: &Step| {
@@ -292,7 +295,7 @@ impl Trace {
         batches.unwrap_or_default()
     }
 
-    /// Returns what a single event says. Its label is there if the builder kept labels.
+    /// Returns the texts of a single event. It has its label if the builder kept labels.
     pub fn words(&self, step: &Step) -> StepWords<'_> {
         StepWords {
             tool: self.text(step.tool),

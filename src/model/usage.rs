@@ -16,7 +16,7 @@ pub struct Usage {
     pub cost_usd: Option<f64>,
 }
 
-/// The tokens that one agent of a session used of one model.
+/// The tokens of one model that one agent of a session used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelUsage {
     /// The model's name in the API.
@@ -45,8 +45,8 @@ pub struct UsageByMessage {
 }
 
 impl UsageByMessage {
-    /// Returns the sum of what began at `since` or later. A cost that Claude Code states for the
-    /// whole session is none of it.
+    /// Returns the sum over the messages that began at `since` or later. A cost that Claude Code
+    /// reports only for the whole session is not in it.
     pub fn since(&self, since: Timestamp) -> Usage {
         let mut sum = Usage::default();
         let later = self.messages.iter().filter(|it| it.at >= Some(since));
@@ -59,8 +59,8 @@ impl UsageByMessage {
         sum
     }
 
-    /// Returns what each agent used of each model on each day, of the messages that began at `since`
-    /// or later.
+    /// Returns what each agent used of each model on each day. Only messages that began at `since`
+    /// or later count.
     pub fn by_day(&self, since: Option<Timestamp>) -> Vec<UsageOfDay> {
         let mut days: BTreeMap<_, ModelUsage> = BTreeMap::new();
         let is_counted = |it: &&UsedMessage| since.is_none_or(|since| it.at >= Some(since));
@@ -79,7 +79,7 @@ impl UsageByMessage {
     }
 }
 
-/// What one agent used of one model on one day.
+/// The tokens of one model that one agent used on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageOfDay {
     /// The day in UTC; `None` if the messages do not say when they began.
@@ -129,7 +129,8 @@ impl Usage {
 }
 
 impl ModelUsage {
-    /// Adds the numbers of `more`. They come from a file that others write, so the sums saturate.
+    /// Adds the numbers of `more`. Another program writes them, so they may be huge: the sums
+    /// saturate.
     pub fn add(&mut self, more: &Self) {
         let sum = |known: &mut u64, more: u64| *known = known.saturating_add(more);
         sum(&mut self.messages, more.messages);

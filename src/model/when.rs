@@ -1,5 +1,5 @@
-//! A point in time as a person names it: `yesterday`, `monday`, `14:30`, `3h`, `2026-11`. The time
-//! and the zone are the caller's.
+//! A point in time as a person names it: `yesterday`, `monday`, `14:30`, `3h`, `2026-11`. The
+//! caller passes in the current time and the zone.
 
 use chrono::{
     DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta,
@@ -15,8 +15,8 @@ pub const FORMS: &str = "`today`, `yesterday`, a weekday (`monday`), a time (`14
 
 /// Returns the point in time that `text` names at `now` in `zone`, or `None` if it names none.
 ///
-/// A day, a month or a year is its beginning. A weekday is the last one, and today if it is that
-/// day. A time of day is the last one, so in the evening of the day before if it is still to come.
+/// A day, a month or a year means its beginning. A weekday means the most recent one, which may be
+/// today. A time of day that is still to come today means yesterday.
 pub fn moment(text: &str, now: Timestamp, zone: &impl TimeZone) -> Option<Timestamp> {
     let text = text.trim().to_lowercase();
     let text = text.strip_suffix(" ago").unwrap_or(&text);
@@ -27,8 +27,8 @@ pub fn moment(text: &str, now: Timestamp, zone: &impl TimeZone) -> Option<Timest
         .or_else(|| date_and_time(text, now, zone))
 }
 
-/// Converts `civil` from the civil time of `zone`. In a repeated hour, it returns the reading
-/// nearest to `hint`. In a skipped hour, it returns the one an hour later.
+/// Converts `civil` from the civil time of `zone`. In an hour that the clocks repeat, it returns
+/// the time nearest to `hint`. In an hour that they skip, it returns the time one hour later.
 pub fn from_civil(zone: &impl TimeZone, civil: NaiveDateTime, hint: Timestamp) -> Timestamp {
     match zone.from_local_datetime(&civil) {
         MappedLocalTime::Single(time) => utc(&time),
@@ -69,7 +69,7 @@ fn day(text: &str, now: Timestamp, zone: &impl TimeZone) -> Option<Timestamp> {
         _ => weekday(text, today).or_else(|| date(text))?,
     };
     let midnight = date.and_time(NaiveTime::MIN);
-    // A day that begins twice, where clocks go back at midnight, begins the first time.
+    // Where clocks go back at midnight, a day begins twice: the first time counts.
     let before = zone
         .from_local_datetime(&midnight)
         .earliest()
@@ -77,7 +77,7 @@ fn day(text: &str, now: Timestamp, zone: &impl TimeZone) -> Option<Timestamp> {
     Some(before.unwrap_or_else(|| from_civil(zone, midnight, now)))
 }
 
-/// Returns the last such weekday up to `today`. Three letters are enough.
+/// Returns the last day up to `today` that is this weekday. Three letters of its name are enough.
 fn weekday(text: &str, today: NaiveDate) -> Option<NaiveDate> {
     if !text.chars().all(|c| c.is_ascii_alphabetic()) {
         return None;
@@ -104,7 +104,7 @@ fn date(text: &str) -> Option<NaiveDate> {
     }
 }
 
-/// Returns the last time that clocks showed `14:30`.
+/// Returns the last time at which the clocks showed a time such as `14:30`.
 fn time_of_day(text: &str, now: Timestamp, zone: &impl TimeZone) -> Option<Timestamp> {
     let time = ["%H:%M", "%H:%M:%S"]
         .into_iter()

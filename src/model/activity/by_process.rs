@@ -1,5 +1,5 @@
-//! Indexes things by process, so that the last one of a process is found without searching those of
-//! the others.
+//! Indexes things by process, so that the last one of a process is found without a search through
+//! all.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ pub(super) fn is_of(one: ProcessKey, other: ProcessKey) -> bool {
     one.is_none() || other.is_none() || one == other
 }
 
-/// The indices of things by the process of each, in order. A thing of an unknown process may belong
+/// The indices of things, grouped by process and in order. A thing of an unknown process may belong
 /// to any.
 #[derive(Debug, Default)]
 pub(super) struct ByProcess {

@@ -8,13 +8,13 @@ use crate::model::trace::Trace;
 
 /// Equal events within this time, in microseconds, are one event that several hooks recorded.
 pub(super) const SAME_MOMENT: i64 = 250_000;
-/// The same for events that name their subject, in microseconds. Such a copy may come later, if its
-/// hook has to wait.
+/// The longer limit, in microseconds, for prompts, subagents and starts, which name their subject.
+/// A copy of them may come later, if its hook has to wait.
 pub(super) const SAME_WHILE: i64 = 10_000_000;
 /// The most events that are compared within one moment.
 const MOST_IN_A_MOMENT: usize = 1000;
 
-/// Returns true if an event a moment before the one at `place` is equal to it.
+/// Returns true if an equal event happened at most [`SAME_MOMENT`] before the one at `place`.
 pub(super) fn is_same_moment(trace: &Trace, place: usize, step: &Step) -> bool {
     let earlier = trace.steps().get(..place).unwrap_or_default();
     let is_copy = |other: &Step| {
@@ -46,7 +46,7 @@ pub(super) fn is_same_moment(trace: &Trace, place: usize, step: &Step) -> bool {
 }
 
 /// Returns true if `prompt`, from `step`, repeats the process's `last` one, whose turn is still
-/// open or began a moment ago.
+/// open or began at most [`SAME_WHILE`] ago.
 pub(super) fn is_prompt_again(last: &Prompt<'_>, prompt: &Prompt<'_>, step: &Step) -> bool {
     let is_same = prompt.prompt_id.is_some()
         && last.prompt_id == prompt.prompt_id

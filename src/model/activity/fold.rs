@@ -16,7 +16,7 @@ use crate::model::step::{BatchedCall, Span, Step};
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
 
-/// The number of last calls that are searched before the index of all calls.
+/// How many of the last calls are searched before the index of all calls is.
 const NEAR: usize = 16;
 
 /// Folds the events of `trace`. Up to `few` running calls are searched linearly.
@@ -33,15 +33,15 @@ pub(super) fn fold(trace: &Trace, few: usize) -> Activity<'_> {
 
 struct Fold<'a> {
     trace: &'a Trace,
-    /// The place of the event at hand.
+    /// The index in the trace of the event that is being folded.
     place: usize,
     activity: Activity<'a>,
     /// The id and the agent of each call, parallel to the calls.
     ids: Vec<(Span, Span)>,
     /// The running calls.
     open: Running<'a>,
-    /// The index of each call by id and agent. It is filled only when a search reaches further
-    /// back.
+    /// The index of each call by id and agent. It is filled only when a search goes back more than
+    /// `NEAR` calls.
     index: HashMap<(&'a str, &'a str), usize>,
     indexed: usize,
     /// The index of each subagent.
@@ -137,7 +137,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Notes that the event at hand is a copy of another one.
+    /// Notes that the event that is being folded is a copy of another one.
     fn note_copy(&mut self) {
         self.activity.duplicates += 1;
         self.activity.copies.push(self.place);
@@ -314,8 +314,8 @@ impl<'a> Fold<'a> {
         self.add(call, step.tool_use_id, step.agent_id);
     }
 
-    /// Records a question for permission. It names no call. It is assigned to the oldest call of
-    /// its tool without a question, if possible one whose input has the same size.
+    /// Records a permission request. The event names no call, so it is assigned to the oldest call
+    /// of its tool without a request, if possible one whose input has the same size.
     fn ask(&mut self, step: &Step, now: Moment) {
         let calls = &self.activity.calls;
         let place = self.open.ask(calls, self.tool_use(step), step.input_bytes);
@@ -329,7 +329,7 @@ impl<'a> Fold<'a> {
         self.trace.text(step.task).is_some()
     }
 
-    /// Ends a call by an event of its own.
+    /// Ends a call with the call's own event.
     fn end(&mut self, step: &Step, now: Moment, state: CallState) {
         let trace = self.trace;
         let execution = step.duration_ms.map(Duration::from_millis);
@@ -368,7 +368,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends a message's calls. Calls that were refused or never valid appear only in this event.
+    /// Ends the calls of one message, at its PostToolBatch. Calls that were refused or never valid
+    /// appear only in this event.
     fn batch(&mut self, step: &Step, now: Moment) {
         let mut news = 0;
         for batched in self.trace.batch(step) {
@@ -410,8 +411,8 @@ impl<'a> Fold<'a> {
             call.state = match batched.outcome {
                 Some(CallOutcome::Failed) => CallState::Failed,
                 Some(CallOutcome::Denied) => CallState::Denied,
-                // A call that ran has an event of its own before the batch. This one has none, so
-                // it was denied, whatever its result says.
+                // A call that ran has its own event before the batch. This one has none, so it was
+                // denied, whatever its result says.
                 None if call.has_begun => CallState::Denied,
                 None => CallState::Ok,
             };
@@ -422,7 +423,7 @@ impl<'a> Fold<'a> {
         true
     }
 
-    /// Returns the subject of a prompt that no person wrote.
+    /// Returns what a prompt is about if no person wrote it.
     fn notifies(&self, step: &Step) -> Option<Notification<'a>> {
         let task_id = self.trace.text(step.task);
         let word = self.trace.text(step.word);
@@ -495,7 +496,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Records the beginning of a subagent, or a subagent whose beginning was not recorded.
+    /// Records an event of a subagent. It begins a run if it is a start, the subagent's first
+    /// event, or a call after the last run has ended.
     fn agent(&mut self, agent_id: &'a str, step: &Step, now: Moment) {
         if is_clients_own_agent(agent_id) {
             return;

@@ -1,6 +1,6 @@
 //! The activity of a session: its calls, prompts, subagents, compactions and segments, from its
-//! events in order. Pure. Any order of arrival gives the same result, because a
-//! [`Trace`](super::Trace) has its events in order.
+//! events in order. Pure. The order in which events arrived does not matter, because a
+//! [`Trace`](super::Trace) sorts them.
 //!
 //! [`OpenActivity::of`] folds a trace. The result becomes an [`Activity`] when the caller states
 //! which processes still own the session ([`OpenActivity::close`]), or that it does not matter

@@ -1,5 +1,5 @@
-//! An activity from the events alone. No event reports the death of a process, so the calls, turns
-//! and segments of dead processes are still open in it.
+//! The activity as the events alone report it. No event reports the death of a process, so the
+//! calls, turns and segments of dead processes are still open in it.
 
 use std::collections::HashSet;
 
@@ -36,8 +36,8 @@ impl<'a> OpenActivity<'a> {
     }
 
     /// Closes everything that is still open in processes that no longer own the session. `has_it`
-    /// returns true if the process of this pid owns it, and for events without a pid, if any
-    /// process does.
+    /// returns true if the process with this pid owns the session. For `None`, it returns true if
+    /// any process does.
     pub fn close(self, has_it: impl Fn(Option<u32>) -> bool) -> Activity<'a> {
         let mut activity = self.activity;
         let Some((_, last)) = activity.span else {
@@ -75,8 +75,7 @@ impl<'a> OpenActivity<'a> {
         activity
     }
 
-    /// Returns whether anything is open: a call, a turn, a subagent, or a process's time with the
-    /// session.
+    /// Returns whether anything is open: a call, a turn, a subagent or a segment.
     pub fn is_open(&self) -> bool {
         let activity = &self.activity;
         self.open_calls().next().is_some()
@@ -95,8 +94,7 @@ impl<'a> OpenActivity<'a> {
         self.activity.open_calls()
     }
 
-    /// Returns the events with which the open calls began, and the questions for permission to run
-    /// them, in order.
+    /// Returns the events with which the open calls began, and their permission requests, in order.
     pub fn beginnings(&self) -> Vec<Event> {
         let key = |call: &Call<'_>| {
             let id = call.tool_use_id.unwrap_or_default().to_owned();
@@ -125,7 +123,7 @@ impl<'a> OpenActivity<'a> {
         beginnings
     }
 
-    /// Returns a step of a call as the event that it was.
+    /// Rebuilds the event of a call from its step.
     fn event(&self, step: &Step) -> Event {
         let owned = |span| self.trace.text(span).map(str::to_owned);
         let name = match step.kind {

@@ -23,7 +23,7 @@ pub struct Activity<'a> {
     pub events: u64,
     /// The number of events that were recorded again because hooks are registered more than once.
     pub duplicates: u64,
-    /// The places of those events in the trace, in order.
+    /// The indices of those events in the trace, in order.
     pub copies: Vec<usize>,
 }
 
@@ -111,7 +111,7 @@ impl Agent<'_> {
         }
     }
 
-    /// Returns the end of a run. One whose end nobody reported was over when the next one began.
+    /// Returns the end of a run. If no event reported it, the run ended when the next one began.
     pub fn end_of_run(&self, run: usize) -> Option<Moment> {
         let next = self.runs.get(run + 1).map(|next| next.began);
         self.runs.get(run)?.ended.or(next)
@@ -150,13 +150,13 @@ pub struct Segment<'a> {
     pub pid: Option<u32>,
     /// The time of its last event.
     pub(super) last: Moment,
-    /// True if all its events so far may come before a start (Setup, InstructionsLoaded).
+    /// True while all its events may come before a SessionStart (Setup, InstructionsLoaded).
     pub(super) is_before_start: bool,
 }
 
 impl<'a> Activity<'a> {
-    /// Returns the branch at `at`: that of the last prompt before, or else of the first one that has a
-    /// branch.
+    /// Returns the branch at `at`: that of the last earlier prompt with a branch, else of the first
+    /// later one.
     pub fn branch_at(&self, at: Timestamp) -> Option<&'a str> {
         let before = self.prompts.partition_point(|prompt| prompt.at.ts <= at);
         let (before, after) = self.prompts.split_at_checked(before).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! The running calls. Finding and ending one costs the same however many never end.
+//! The running calls. Finding or ending one stays fast, even if many calls never end.
 //!
-//! Most sessions have few running calls: those are searched linearly, the last one first. A call
-//! that has lasted while many more began is kept in an order for each value that an event may name.
+//! Most sessions have few running calls. These are searched linearly, the last one first. A call
+//! that still runs while many more began is moved to sorted sets, one for each way in which an
+//! event may name a call.
 
 use std::collections::BTreeSet;
 
@@ -26,10 +27,10 @@ pub(super) struct ToolUse<'a> {
 /// The calls that an event ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallScope<'k> {
-    /// The calls of a thread, the main one or a subagent's, in this process, or in any if it is
+    /// The calls of one thread (`None` is the main one) in this process, or in any process if it is
     /// unknown.
     Thread(AgentKey<'k>, ProcessKey),
-    /// The calls of all threads in this process, or in any if it is unknown.
+    /// The calls of all threads in this process, or in any process if it is unknown.
     Process(ProcessKey),
 }
 
@@ -41,7 +42,7 @@ pub(super) struct Running<'a> {
     lasting: LastingCalls<'a>,
 }
 
-/// Calls that have lasted, by the values that events name.
+/// Calls that have run for long, by the values that events name.
 #[derive(Debug, Default)]
 struct LastingCalls<'a> {
     by_id: BTreeSet<(CallIdKey<'a>, AgentKey<'a>, usize)>,
@@ -49,7 +50,7 @@ struct LastingCalls<'a> {
     by_process: BTreeSet<(ProcessKey, usize)>,
     /// Calls without an id.
     unnamed: BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, usize)>,
-    /// Calls for which no permission was asked.
+    /// Calls for which no permission was requested.
     unasked: BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, usize)>,
     unasked_by_size: BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, u64, usize)>,
 }
@@ -76,7 +77,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Removes a call. Its members must be those with which it was added.
+    /// Removes a call. Its id, agent, tool and process must be those with which it was added.
     pub(super) fn remove(&mut self, place: usize, calls: &[Call<'a>]) {
         if let Some(at) = self.recent.iter().rposition(|other| *other == place) {
             self.recent.remove(at);
@@ -85,8 +86,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Finds the last call that `is_it` accepts among the recent ones, or that has this id and
-    /// agent among the others.
+    /// Finds the last call that `is_it` accepts among the recent ones, or that has the id and agent
+    /// of `key` among the others.
     pub(super) fn find(
         &self,
         is_it: impl Fn(usize) -> bool,
@@ -117,8 +118,8 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Finds the oldest call of this tool in this thread for which no permission was asked, if
-    /// possible one with an input of `size` bytes. The call then counts as asked.
+    /// Finds the oldest call of this tool in this thread for which no permission was requested, if
+    /// possible one with an input of `size` bytes. The permission then counts as requested.
     pub(super) fn ask(
         &mut self,
         calls: &[Call<'a>],

@@ -9,7 +9,7 @@ use crate::model::call::Moment;
 use crate::model::line::EventKind;
 use crate::model::step::Step;
 
-/// The segments up to an event.
+/// The segments of the events that were folded so far.
 #[derive(Debug, Default)]
 pub(super) struct Segments<'a> {
     all: Vec<Segment<'a>>,
@@ -84,7 +84,7 @@ impl<'a> Segments<'a> {
         });
     }
 
-    /// Ends the last open segment that may be of the process `pid`.
+    /// Ends the last open segment that may belong to the process `pid`.
     pub(super) fn end(&mut self, pid: Option<u32>, reason: Option<&'a str>, now: Moment) {
         let Some(place) = self.last_open(pid) else {
             return;
