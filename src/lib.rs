@@ -1,28 +1,29 @@
 //! ccsession: which Claude Code session is this, and what did it do.
 //!
-//! Programs that embed it start at [`sessions::Sessions`]. The documentation shows that door and the
-//! types that it hands out; everything else may change with any version.
+//! Programs that embed this library start at [`sessions::Sessions`]. The documentation shows only
+//! that type and the types that it returns. Everything else may change with any version.
 //!
-//! The rooms, in reading order; arrows point one way, from the bottom up:
+//! The rooms, in reading order. Each may use the rooms in its last column, and those that they may
+//! use. All may use `claude::words`:
 //!
 //! | room | what is in it | may know |
 //! |---|---|---|
 //! | [`model`] | what things are: ids, times, projects, events, records. Pure | nothing |
-//! | `store` | where they live: the only room that opens files, reads the clock and the environment | `model` |
+//! | `store` | where things are: the only room that opens files, reads the clock and the environment | `model` |
 //! | `claude` | what is known of Claude Code itself: its words, versions, settings, transcripts | `store` |
-//! | [`identity`] | whose process am I: ancestry, liveness, the ladder | `claude` |
-//! | `hook` | what Claude Code says, and what is recorded of it. Never fails, never speaks | `identity` |
+//! | [`identity`] | which session a process belongs to: ancestry, liveness, the ladder | `claude` |
+//! | `hook` | records what Claude Code reports. Never fails, prints nothing | `identity` |
 //! | `history` | what Claude Code's transcripts add to what hooks recorded: events, tokens, coverage | `identity` |
-//! | `archive` | keeping a session's transcripts and journal, and giving them back | `history` |
-//! | `search` | words and patterns in all of that | `archive` |
-//! | `lifecycle` | beginning and ending sessions from outside: clock-in, `run`, leases, limits | `identity` |
-//! | `cleanup` | removing what is stale, and archiving what has ended | `archive`, `lifecycle` |
-//! | `ship` | sending what is new to the destinations of the settings | `archive`, `view` |
+//! | `archive` | keeps a session's transcripts and journal, and restores them | `history` |
+//! | `search` | searches all of these for words and patterns | `archive` |
+//! | `lifecycle` | begins and ends sessions from outside: clock-in, `run`, leases, limits | `identity` |
+//! | `cleanup` | removes what is stale, and archives what has ended | `archive`, `lifecycle` |
+//! | `ship` | sends what is new to the destinations in the settings | `archive`, `view` |
 //! | `view` | timelines and statistics, made from `model` alone. Pure | `model` |
-//! | `setup` | Claude Code's settings, the doctor | `hook`, `cleanup` |
-//! | `cli` | a verb is a file | everything |
+//! | `setup` | Claude Code's settings, the doctor | `hook`, `cleanup`, `ship` |
+//! | `cli` | the commands, a file each | everything |
 //!
-//! The last ten are behind the feature `cli`: a hook executable links none of them.
+//! All rooms after `hook` are behind the feature `cli`: a hook executable links none of them.
 
 #![forbid(unsafe_code)]
 

@@ -13,7 +13,7 @@ extern "C" fn main() -> i32 {
     ccsession::cli::main().into()
 }
 
-// Elsewhere the arguments reach a program only by way of Rust's own start.
+// Elsewhere, a program gets its arguments only if Rust's own runtime starts it.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn main() -> std::process::ExitCode {
     ccsession::cli::main().into()

@@ -54,7 +54,7 @@ impl Sessions {
     }
 
     /// Uses these directories for the state and the pointers, with default settings. This is for
-    /// tests, and for programs that keep a state of their own. It reads neither this process's
+    /// tests, and for programs that keep their own state. It reads neither this process's
     /// environment nor the transcripts of an installed Claude Code.
     ///
     /// # Errors
@@ -68,7 +68,8 @@ impl Sessions {
         };
         StateDir::create(&places, Decompressor::BUILT_IN)?;
         let env = Environment {
-            // This folder never exists. Without it, the user's own would be searched.
+            // This folder never exists. Without this setting, the user's own folder would be
+            // searched.
             claude_config_dir: Some(state.join("no-client")),
             ..Environment::default()
         };
