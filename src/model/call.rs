@@ -103,7 +103,7 @@ pub struct Call<'a> {
     pub what: Option<&'a str>,
     /// The subagent that makes the call; `None` for the main thread.
     pub agent_id: Option<&'a str>,
-    /// The prompt that the call works on.
+    /// The prompt to which the call belongs.
     pub prompt_id: Option<&'a str>,
     /// The process of Claude Code.
     pub pid: Option<u32>,

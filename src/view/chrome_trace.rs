@@ -1,8 +1,8 @@
 //! A session as slices on threads, in the trace event format that Perfetto, `chrome://tracing` and
 //! speedscope read.
 //!
-//! A viewer takes a slice within another one on the same thread for a part of it. So calls that ran
-//! at the same time are on lanes of their own: each lane is a thread.
+//! A viewer shows a slice within another one on the same thread as a part of it. So calls that ran
+//! at the same time are on separate lanes, and each lane is a thread.
 
 mod lanes;
 mod threads;
@@ -19,7 +19,7 @@ use crate::model::text::escaped;
 use crate::model::{Activity, SessionId, Timestamp};
 use threads::Threads;
 
-/// How many characters of an id or a hash people need.
+/// How many characters of an id or a hash are shown to people.
 const SHORT: usize = 8;
 
 /// A session to draw.
@@ -39,7 +39,7 @@ pub struct TracedSession<'s, 'a> {
     pub activity: &'s Activity<'a>,
     /// The commits that were made while it ran calls.
     pub commits: &'s [CommitNote],
-    /// Leaves out what began before.
+    /// Only what began at this time or later is drawn.
     pub since: Option<Timestamp>,
 }
 
@@ -48,10 +48,10 @@ pub struct TracedSession<'s, 'a> {
 pub struct TraceEvent {
     /// What it is, on one safe line.
     pub name: String,
-    /// Its kind, for filters: of a slice `call`, `permission`, `background`, `run` or `turn`.
+    /// Its kind, for filters. For a slice: `call`, `permission`, `background`, `run` or `turn`.
     #[serde(rename = "cat", skip_serializing_if = "str::is_empty")]
     pub category: &'static str,
-    /// What it is to the viewer.
+    /// How the viewer draws it.
     #[serde(rename = "ph")]
     pub phase: Phase,
     /// When it begins: microseconds since 1970, by the clock of the session's first event.
@@ -74,7 +74,7 @@ pub struct TraceEvent {
     pub args: TraceArgs,
 }
 
-/// What an event is to the viewer.
+/// How a viewer draws an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Phase {
     /// A time with a beginning and a length.
@@ -83,7 +83,7 @@ pub enum Phase {
     /// A moment.
     #[serde(rename = "i")]
     Instant,
-    /// The name of a session or of a thread, or its place.
+    /// Not drawn: the name of a session or of a thread, or its place in the order.
     #[serde(rename = "M")]
     Metadata,
 }

@@ -1,4 +1,4 @@
-//! Which session made a commit: what a session did at the second that git noted, and what that says.
+//! Finds out which session made a commit, by what each session did at the second that git recorded.
 //! Pure.
 
 use serde::Serialize;
@@ -7,8 +7,8 @@ use crate::model::activity::Prompt;
 use crate::model::call::CallState;
 use crate::model::{Activity, Call, Timestamp};
 
-/// How long before its stated duration a call may have begun to run, in microseconds: the end is
-/// recorded a little late.
+/// How much earlier a call may have begun to run than its end and duration suggest, in
+/// microseconds, because the end is recorded a little late.
 const SLACK: i64 = 2_000_000;
 
 /// Words in the label of a call that makes commits.
@@ -16,14 +16,14 @@ const WORDS: [&str; 8] = [
     "git", "commit", "amend", "merge", "rebase", "cherry", "revert", "squash",
 ];
 
-/// What speaks for a session, the weakest first.
+/// The evidence that a session made a commit, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CommitEvidence {
-    /// A task of its ran in the background.
+    /// A background task of a call that can make commits ran.
     Background,
     /// A call that can make commits ran.
     Ran,
-    /// Such a call ran, and its label speaks of git or of a commit.
+    /// A call that can make commits ran, and its label mentions git or a commit.
     Named,
 }
 
@@ -44,9 +44,10 @@ impl CommitEvidence {
 pub enum Certainty {
     /// It may have been another session, or a person.
     Possible,
-    /// Nothing but one call of one session ran that can make commits.
+    /// Only one session ran a call that can make commits, or only one a call whose label mentions
+    /// git or a commit.
     Likely,
-    /// That call is also labelled as one that commits.
+    /// Only one session ran a call that can make commits, and its label mentions git or a commit.
     Certain,
 }
 
@@ -70,7 +71,7 @@ impl Certainty {
     }
 }
 
-/// Returns the call that most probably made a commit at the second `at`, and what speaks for it.
+/// Returns the call that most probably made a commit at the second `at`, and the evidence for it.
 /// Returns `None` if no call ran then that can make commits.
 pub fn evidence<'s, 'a>(
     activity: &'s Activity<'a>,
@@ -81,7 +82,7 @@ pub fn evidence<'s, 'a>(
         let evidence = evidence_of(call, at, last)?;
         Some((evidence, call))
     });
-    // Of equals, the one that began last is the innermost.
+    // Of calls with equal evidence, the one that began last is the innermost.
     found.max_by_key(|(evidence, call)| (*evidence, call.began.at))
 }
 
@@ -117,17 +118,17 @@ fn began(call: &Call<'_>) -> Timestamp {
     answered().map_or(call.began.ts, |at| at.max(call.began.ts))
 }
 
-/// Returns whether a second that git noted lies within these times.
+/// Returns whether a second that git recorded lies within these times.
 fn is_within(second: Timestamp, began: Timestamp, ended: Timestamp) -> bool {
     began.whole_second() <= second && second <= ended
 }
 
-/// Returns whether calls of this tool can make commits: shells, and the tools of servers.
+/// Returns whether calls of this tool can make commits: shells, and the tools of MCP servers.
 fn can_commit(tool: &str) -> bool {
     matches!(tool, "Bash" | "PowerShell") || tool.starts_with("mcp__")
 }
 
-/// Returns the prompt that the call serves, or else the last one before `at`.
+/// Returns the prompt to which the call belongs, or else the last one before `at`.
 pub fn prompt<'s, 'a>(
     activity: &'s Activity<'a>,
     call: &Call<'_>,
@@ -148,8 +149,8 @@ pub fn was_under_way(activity: &Activity<'_>, at: Timestamp) -> bool {
     span.is_some_and(|(first, last)| is_within(at, first.ts, last.ts))
 }
 
-/// Decides which sessions may have made a commit, by what speaks for each, and how sure that is. One
-/// that cannot have made it gets `None`.
+/// Decides by the evidence of each session which ones may have made a commit, and how sure that is.
+/// A session with weaker evidence than another gets `None`.
 pub fn decide(all: &[CommitEvidence]) -> Vec<Option<Certainty>> {
     let best = all.iter().max().copied();
     let rivals = |least| all.iter().filter(|it| **it >= least).count();

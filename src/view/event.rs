@@ -15,19 +15,19 @@ use crate::model::{Event, SessionId};
 
 /// The longest name of a project that is shown whole, in columns.
 const MAX_PROJECT: usize = 16;
-/// The most beginnings that are remembered until their end comes. In a damaged journal the end may
-/// be missing.
+/// How many unfinished calls, agents, turns and compactions are remembered at most. In a damaged
+/// journal their ends may be missing.
 const MAX_BEGUN: usize = 10_000;
 
 /// Selects the events to show.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// The tools whose calls are shown, in any case of letters; empty means all.
+    /// The tools whose calls are shown, ignoring case; empty means all.
     pub tools: Vec<String>,
     /// Shows only events that report a failure or a denial.
     pub failed: bool,
-    /// The subagents whose events are shown, by the beginning of the id or by the type; `main`
-    /// means the main thread.
+    /// The subagents whose events are shown: a prefix of their ids, or their type; `main` means the
+    /// main thread.
     pub agent: Option<String>,
 }
 
@@ -119,8 +119,8 @@ impl Rows {
         format!("{short:<8} {}  ", fitted(&project, self.project_width))
     }
 
-    /// Returns the duration of what ends with this event: as Claude Code measured it, or else since
-    /// its beginning.
+    /// If the event ends a call, agent, turn or compaction, returns how long that took: the
+    /// duration that Claude Code measured, else the time since the start event.
     fn took(&mut self, id: &SessionId, event: &Event) -> Option<Duration> {
         let agent = event.agent_id.as_deref().unwrap_or_default();
         let call = event.tool_use_id.as_deref().unwrap_or_default();

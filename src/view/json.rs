@@ -117,7 +117,8 @@ pub struct AgentView<'a> {
     pub tool_use_id: Option<&'a str>,
     /// The subagent that made that call.
     pub parent: Option<&'a str>,
-    /// True if the call itself named the subagent; otherwise it was found by the order of events.
+    /// True if the call itself named the subagent; otherwise the call is a guess by the order of
+    /// events.
     pub linked: bool,
     /// What it did together with all subagents below it.
     pub subtree: SubtreeSums,

@@ -30,7 +30,7 @@ pub enum SessionStanding {
     Ended,
     /// No process owns it any more, and none reported the end.
     Abandoned,
-    /// As abandoned, and only an import knows of it.
+    /// Like abandoned, but only an import knows of it.
     Imported,
 }
 
@@ -45,7 +45,7 @@ pub struct Metrics {
 /// The number of sessions in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SessionCounts {
-    /// All recorded sessions, each counted once: the sum of the next four.
+    /// All recorded sessions, each counted once: the sum of the next five.
     pub started: u64,
     /// Live, and not timed out.
     pub active: u64,
@@ -55,7 +55,7 @@ pub struct SessionCounts {
     pub ended: u64,
     /// Without a process, and without a reported end.
     pub abandoned: u64,
-    /// Sessions of which only an import knows.
+    /// Sessions that only an import knows of.
     pub imported: u64,
     /// The live sessions that wait for a person, by what they wait for.
     pub waiting: Waiting,
@@ -137,9 +137,9 @@ pub struct StoreCounts {
 pub struct Leases {
     /// Leases that were refused, because another process held the id.
     pub refused: u64,
-    /// Leases that were inherited from a dead holder.
+    /// Leases that were taken over from a dead holder.
     pub taken_over: u64,
-    /// Leases found without their holder, whether inherited or cleaned up.
+    /// Leases found without their holder, whether taken over or cleaned up.
     pub crashed: u64,
 }
 

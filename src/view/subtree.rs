@@ -103,7 +103,8 @@ impl<'a> Subtrees<'a> {
     }
 }
 
-/// Returns a subagent and all above it. A circle, as in a damaged journal, ends where it began.
+/// Returns a subagent and all subagents above it. In a cycle, which a damaged journal may have, it
+/// stops where it began.
 fn above<'a>(
     agent: &'a str,
     parents: &HashMap<&'a str, &'a str>,

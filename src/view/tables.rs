@@ -1,5 +1,5 @@
-//! Calls, sessions, prompts, tokens and commits as tables: a row has a session and where it ran, and after that
-//! the columns of its table. The same rows become CSV and lines of JSON.
+//! Calls, sessions, prompts, tokens and commits as tables. A row begins with its session and where
+//! that ran; the columns of its table follow. The same rows become CSV and lines of JSON.
 
 mod cell;
 
@@ -13,7 +13,7 @@ use crate::view::json::{CallView, PromptView};
 use crate::view::stats::StatsSummary;
 pub use cell::{Cell, csv_cell, csv_line, json_line};
 
-/// Which table.
+/// A table of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is what its name says")]
 pub enum Table {
@@ -24,7 +24,7 @@ pub enum Table {
     Commits,
 }
 
-/// The columns of every table, before its own.
+/// The columns with which every table begins.
 const OF_SESSION: [&str; 8] = [
     "session_id",
     "title",
@@ -150,14 +150,14 @@ impl Table {
         OF_SESSION.iter().chain(own).copied()
     }
 
-    /// Returns the line of the columns' names.
+    /// Returns the first line of the CSV file: the names of the columns.
     pub fn heading(self) -> String {
         let names: Vec<&str> = self.columns().collect();
         names.join(",") + "\n"
     }
 }
 
-/// A session whose rows are made.
+/// A session from which rows are made.
 #[derive(Debug, Clone, Copy)]
 pub struct TabledSession<'s, 'a> {
     /// Its record.
@@ -172,16 +172,16 @@ pub struct TabledSession<'s, 'a> {
     pub activity: &'s Activity<'a>,
 }
 
-/// What is only in the table of sessions.
+/// The values that are only in the table of sessions.
 #[derive(Debug)]
 pub struct SessionNumbers<'s> {
     /// Its state.
     pub state: &'static str,
     /// When its last event happened.
     pub last_activity: Option<Timestamp>,
-    /// When it ended, unless it goes on.
+    /// When it ended; `None` while it goes on.
     pub ended_at: Option<Timestamp>,
-    /// How many of its calls no hook saw.
+    /// How many of its calls no hook recorded.
     pub imported_calls: u64,
     /// Its counts.
     pub stats: &'s StatsSummary,
@@ -190,7 +190,7 @@ pub struct SessionNumbers<'s> {
 }
 
 impl<'s> TabledSession<'s, '_> {
-    /// Returns the cells that begin each row about something at `at`.
+    /// Returns the cells with which each row begins. `branch` is the branch at the time of the row.
     fn begin(&self, branch: Option<&'s str>) -> Vec<Cell<'s>> {
         vec![
             Cell::text(self.record.session_id.as_str()),
@@ -260,7 +260,7 @@ impl<'s> TabledSession<'s, '_> {
         row
     }
 
-    /// Returns the row of what one agent used of one model on one day.
+    /// Returns the row of the tokens of one model that one agent used on one day.
     pub fn tokens(&self, of_day: &'s UsageOfDay) -> Vec<Cell<'s>> {
         let used = &of_day.used;
         let agent = used.agent_id.as_deref();
@@ -348,8 +348,8 @@ impl<'s> TabledSession<'s, '_> {
     }
 }
 
-/// Returns the name of the home directory in which Claude Code keeps the transcript: the person's,
-/// as far as a record says.
+/// Returns the name of the home directory that contains the transcript. A record knows the user
+/// only by that name.
 fn user_name(record: &Record) -> Option<&str> {
     let (home, _) = record.transcript_path.as_deref()?.split_once("/.claude/")?;
     home.rsplit('/').next().filter(|name| !name.is_empty())

@@ -41,14 +41,14 @@ pub enum TimelineEntry<'s, 'a> {
 /// Selects the calls to show.
 #[derive(Debug, Default)]
 pub struct CallFilter {
-    /// Shows only calls that began then or later.
+    /// Shows only calls that began at this time or later.
     pub since: Option<Timestamp>,
-    /// The tools whose calls are shown, in any case of letters; empty means all.
+    /// The tools whose calls are shown, ignoring case; empty means all.
     pub tools: Vec<String>,
     /// Shows only calls that failed, were denied or never came back.
     pub failed: bool,
-    /// The subagents whose calls are shown, by the beginning of the id or by the type; `main` means
-    /// the main thread.
+    /// The subagents whose calls are shown: a prefix of their ids, or their type; `main` means the
+    /// main thread.
     pub agent: Option<String>,
     /// Shows only calls that took as long as this or longer.
     pub at_least: Option<Duration>,
@@ -64,8 +64,8 @@ impl CallFilter {
         self.tools.is_empty() && !self.failed && self.agent.is_none() && self.at_least.is_none()
     }
 
-    /// Of the calls that are shown, keeps the `count` that took longest. Calls of the same duration
-    /// stay together. A call without a duration is not shown.
+    /// Narrows the filter to the `count` calls that took longest, and any others that took as long
+    /// as the last of these. A call without a duration is not shown.
     #[must_use]
     pub fn slowest(self, activity: &Activity<'_>, count: NonZeroUsize) -> Self {
         let of_type = self.agents_of_type(activity);
@@ -90,7 +90,8 @@ impl CallFilter {
         calls.filter(move |call| self.shows(call, &of_type))
     }
 
-    /// Returns true if an entry that began then and is not a call is shown, even without calls.
+    /// Returns true if an entry that is not a call and began at `began` is shown, even without
+    /// calls.
     fn shows_events_of(&self, began: Moment) -> bool {
         let is_late = self.since.is_none_or(|since| began.ts >= since);
         is_late && self.shows_all_calls()
@@ -267,9 +268,8 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
         }
     }
 
-    /// Returns the runs that stand below no call of the main thread and below no other of these
-    /// runs. These are the runs without a known starting call, and the first run of each circle of
-    /// runs that started one another.
+    /// Returns the topmost runs that no call of the main thread leads to: every run without a known
+    /// starting call, and the earliest run of each cycle of runs that started one another.
     fn unreachable(&self) -> Vec<usize> {
         let mut is_reached = vec![false; self.runs.len()];
         let calls = self.activity.calls.iter().enumerate();
@@ -337,8 +337,8 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
         }
     }
 
-    /// Adds calls with their depths, the last one first, and below each the calls of the subagents
-    /// that it started.
+    /// Adds calls with their depths, and below each the calls of the subagents that it started. The
+    /// last of `calls` comes first.
     fn put_calls(&mut self, mut calls: Vec<(usize, usize)>) {
         while let Some((place, depth)) = calls.pop() {
             let Some(call) = self.activity.calls.get(place) else {

@@ -1,4 +1,4 @@
-//! Puts slices on lanes so that a viewer shows each as what it is: on one lane, calls follow one
+//! Puts slices on lanes so that a viewer nests them correctly. On one lane, calls follow one
 //! another, and a call lies wholly within a run of its subagent or wholly outside.
 
 /// The lanes of one agent. Slices must come in the order in which they begin.
@@ -38,7 +38,8 @@ impl Lanes {
             self.ends.len() - 1
         });
         if let Some(end) = self.ends.get_mut(lane) {
-            // A slice without length must not seem to be a part of the one that begins with it.
+            // A slice without length must not seem to be a part of one that begins at the same
+            // time.
             *end = ended.max(began.saturating_add(1));
         }
         lane

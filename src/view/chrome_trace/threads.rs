@@ -9,10 +9,10 @@ use crate::model::commit::CommitNote;
 use crate::model::text::escaped;
 use crate::view::json::{CallView, PromptView, millis};
 
-/// The value of `end` where nobody reported the end.
+/// The value of `end` if no event reported the end.
 const UNKNOWN: &str = "unknown";
 
-/// The threads of one session, as far as they are made.
+/// The threads of one session, while they are built.
 pub(super) struct Threads<'s, 'a> {
     session: TracedSession<'s, 'a>,
     /// The first and the last event.
@@ -22,7 +22,7 @@ pub(super) struct Threads<'s, 'a> {
     events: Vec<TraceEvent>,
 }
 
-/// The threads of one kind of slice of one agent.
+/// The threads for the slices of one kind of one agent.
 struct Family {
     name: String,
     lanes: Lanes,
@@ -147,12 +147,12 @@ impl<'s, 'a> Threads<'s, 'a> {
         }
     }
 
-    /// Adds the calls of the subagent with this id, or of the main thread. Nothing else is known of an
-    /// agent that Claude Code starts for itself.
+    /// Adds the calls of the subagent with this id, or of the main thread. For an agent that Claude
+    /// Code starts for itself, `agent` is `None`.
     pub(super) fn add_calls(&mut self, id: Option<&str>, agent: Option<&Agent<'_>>) {
         let name = id.map_or_else(|| "main".to_owned(), |id| agent_name(id, agent));
         let mut family = Family::new(name.clone(), Lanes::default());
-        // A thread of its own for each agent, even if it made no call.
+        // Each agent has a thread, even if it made no call.
         self.thread(&mut family, 0);
         if let Some(agent) = agent {
             self.add_runs(&mut family, agent);
@@ -231,7 +231,7 @@ impl<'s, 'a> Threads<'s, 'a> {
         if let Some(event) = self.events.last_mut() {
             event.colour = colour(call.state);
         }
-        // Until it is answered, nobody knows for how long permission was asked.
+        // Until a permission request is answered, its duration is unknown.
         let asked = call
             .asked
             .map(|asked| self.at(asked).clamp(times.0, times.1));
@@ -267,15 +267,16 @@ impl<'s, 'a> Threads<'s, 'a> {
         self.session.since.is_none_or(|since| began.ts >= since)
     }
 
-    /// Returns a moment by the clock of the first event: the trace has no jumps of the clock.
+    /// Returns the time of a moment by the clock of the first event, so that the trace has no
+    /// jumps.
     fn at(&self, moment: Moment) -> i64 {
         let first = self.span.0;
         let since = moment.at.saturating_sub(first.at);
         first.ts.micros().saturating_add(since)
     }
 
-    /// Returns where something without a known end is drawn to: the end of the stretch of its
-    /// process, or the last event.
+    /// Returns the moment up to which something without a known end is drawn: the end of its
+    /// segment, or the last event.
     fn last_seen(&self, began: Moment) -> Moment {
         let segments = &self.session.activity.segments;
         let next = segments.partition_point(|it| it.began.at <= began.at);

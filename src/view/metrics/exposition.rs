@@ -36,7 +36,7 @@ pub(super) fn of(summary: &MetricsSummary) -> String {
     );
     text.counter(
         "sessions_ended_total",
-        "Times that a client said that a session ends; one that is resumed ends again.",
+        "Ends of sessions that Claude Code reported; a resumed session ends again.",
         sessions.ends,
     );
     for (name, help, age) in [
@@ -69,12 +69,12 @@ pub(super) fn of(summary: &MetricsSummary) -> String {
         ),
         (
             "leases_refused_total",
-            "Leases of a session's id refused, because another held it.",
+            "Leases of a session id that were refused, because another process held it.",
             around.leases.refused,
         ),
         (
             "leases_taken_over_total",
-            "Leases of a session's id taken over from a holder that had died.",
+            "Leases of a session id that were taken over from a dead holder.",
             around.leases.taken_over,
         ),
         (
@@ -88,13 +88,13 @@ pub(super) fn of(summary: &MetricsSummary) -> String {
     for (name, help, value) in [
         (
             "damaged_lines",
-            "Lines in journals that are no events.",
+            "Lines in journals that are not events.",
             around.damaged_lines,
         ),
         ("archives", "Complete archives.", around.archives.count),
         (
             "archive_bytes",
-            "Size of all files among the archives.",
+            "Size of all files of the archives.",
             around.archives.bytes,
         ),
     ] {
@@ -134,7 +134,7 @@ fn by_label(tools: &[ToolMetrics]) -> BTreeMap<String, ToolSeries> {
 }
 
 /// Escapes a label's value for the text between the quotes. The format has escapes for three
-/// characters. Others that could move a terminal's cursor are spelled out.
+/// characters. Others that could move a terminal's cursor become their code points.
 fn label(value: &str) -> String {
     let line = |line: &str| escaped(line).replace('\\', "\\\\").replace('"', "\\\"");
     let lines: Vec<String> = value.split('\n').map(line).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// The bounds in milliseconds, each inclusive. The least fits a read out of the cache. The longest
+/// The bounds in milliseconds, each inclusive. The least suits a read from the cache. The longest
 /// command that Claude Code waits for takes 10 minutes, and a subagent may work for half an hour.
 const BOUNDS: [u64; 16] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000,
@@ -29,7 +29,7 @@ pub struct Durations {
     /// The sum of all durations, in seconds.
     pub sum: f64,
     /// The number of durations within each bound, the least bound first. The infinite bound is not
-    /// listed: it holds all.
+    /// listed, because it would count all.
     pub buckets: Vec<Bucket>,
 }
 

@@ -1,4 +1,4 @@
-//! What calls were given and what they returned, for those who ask for it. It is in the journal only
+//! The arguments and the results of calls, for users who ask for them. They are in the journal only
 //! under `capture = "full"`, redacted and bounded.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ struct CallContent {
 }
 
 impl CallContents {
-    /// Takes what an event says of its call.
+    /// Takes the arguments or the result of a call from an event.
     pub fn hear(&mut self, event: &Event) {
         let Some(id) = &event.tool_use_id else {
             return;

@@ -18,7 +18,7 @@ pub struct SpanId(pub [u8; 8]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordUid(pub [u8; 16]);
 
-/// What an id is of. Each kind has ids of its own.
+/// The kind of thing that an id names. Each kind has its own ids.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum IdKind {
     Trace,
@@ -51,14 +51,15 @@ impl IdKind {
     }
 }
 
-/// Returns the hash of something in a session. The parts are told apart whatever is in them.
+/// Returns the hash of something in a session. Different parts give different hashes, whatever
+/// characters are in them.
 pub(super) fn digest(kind: IdKind, session: &str, parts: &[&str]) -> [u8; 32] {
     let mut hashed = Hashed::new(kind, session);
     parts.iter().for_each(|part| hashed.part(part));
     hashed.digest()
 }
 
-/// Hashes parts as they come, without memory of its own for them.
+/// Hashes parts one by one, without allocating memory for them.
 pub(super) struct Hashed {
     hasher: Sha256,
     waiting: [u8; Self::ROOM],
@@ -66,7 +67,7 @@ pub(super) struct Hashed {
 }
 
 impl Hashed {
-    /// Nearly everything that is hashed is shorter.
+    /// The size of the buffer in bytes. Nearly everything that is hashed is shorter.
     const ROOM: usize = 512;
 
     pub(super) fn new(kind: IdKind, session: &str) -> Self {
@@ -87,7 +88,7 @@ impl Hashed {
         self.add(part.as_bytes());
     }
 
-    /// Adds a number as the text that it is, or an empty one if it is absent.
+    /// Adds a number as text, or an empty text if it is absent.
     pub(super) fn number(&mut self, number: Option<impl Into<i128>>) {
         let Some(number) = number else {
             return self.part("");
@@ -117,7 +118,7 @@ impl Hashed {
     }
 }
 
-/// A number in digits, without memory of its own.
+/// A number in decimal digits, without allocated memory.
 pub(super) struct Decimal {
     digits: [u8; Self::ROOM],
     from: usize,
@@ -133,7 +134,7 @@ impl Decimal {
             digits: [b'0'; Self::ROOM],
             from: Self::ROOM,
         };
-        // It has at most 64 bits, and their arithmetic is faster.
+        // The number has at most 64 bits, and 64-bit arithmetic is faster.
         let mut rest = u64::try_from(number.unsigned_abs()).unwrap_or(u64::MAX);
         loop {
             decimal.push(b'0' + (rest % 10) as u8);
@@ -183,7 +184,7 @@ impl RecordUid {
     }
 }
 
-/// The ids of a session's spans. Of two that would be equal, the later one gets a number.
+/// The ids of a session's spans. If an id is taken already, a number is hashed with it.
 #[derive(Debug, Default)]
 pub(super) struct SpanIds {
     taken: HashSet<SpanId>,

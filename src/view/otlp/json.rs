@@ -1,5 +1,5 @@
 //! OTLP as JSON: ids in hex, 64-bit numbers as strings, enums as numbers, names in lowerCamelCase.
-//! No character of it moves a cursor.
+//! No character in it moves a cursor.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ pub fn metrics(groups: &[(&Resource<'_>, &[Metric<'_>])]) -> String {
     request(groups, "resourceMetrics", "scopeMetrics", "metrics", metric)
 }
 
-/// About how many bytes a resource and an item have, so that memory grows rarely.
+/// The usual size of a resource and of an item in bytes, so that the buffer rarely grows.
 const USUAL_RESOURCE: usize = 2048;
 const USUAL_ITEM: usize = 1800;
 
@@ -180,7 +180,7 @@ fn histogram(json: &mut String, value: &Buckets) {
 fn attributes(json: &mut String, all: &Attributes<'_>) {
     json.push_str("\"attributes\":[");
     list(json, &all.0, |json, (name, value)| {
-        // There are many of them, and formatting takes longer.
+        // There are many attributes, and formatting them would take longer.
         json.push_str("{\"key\":\"");
         json.push_str(name);
         json.push_str("\",\"value\":{");
@@ -202,10 +202,10 @@ fn attributes(json: &mut String, all: &Attributes<'_>) {
     json.push(']');
 }
 
-/// Writes a text as JSON has it, in which nothing moves a cursor.
+/// Writes a text as a JSON string in which nothing moves a cursor.
 fn text(json: &mut String, text: &str) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
-    // Most texts are, so looking at all of it at once is faster than stopping at the first that is not.
+    // Most texts are plain, so checking all bytes is faster than stopping at the first that is not.
     if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         json.push('"');
         json.push_str(text);

@@ -1,5 +1,5 @@
-//! The log records of a session: each event once, and once each call when it is over, each commit, and
-//! what each agent used of each model when the session is over.
+//! The log records of a session, each once: its events, its calls when they are over, its commits,
+//! and, when the session is over, the tokens of each agent and model.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub struct LogRecord<'s> {
     pub event_name: Cow<'s, str>,
     /// Nanoseconds since 1970.
     pub time: u64,
-    /// How bad it is.
+    /// How serious it is.
     pub severity: Severity,
     /// The span in which it happened.
     pub span: Option<(TraceId, SpanId)>,
@@ -32,10 +32,10 @@ pub struct LogRecord<'s> {
     uid: RecordUid,
 }
 
-/// How bad something is.
+/// How serious something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// It is not.
+    /// Nothing failed.
     Info,
     /// A call failed or was denied.
     Warn,
@@ -44,7 +44,7 @@ pub enum Severity {
 }
 
 impl LogRecord<'_> {
-    /// Returns what identifies it: a record that is sent again has the same.
+    /// Returns the record's identity, which stays the same if the record is sent again.
     pub fn id(&self) -> RecordUid {
         self.uid
     }
@@ -68,7 +68,7 @@ impl Severity {
     }
 }
 
-/// Passes each record to `each`: of events, of calls, of commits, of tokens.
+/// Passes each record to `each`: those of events, then of calls, of commits and of tokens.
 pub(super) fn each_log<'s>(
     session: &OtlpSession<'s, 's>,
     facts: &Facts<'s>,
@@ -98,13 +98,14 @@ struct Logs<'s, 'p> {
     session: OtlpSession<'s, 's>,
     facts: &'p Facts<'s>,
     places: &'p Places<'s>,
-    /// True if what happened in a span of Claude Code's own is attached to that span, and not to ours.
+    /// True if what happened in one of Claude Code's own spans is attached to that span, and not to
+    /// ours.
     is_native_told: bool,
     id: &'s str,
 }
 
 impl<'s> Logs<'s, '_> {
-    /// Passes a record of each event. A copy that a second hook recorded is none.
+    /// Passes a record of each event, except for copies that a second hook recorded.
     fn events(&self, each: &mut impl FnMut(LogRecord<'s>)) {
         let copies = self.session.activity.copies.as_slice();
         let steps = self.session.trace.steps().iter().enumerate();
@@ -115,7 +116,7 @@ impl<'s> Logs<'s, '_> {
                 continue;
             }
             let words = self.session.trace.words(step);
-            // What is equal in every member stands side by side.
+            // Events that are equal in every member are neighbours.
             let time = nanos(step.ts);
             let is_again = last.is_some_and(|(before, uid)| {
                 before == time && uid == self.uid_of(step, &words, repeated)
@@ -154,7 +155,7 @@ impl<'s> Logs<'s, '_> {
         self.session.trace.further(step, member)
     }
 
-    /// Returns the name of the event as Claude Code has it.
+    /// Returns the name of the event as Claude Code writes it.
     fn hook_event(&self, step: &Step) -> &'s str {
         match written(step.kind) {
             Some(name) => name,
@@ -289,7 +290,7 @@ impl<'s> Logs<'s, '_> {
         }
     }
 
-    /// Returns what each agent used of each model, once the session is over.
+    /// Returns the tokens of each agent and model, once the session is over.
     fn usage(&self) -> Vec<LogRecord<'s>> {
         let segments = &self.session.activity.segments;
         let ends: Option<Vec<_>> = segments.iter().map(|segment| segment.ended).collect();
@@ -352,8 +353,9 @@ fn written(kind: EventKind) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of an event as OpenTelemetry has it: those of the conventions, or ours, as in
-/// `ccsession.pre_tool_use`. After a compaction, Claude Code reports a start that is none.
+/// Returns the name of an event for OpenTelemetry: one of the conventions, or ours, such as
+/// `ccsession.pre_tool_use`. After a compaction, Claude Code reports a SessionStart although no
+/// session starts.
 fn event_name(kind: EventKind, name: &str, source: Option<&str>) -> Cow<'static, str> {
     match kind {
         EventKind::SessionStart if source != Some("compact") => STARTS.into(),
@@ -394,7 +396,7 @@ fn snake(kind: EventKind) -> Option<&'static str> {
     })
 }
 
-/// Returns a name as we write it: `ccsession.task_created`.
+/// Converts the name of an event to ours: `TaskCreated` to `ccsession.task_created`.
 fn snake_of(name: &str) -> String {
     let mut snake = String::from("ccsession.");
     for letter in name.chars() {

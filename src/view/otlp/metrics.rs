@@ -1,5 +1,5 @@
-//! The numbers of `metrics` as OpenTelemetry has them: cumulative, over all sessions, and so without the
-//! id of any session.
+//! The numbers of `metrics` in OpenTelemetry's form: cumulative, over all sessions, and therefore
+//! without a session's id.
 
 use super::names::*;
 use super::nanos;
@@ -29,16 +29,16 @@ pub enum Points<'s> {
     Sum(Vec<Point<'s, u64>>),
     /// How much there has been since the start.
     Counter(Vec<Point<'s, u64>>),
-    /// How often what lasted how long since the start, in seconds.
+    /// How many durations, in seconds, fell into each range since the start.
     Histogram(Vec<Point<'s, Buckets>>),
 }
 
 /// A number of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point<'s, T> {
-    /// What it is the number of.
+    /// What the number counts.
     pub attributes: Attributes<'s>,
-    /// Since when it is counted: nanoseconds since 1970, as is the next.
+    /// When the count began: nanoseconds since 1970, like `time`.
     pub start_time: u64,
     /// When it was counted.
     pub time: u64,
@@ -49,13 +49,14 @@ pub struct Point<'s, T> {
 /// The counts of a histogram.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Buckets {
-    /// How many in all.
+    /// The number of all values.
     pub count: u64,
-    /// Their sum.
+    /// The sum of all values.
     pub sum: f64,
-    /// The bounds, each inclusive.
+    /// The upper bounds, each inclusive.
     pub bounds: Vec<f64>,
-    /// How many from the bound before to each bound, and beyond the last one.
+    /// The number of values between each bound and the one before it, and last of those above all
+    /// bounds.
     pub counts: Vec<u64>,
 }
 

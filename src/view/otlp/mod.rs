@@ -1,8 +1,8 @@
 //! What a session did, as OpenTelemetry's traces, logs and metrics, and their two encodings. Pure.
 //!
-//! Only what is final is told: a call, a turn or a run of a subagent once it has ended. Ids are hashes
-//! of what they name, so whatever is told again has the same id. `docs/telemetry.md` explains the
-//! mapping; `names.tsv` says where each name is from.
+//! Only what is final is reported: a call, a turn or a run of a subagent once it has ended. Ids are
+//! hashes of what they name, so whatever is sent again has the same id. `docs/telemetry.md`
+//! explains the mapping; `names.tsv` says where each name is from.
 
 mod content;
 mod ids;
@@ -34,7 +34,7 @@ pub use value::{Attributes, Value};
 /// The name of our instrumentation scope.
 const SCOPE: &str = "ccsession";
 
-/// A session to tell of.
+/// A session to report.
 #[derive(Debug, Clone, Copy)]
 pub struct OtlpSession<'s, 'a> {
     /// Its record.
@@ -45,7 +45,7 @@ pub struct OtlpSession<'s, 'a> {
     pub machine: &'s OtlpMachine,
     /// The repository it worked in, if that is on a server.
     pub remote: Option<&'s Remote>,
-    /// Its events, from a builder that keeps what single events say.
+    /// Its events, from a builder made by `TraceBuilder::with_events`.
     pub trace: &'s Trace,
     /// What it did.
     pub activity: &'s Activity<'a>,
@@ -53,7 +53,7 @@ pub struct OtlpSession<'s, 'a> {
     pub commits: &'s [CommitNote],
     /// What it used, if that was counted.
     pub usage: Option<&'s Usage>,
-    /// How much may be told: labels and titles are no metadata.
+    /// How much may be reported. `metadata` excludes labels and titles.
     pub capture: Capture,
 }
 
@@ -62,13 +62,13 @@ pub struct OtlpSession<'s, 'a> {
 pub struct OtlpMachine {
     /// Its name.
     pub name: Option<String>,
-    /// What identifies it, as `host.id`.
+    /// Its id, which becomes `host.id`.
     pub id: Option<String>,
 }
 
 impl OtlpMachine {
-    /// Returns the machine of a session. What its record does not say is taken from the machine that is
-    /// asked, unless the session ran on another one.
+    /// Returns the machine of a session. What its record does not say is taken from `here`, this
+    /// machine, unless the session ran on another one.
     pub fn of(record: &Record, here: &Self) -> Self {
         let is_here = record.machine.is_none() || record.machine == here.name;
         Self {
@@ -78,13 +78,14 @@ impl OtlpMachine {
     }
 }
 
-/// Which spans are told of turns that Claude Code traces itself.
+/// Which spans are written, since Claude Code may trace turns itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SpanPolicy {
-    /// None of those turns, so that no call is there twice, and all of the others.
+    /// Only those of turns that Claude Code does not trace itself, so that no call appears twice.
     #[default]
     Auto,
-    /// All, as children of its own.
+    /// Those of all turns. Where Claude Code traces a turn itself, ours become children of its
+    /// spans.
     Always,
     /// No spans at all.
     Never,
@@ -102,7 +103,7 @@ pub struct Telemetry<'s> {
 }
 
 impl<'s> Telemetry<'s> {
-    /// Tells what a session did, as far as it is final. The order is always the same.
+    /// Reports what a session did, as far as it is final. The order is always the same.
     #[cfg(test)]
     pub fn of(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         Self {
@@ -111,7 +112,7 @@ impl<'s> Telemetry<'s> {
         }
     }
 
-    /// Tells only the spans.
+    /// Returns only the spans.
     pub fn traces(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         let mut spans = Vec::new();
         Teller::of(session, policy).each_span(|span| spans.push(span));
@@ -122,7 +123,7 @@ impl<'s> Telemetry<'s> {
         }
     }
 
-    /// Tells only the log records, in the order in which they happened.
+    /// Returns only the log records, in the order of their times.
     pub fn logs(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         let mut logs = Vec::new();
         Teller::of(session, policy).each_log(|record| logs.push(record));
@@ -142,7 +143,7 @@ impl<'s> Telemetry<'s> {
     }
 }
 
-/// Tells what a session did item by item, so that never all of it is in memory.
+/// Reports what a session did item by item, so that it is never in memory as a whole.
 pub struct Teller<'s> {
     session: OtlpSession<'s, 's>,
     policy: SpanPolicy,
@@ -166,7 +167,8 @@ impl<'s> Teller<'s> {
         spans::each_span(&self.session, &self.facts, &self.places, self.policy, each);
     }
 
-    /// Passes each log record to `each`. The order is always the same, and not that of their times.
+    /// Passes each log record to `each`. The order is always the same, but it is not that of their
+    /// times.
     pub fn each_log(&self, each: impl FnMut(LogRecord<'s>)) {
         logs::each_log(&self.session, &self.facts, &self.places, self.policy, each);
     }

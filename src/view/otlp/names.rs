@@ -1,5 +1,5 @@
-//! Every name that ccsession gives to OpenTelemetry. `names.tsv` beside this file says of each where
-//! it is from; a test compares the two.
+//! Every name that ccsession gives to OpenTelemetry. `names.tsv` beside this file says where each
+//! is from; a test compares the two.
 
 macro_rules! names {
     ($($constant:ident = $name:literal,)*) => {
@@ -25,7 +25,7 @@ names! {
     VCS_REVISION = "vcs.ref.head.revision",
     VCS_REF_TYPE = "vcs.ref.head.type",
     PROJECT = "ccsession.project",
-    // Of the conventions.
+    // From OpenTelemetry's conventions.
     SESSION_ID = "session.id",
     PREVIOUS_ID = "session.previous_id",
     CONVERSATION_ID = "gen_ai.conversation.id",
@@ -45,20 +45,20 @@ names! {
     PID = "process.pid",
     WORKING_DIRECTORY = "process.working_directory",
     RECORD_UID = "log.record.uid",
-    // Of Claude Code's own telemetry.
+    // From Claude Code's own telemetry.
     PROMPT_ID = "prompt.id",
     AGENT_ID = "agent_id",
     PARENT_AGENT_ID = "parent_agent_id",
-    // Ours: of a session.
+    // Ours, for a session.
     TITLE = "ccsession.session.title",
     ROLE = "ccsession.session.role",
     FOCUS = "ccsession.session.focus",
     PARENT_SESSION = "ccsession.session.parent_id",
-    // Ours: of a turn.
+    // Ours, for a turn.
     TURN_END = "ccsession.turn.end",
     TURN_LABEL = "ccsession.turn.label",
     NOTIFIES = "ccsession.turn.notifies",
-    // Ours: of a call.
+    // Ours, for a call.
     CALL_STATE = "ccsession.call.state",
     CALL_CLOSED = "ccsession.call.closed",
     CALL_LABEL = "ccsession.call.label",
@@ -71,7 +71,7 @@ names! {
     BACKGROUND = "ccsession.call.background_id",
     SPAWNED_AGENT = "ccsession.call.spawned_agent_id",
     DECISION = "ccsession.permission.decision",
-    // Ours: of an event.
+    // Ours, for an event.
     EVENT = "ccsession.event",
     SOURCE = "ccsession.source",
     REASON = "ccsession.reason",
@@ -91,7 +91,7 @@ names! {
     // Spans.
     BLOCKED = "ccsession.blocked_on_user",
     IN_BACKGROUND = "ccsession.background",
-    // Metrics, and what only they say.
+    // Metrics, and the attributes that only they have.
     SESSIONS = "ccsession.sessions.current",
     SESSIONS_WAITING = "ccsession.sessions.waiting",
     SESSIONS_STARTED = "ccsession.sessions.started",

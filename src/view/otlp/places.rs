@@ -1,7 +1,8 @@
-//! Where each turn, run and call of a session belongs: its trace, its span, and the span above.
+//! Where each turn, run and call of a session belongs: its trace, its span, and its parent span.
 //!
-//! A turn is a trace, unless Claude Code traces it itself: then ours joins that trace. Calls of a turn
-//! that is not on record have a home of their own, so that no call is without a span above it.
+//! A turn is a trace, unless Claude Code traces the turn itself: then our span joins that trace. If
+//! the turn of some calls is not on record, one span takes its place, their home. So every call has
+//! a parent span.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,13 +22,14 @@ pub(super) struct Place {
     pub(super) trace: TraceId,
     pub(super) span: SpanId,
     pub(super) parent: Option<SpanId>,
-    /// True if another program sends the span above.
+    /// True if another program sends the parent span.
     pub(super) is_parent_remote: bool,
     /// The nearest span that Claude Code itself sends, if it traces this turn.
     pub(super) native: Option<SpanId>,
 }
 
-/// The home of calls whose turn is not on record: the first and the last moment of them.
+/// The home of calls and runs whose turn is not on record. It lasts from the first to the last of
+/// their moments.
 #[derive(Debug)]
 pub(super) struct Home<'a> {
     pub(super) prompt_id: Option<&'a str>,
@@ -41,13 +43,13 @@ pub(super) struct Home<'a> {
 /// The places of everything in a session.
 #[derive(Debug)]
 pub(super) struct Places<'a> {
-    /// Of each prompt.
+    /// The place of each prompt's turn.
     pub(super) turns: Vec<Place>,
     pub(super) homes: Vec<Home<'a>>,
-    /// Of each run of each agent.
+    /// The places of each agent's runs.
     pub(super) runs: Vec<Vec<Place>>,
     calls: Vec<CallPlace>,
-    /// The places that calls are below.
+    /// The places of the calls' parents.
     aboves: Vec<Place>,
     turn_by_prompt: HashMap<&'a str, usize>,
     home_by_prompt: BTreeMap<Option<&'a str>, usize>,
@@ -60,19 +62,19 @@ pub(super) struct Places<'a> {
 #[derive(Debug, Clone, Copy)]
 struct CallPlace {
     span: SpanId,
-    /// The index of the place above it.
+    /// The index of its parent's place in `aboves`.
     above: u32,
 }
 
 impl CallPlace {
-    /// Of a call whose place is still being looked for.
+    /// The value for a call whose place is not known yet.
     const UNKNOWN: Self = Self {
         span: SpanId([0; 8]),
         above: u32::MAX,
     };
 }
 
-/// The most subagents within each other that are followed. Claude Code allows far fewer.
+/// The deepest nesting of subagents that is followed. Claude Code allows far less.
 const DEEPEST: usize = 64;
 
 /// A turn or a home.
@@ -118,12 +120,12 @@ fn id_of<'a>(calls: &[Call<'a>], at: u32) -> (Option<&'a str>, Option<&'a str>) 
     call.map_or((None, None), |call| (call.tool_use_id, call.agent_id))
 }
 
-/// Returns an index in four bytes. No session has so many turns that it does not fit.
+/// Returns an index in four bytes. No session has so many turns that an index does not fit.
 fn small(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// The places, as far as they are known.
+/// The places, while they are being found.
 struct Placing<'a> {
     session: OtlpSession<'a, 'a>,
     id: &'a str,
@@ -215,7 +217,7 @@ impl<'a> Placing<'a> {
         self.places
     }
 
-    /// Returns the place of a root span: a trace of its own, or below the span of another program.
+    /// Returns the place of a root span: in a new trace, or below the span of another program.
     fn root_place(&mut self, kind: IdKind, key: &str, prompt_id: Option<&'a str>) -> Place {
         let span = self.ids.next(kind, self.id, &[key]);
         match prompt_id.and_then(|id| self.native.of_prompt(id)) {
@@ -236,7 +238,7 @@ impl<'a> Placing<'a> {
         }
     }
 
-    /// Finds the turn of something, or its home.
+    /// Finds the turn of a call or a run. If that turn is not on record, finds or creates its home.
     fn root_of(
         &mut self,
         prompt_id: Option<&'a str>,
@@ -276,7 +278,7 @@ impl<'a> Placing<'a> {
         Root::Home(small(at))
     }
 
-    /// Finds the turn of this process that was under way.
+    /// Finds the turn of this process that was under way at `at`.
     fn turn_at(&self, pid: Option<u32>, at: Moment) -> Option<usize> {
         let prompts = &self.session.activity.prompts;
         let before = prompts.partition_point(|prompt| prompt.at.at <= at.at);
@@ -310,7 +312,7 @@ impl<'a> Placing<'a> {
         let above = run
             .and_then(|(agent, run)| self.place_run(agent, run, path))
             .or_else(|| self.place_of_root(root?))?;
-        // In a circle, it has been found meanwhile.
+        // In a cycle, the place may have been found meanwhile.
         if let Some(known) = self.places.call(at) {
             return Some(known);
         }
@@ -322,7 +324,7 @@ impl<'a> Placing<'a> {
         };
         let parts = [&*id, tool, call.agent_id.unwrap_or_default()];
         let span = self.ids.next(IdKind::Call, self.id, &parts);
-        // Neighbours are mostly below the same place.
+        // Neighbouring calls mostly have the same parent.
         let aboves = &mut self.places.aboves;
         if aboves.last() != Some(&above) {
             aboves.push(above);
@@ -334,8 +336,8 @@ impl<'a> Placing<'a> {
         Some(below(above, span))
     }
 
-    /// Finds the place of a run of a subagent: below the call that started it, or below its turn. Of a
-    /// circle, as in a damaged journal, there is none.
+    /// Finds the place of a run of a subagent: below the call that started it, or below its turn.
+    /// Returns `None` in a cycle, which a damaged journal may have.
     fn place_run(
         &mut self,
         agent: usize,
@@ -357,7 +359,7 @@ impl<'a> Placing<'a> {
             above = self.place_of_root(root);
         }
         path.remove(&(agent, run));
-        // In a circle, it has been found meanwhile.
+        // In a cycle, the place may have been found meanwhile.
         if let Some(known) = self.runs.get(agent)?.get(run).copied().flatten() {
             return Some(known);
         }
@@ -395,8 +397,8 @@ struct NativeSpans<'a> {
     by_prompt: HashMap<&'a str, TraceParent>,
     /// The span of each subagent: that of the call that started it.
     by_agent: HashMap<&'a str, TraceParent>,
-    /// The spans that were there before any turn, or in several: Claude Code was started in them. They
-    /// do not show that it traces anything itself.
+    /// The spans that began before any turn, or contain several turns: Claude Code was started in
+    /// them. They do not show that it traces anything itself.
     inherited: HashSet<[u8; 8]>,
 }
 

@@ -18,7 +18,7 @@ pub fn metrics(groups: &[(&Resource<'_>, &[Metric<'_>])]) -> Vec<u8> {
     request(groups, metric)
 }
 
-/// Writes the parts that all three requests have: they have the same numbers in all.
+/// Writes the parts that all three requests have, with the same field numbers in each.
 fn request<T>(groups: &[(&Resource<'_>, &[T])], item: impl Fn(&mut Message, &T)) -> Vec<u8> {
     let items = groups.iter().map(|(_, all)| all.len()).sum::<usize>();
     let mut request = Message(Vec::with_capacity(USUAL_RESOURCE + items * USUAL_ITEM));
@@ -41,7 +41,7 @@ fn request<T>(groups: &[(&Resource<'_>, &[T])], item: impl Fn(&mut Message, &T))
     request.0
 }
 
-/// About how many bytes a resource and an item have, so that memory grows rarely.
+/// The usual size of a resource and of an item in bytes, so that the buffer rarely grows.
 const USUAL_RESOURCE: usize = 1024;
 const USUAL_ITEM: usize = 900;
 
@@ -139,7 +139,8 @@ fn buckets(message: &mut Message, value: &Buckets) {
     message.bytes(7, &packed(&bounds));
 }
 
-/// Writes names and values. Their lengths are computed and not measured: there are many.
+/// Writes names and values. Their lengths are computed beforehand and not measured afterwards,
+/// because there are many.
 fn attributes(message: &mut Message, number: u32, all: &Attributes<'_>) {
     for (name, value) in &all.0 {
         let value_length = match value {
@@ -160,7 +161,7 @@ fn attributes(message: &mut Message, number: u32, all: &Attributes<'_>) {
     }
 }
 
-/// Returns how many bytes so many bytes take with their length before them.
+/// Returns how many bytes a text of this length takes together with its length before it.
 fn with_length(length: usize) -> usize {
     length + varint_length(length as u64)
 }
@@ -184,7 +185,7 @@ enum LengthOf {
 struct Message(Vec<u8>);
 
 impl Message {
-    /// Writes a text, also an empty one.
+    /// Writes a text, even an empty one.
     fn text(&mut self, number: u32, text: &str) {
         self.bytes(number, text.as_bytes());
     }
@@ -194,7 +195,7 @@ impl Message {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Writes what stands before so many bytes.
+    /// Writes the tag and the length that come before this many bytes.
     fn begin(&mut self, number: u32, length: usize) {
         self.tag(number, 2);
         self.varint(length as u64);
@@ -220,7 +221,7 @@ impl Message {
         self.long_message(number, LengthOf::Part, fill);
     }
 
-    /// Writes a message within this one. Its length stands before it and is known only afterwards.
+    /// Writes a message within this one. Its length comes before it, but is known only afterwards.
     fn long_message(&mut self, number: u32, usual: LengthOf, fill: impl FnOnce(&mut Self)) {
         self.tag(number, 2);
         let usual = usual as usize;

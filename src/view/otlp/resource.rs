@@ -29,7 +29,7 @@ impl<'s> Resource<'s> {
         Self { attributes: its }
     }
 
-    /// Returns the resource of numbers over all sessions of a machine.
+    /// Returns the resource of metrics over all sessions of a machine.
     pub fn of_machine(name: Option<&'s str>, id: Option<&'s str>) -> Self {
         let mut its = program();
         its.put(HOST_NAME, name);
@@ -45,7 +45,7 @@ fn program<'s>() -> Attributes<'s> {
     its
 }
 
-/// Returns what is said of the repository of a session.
+/// Returns the attributes of a session's repository.
 pub(super) fn repository<'s>(session: &OtlpSession<'s, '_>) -> Attributes<'s> {
     let mut its = Attributes::default();
     if let Some(remote) = session.remote {

@@ -23,10 +23,10 @@ pub struct Span<'s> {
     pub trace_id: TraceId,
     pub span_id: SpanId,
     pub parent_span_id: Option<SpanId>,
-    /// True if another program sends the span above.
+    /// True if another program sends the parent span.
     pub is_parent_remote: bool,
     pub name: Cow<'s, str>,
-    /// Nanoseconds since 1970, as is the next.
+    /// Nanoseconds since 1970, like `end_time`.
     pub start_time: u64,
     pub end_time: u64,
     pub attributes: Attributes<'s>,
@@ -35,12 +35,13 @@ pub struct Span<'s> {
 }
 
 impl Span<'_> {
-    /// Returns what identifies it: a span that is sent again has the same.
+    /// Returns the span's identity, which stays the same if the span is sent again.
     pub fn id(&self) -> (TraceId, SpanId) {
         (self.trace_id, self.span_id)
     }
 
-    /// Returns the flags: the trace is kept, and where the span above is from.
+    /// Returns the flags: that the trace is sampled, and whether another program sends the parent
+    /// span.
     pub(super) fn flags(&self) -> u32 {
         const SAMPLED: u32 = 1;
         const HAS_IS_REMOTE: u32 = 0x100;
@@ -49,8 +50,7 @@ impl Span<'_> {
     }
 }
 
-/// Passes to `each` the spans of what has ended, each once: turns, what has a home elsewhere, runs,
-/// calls.
+/// Passes to `each` the spans of everything that has ended, each once: turns, homes, runs, calls.
 pub(super) fn each_span<'s>(
     session: &OtlpSession<'s, 's>,
     facts: &Facts<'s>,
@@ -97,11 +97,11 @@ pub(super) fn each_span<'s>(
 pub(super) struct Facts<'s> {
     session: OtlpSession<'s, 's>,
     id: &'s str,
-    /// What is said of the session at each turn.
+    /// The attributes of the session, which each turn has.
     of_session: Attributes<'s>,
     /// The commit that was checked out at each prompt, by its place on the time line.
     revisions: HashMap<i64, &'s str>,
-    /// The subagent above each subagent.
+    /// The subagent that started each subagent.
     parents: HashMap<&'s str, &'s str>,
 }
 
@@ -129,7 +129,8 @@ impl<'s> Facts<'s> {
         }
     }
 
-    /// Returns the names of the session and of the conversation with its main thread or a subagent.
+    /// Returns the attributes that name the session, and the conversation with its main thread or a
+    /// subagent.
     pub(super) fn conversation(&self, agent: Option<&'s str>) -> Attributes<'s> {
         let mut its = Attributes::with_room();
         self.put_conversation(&mut its, agent);
@@ -189,7 +190,8 @@ impl<'s> Facts<'s> {
         }
     }
 
-    /// Returns what is said at a root: also what the resource says, because some stores drop that.
+    /// Returns the attributes of a root span. They repeat those of the resource, because some
+    /// stores drop the resource.
     fn root(
         &self,
         prompt_id: Option<&'s str>,
@@ -281,7 +283,7 @@ impl<'s> Facts<'s> {
         }
     }
 
-    /// Returns what is said of a call that has ended.
+    /// Returns the attributes of a call that has ended.
     pub(super) fn of_call(&self, call: &'s Call<'s>) -> Attributes<'s> {
         let mut its = Attributes::with_room();
         its.put(OPERATION, "execute_tool");
@@ -334,7 +336,7 @@ impl<'s> Facts<'s> {
     }
 }
 
-/// Returns what is said of a session at each turn.
+/// Returns the attributes of a session, which each turn has.
 fn of_session<'s>(session: &OtlpSession<'s, 's>) -> Attributes<'s> {
     let record = session.record;
     let mut its = Attributes::default();
@@ -352,7 +354,7 @@ fn of_session<'s>(session: &OtlpSession<'s, 's>) -> Attributes<'s> {
     its
 }
 
-/// Returns the class of a failure, of which there are few, and the exit status of a command.
+/// Returns the class of a failure, one of a few words, and the exit status of a command.
 pub(super) fn failure(error: Option<&str>) -> (&'static str, Option<i64>) {
     match error {
         Some("interrupted") => ("interrupted", None),
@@ -365,7 +367,7 @@ pub(super) fn failure(error: Option<&str>) -> (&'static str, Option<i64>) {
     }
 }
 
-/// Adds the tokens that a subagent used of all models.
+/// Adds the tokens that a subagent used, summed over all models.
 fn put_tokens(its: &mut Attributes<'_>, usage: Option<&Usage>, agent: &str) {
     let by = usage.map(|usage| usage.by.as_slice()).unwrap_or_default();
     let used = by.iter().filter(|it| it.agent_id.as_deref() == Some(agent));

@@ -31,7 +31,7 @@ impl<'s> Attributes<'s> {
         found.map(|(_, value)| value)
     }
 
-    /// Returns about how many bytes they take as JSON.
+    /// Returns their approximate size as JSON, in bytes.
     pub fn size(&self) -> usize {
         const AROUND: usize = 50;
         let sizes = self.0.iter().map(|(name, value)| match value {

@@ -1,8 +1,8 @@
 //! A page that is safe to share: structure and times, and no content.
 //!
-//! Every struct is taken apart member by member, without `..`: a new member does not compile until
-//! somebody has decided whether it is content. Texts pass only if they are in a list of words that
-//! Claude Code or this program makes, or are numbers. All others become stand-ins: `agent 1`.
+//! Every struct is destructured without `..`, so a new member does not compile until somebody
+//! decides whether it is content. Texts pass only if they are numbers, or in a list of words that
+//! Claude Code or this program makes. All others become stand-ins such as `agent 1`.
 
 use std::collections::HashMap;
 
@@ -14,9 +14,9 @@ use crate::model::attention::{Attention, Need};
 use crate::model::usage::ModelUsage;
 use crate::view::stats::{StatsSummary, ToolStats};
 
-/// What such a page says about itself.
+/// The note on a page without content about what it leaves out.
 const LEFT_OUT: &str = "Left out: titles, prompts, labels, paths, project and branch names, commits' hashes, roles, focus, notes and the \
-    texts of errors. Stand-ins as `agent 1` replace ids, MCP tools and names of your own making.";
+    texts of errors. Stand-ins such as `agent 1` replace ids, MCP tools and names that you chose.";
 
 /// Claude Code's own tools.
 const TOOLS: [&str; 44] = [
@@ -75,12 +75,12 @@ const AGENT_TYPES: [&str; 5] = [
     "statusline-setup",
 ];
 
-/// How a session or a stretch of it begins and ends.
+/// The words for how a session or a segment begins and ends.
 const STARTS: [&str; 5] = ["startup", "resume", "clear", "compact", "fork"];
 const ENDS: [&str; 5] = ["clear", "logout", "prompt_input_exit", "other", "resume"];
 const TRIGGERS: [&str; 2] = ["manual", "auto"];
 
-/// The words in the name of a model. All else in it must be digits.
+/// The words in the name of a model. Everything else in the name must be digits.
 const MODEL_WORDS: [&str; 7] = [
     "claude", "opus", "sonnet", "haiku", "instant", "latest", "fast",
 ];
@@ -110,11 +110,9 @@ impl PageData {
         let mut sentences = vec![LEFT_OUT.to_owned()];
         match left_out.len() {
             0 => {}
-            1 => sentences.push(
-                "A message of the command about these sessions was left out, too.".to_owned(),
-            ),
+            1 => sentences.push("A message about these sessions was left out, too.".to_owned()),
             count => sentences.push(format!(
-                "{count} messages of the command about these sessions were left out, too."
+                "{count} messages about these sessions were left out, too."
             )),
         }
         Self {
@@ -130,7 +128,7 @@ impl PageData {
     }
 }
 
-/// Names that stand for others, the same for the same in the whole page.
+/// Stand-ins for names. Equal names have equal stand-ins.
 #[derive(Debug, Default)]
 struct StandIns {
     known: HashMap<(&'static str, String), usize>,
@@ -138,7 +136,7 @@ struct StandIns {
 }
 
 impl StandIns {
-    /// Returns what stands for a name of this kind, as `agent 1`.
+    /// Returns the stand-in for a name of this kind, such as `agent 1`.
     fn of(&mut self, kind: &'static str, name: &str) -> String {
         let count = self.counts.entry(kind).or_default();
         let number = self
@@ -196,7 +194,8 @@ fn exit_status(error: &str) -> Option<&str> {
     is_number.then_some(error)
 }
 
-/// Returns a session id if it is a UUID, which says nothing. Any other is a name that a person chose.
+/// Returns a session id if it is a UUID, which reveals nothing. Any other id is a name that a
+/// person chose, so it becomes a stand-in.
 fn id(id: String, names: &mut StandIns) -> String {
     let is_uuid = id.len() == 36
         && id.char_indices().all(|(at, c)| match at {
@@ -224,7 +223,7 @@ fn session(page: SessionPage, names: &mut StandIns) -> SessionPage {
         events,
         duplicates,
     } = page;
-    // Ids are stand-ins within one session.
+    // The stand-ins of ids are numbered within one session.
     let mut ids = StandIns::default();
     SessionPage {
         session_id: id(session_id, names),
@@ -414,7 +413,7 @@ fn columns(columns: CallColumns, names: &mut StandIns, ids: &mut StandIns) -> Ca
             .collect::<Vec<i64>>()
     };
     let tool = each(tool, &mut |name| Some(names.tool(name)));
-    // These are words of this program, whatever a journal says.
+    // These words come from this program, never from a journal.
     let state = each(state, &mut |word| Some(word.to_owned()));
     let closed = each(closed, &mut |word| Some(word.to_owned()));
     let agent = each(agent, &mut |id| ids.of("agent", id).into());
@@ -454,7 +453,7 @@ fn columns(columns: CallColumns, names: &mut StandIns, ids: &mut StandIns) -> Ca
     }
 }
 
-/// The texts of columns, written anew: only what is used is in them.
+/// Collects the texts of new columns: only those that are used.
 struct NewTexts<'a> {
     old: &'a [String],
     new: Vec<String>,

@@ -1,5 +1,5 @@
-//! What has changed on the page of a session: its calls from the first one that differs, and each
-//! other member that differs, whole.
+//! The changes of a session's page: its calls from the first one that differs, and every other
+//! member that differs, in full.
 
 use serde::Serialize;
 
@@ -10,13 +10,13 @@ use super::{
 };
 use crate::view::stats::StatsSummary;
 
-/// The difference between two states of a page. A member that is left out is the same.
+/// The difference between two states of a page. An absent member has not changed.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "as those of SessionPage")]
 pub struct PageChange<'a> {
-    /// The place of the first call that differs. Those before it stay.
+    /// The index of the first call that differs. The calls before it stay.
     pub from: usize,
-    /// The calls from there on. They stand for themselves.
+    /// The calls from there on. They can be read without the calls before them.
     pub calls: CallColumns,
     #[serde(flatten)]
     pub facts: Option<&'a SessionFacts>,

@@ -12,8 +12,8 @@ use crate::view::json::millis;
 
 /// The calls, a column for each member.
 ///
-/// A text is an index into `strings`, and -1 is none. Durations are milliseconds, and -1 is unknown.
-/// Columns with two members a row, `[call, value]`, have only the calls with a value.
+/// A text is an index into `strings`; -1 means none. Durations are in milliseconds; -1 means
+/// unknown. Columns with two members a row, `[call, value]`, have only the calls with a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "docs/json.md describes the members of a call")]
 pub struct CallColumns {
@@ -26,13 +26,14 @@ pub struct CallColumns {
     pub closed: Vec<i64>,
     pub agent: Vec<i64>,
     pub prompt: Vec<i64>,
-    /// The place of the start on the time line, less that of the call before.
+    /// The place of the start on the time line, minus that of the previous call's start.
     pub start: Vec<i64>,
-    /// How far the wall clock at the start is ahead of that place, less that of the call before.
+    /// How far the wall clock at the start is ahead of that place, minus the same of the previous
+    /// call.
     pub start_clock: Vec<i64>,
-    /// The place of the end on the time line, less that of the start; `None` while it runs.
+    /// The place of the end on the time line, minus that of the start; `None` while the call runs.
     pub end: Vec<Option<i64>>,
-    /// How far the wall clock at the end is ahead, less that at the start.
+    /// How far the wall clock at the end is ahead of that place, minus the same at the start.
     pub end_clock: Vec<i64>,
     pub duration: Vec<i64>,
     pub wait: Vec<i64>,
@@ -46,11 +47,12 @@ pub struct CallColumns {
     /// `[call, wall clock, place]`.
     pub background_ended: Vec<[i64; 3]>,
     pub spawned: Vec<[i64; 2]>,
-    /// The process, for each call that has another one than the call before; -1 is unknown.
+    /// The process, only for calls whose process is not that of the previous call; -1 means
+    /// unknown.
     pub pid: Vec<[i64; 2]>,
 }
 
-/// A call as the columns have it: what one row of them says.
+/// A call, as one row of the columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CallRow<'a> {
     pub(super) id: Option<&'a str>,
@@ -62,7 +64,7 @@ pub(super) struct CallRow<'a> {
     pub(super) prompt: Option<&'a str>,
     /// The place of the start on the time line.
     pub(super) start: i64,
-    /// How far the wall clock at the start is ahead of it.
+    /// How far the wall clock at the start is ahead of that place.
     pub(super) clock: i64,
     pub(super) end: Option<i64>,
     pub(super) end_clock: i64,
@@ -122,7 +124,7 @@ impl CallColumns {
         Self::of_rows(&rows)
     }
 
-    /// Returns the columns of `rows`. They stand for themselves, so a page that changes can be given
+    /// Returns the columns of `rows`. They can be read alone, so a page that changes can receive
     /// only its last calls.
     pub(super) fn of_rows<'a>(rows: &[CallRow<'a>]) -> Self {
         let mut columns = Self::default();
@@ -165,7 +167,7 @@ impl CallColumns {
         columns
     }
 
-    /// Returns the rows that the columns were made of.
+    /// Returns the rows from which the columns were made.
     pub(super) fn rows(&self) -> Vec<CallRow<'_>> {
         let text = |index: i64| {
             let index = usize::try_from(index).ok()?;
@@ -222,7 +224,7 @@ impl CallColumns {
                 row.background_ended = Some([*clock, *place]);
             }
         }
-        // A process is noted at its first call, and holds until the next one.
+        // A process is noted at its first call, and applies until the next one is noted.
         for (place, [index, pid]) in self.pid.iter().enumerate() {
             let from = usize::try_from(*index).unwrap_or(usize::MAX);
             let next = self.pid.get(place + 1);
@@ -250,8 +252,8 @@ fn row_at<'r, 'a>(rows: &'r mut [CallRow<'a>], index: i64) -> Option<&'r mut Cal
     rows.get_mut(usize::try_from(index).ok()?)
 }
 
-/// Returns a number, or -1 for none. Numbers come from files that others write, so they are kept
-/// below what a script can count exactly.
+/// Returns a number, or -1 for none. Other programs write the numbers, so they are limited to what
+/// JavaScript can represent exactly.
 fn known(number: Option<u64>) -> i64 {
     const EXACT: u64 = (1 << 53) - 1;
     number.map_or(-1, |number| {
@@ -259,7 +261,7 @@ fn known(number: Option<u64>) -> i64 {
     })
 }
 
-/// Texts, each once.
+/// Collects texts, each once.
 #[derive(Debug, Default)]
 struct Texts<'a> {
     all: Vec<String>,

@@ -1,9 +1,9 @@
 //! What a page shows: the data of the report and of the dashboard, as the scripts in `src/web` read
-//! it. `src/web/src/types.ts` has the same types; a change here is a change there.
+//! it. `src/web/src/types.ts` has the same types: change both together.
 //!
-//! Everything is owned, so that a page can be compared with the one before. All texts are on one
-//! safe, bounded line. Moments are pairs of microseconds: the wall clock's, and the place on the
-//! session's time line without jumps, counted from its first event.
+//! Everything is owned, so that a page can be compared with its previous state. All texts are on
+//! one safe, bounded line. Moments are pairs of microseconds: the wall clock's, and the place on
+//! the session's time line without jumps, counted from its first event.
 
 mod bare;
 mod changes;
@@ -29,13 +29,13 @@ const VERSION: u32 = 1;
 /// The longest text on a page, in characters. A hook's labels are shorter.
 const MAX_TEXT: usize = 200;
 
-/// Which program shows the page.
+/// Where the page is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PageMode {
-    /// A file: nothing on it changes.
+    /// In a file, which never changes.
     Report,
-    /// The dashboard's server: pages change while they are shown.
+    /// On the dashboard, where it changes while it is shown.
     Dashboard,
 }
 
@@ -51,7 +51,7 @@ pub struct PageData {
     pub metadata: bool,
     /// What is not on the page, in sentences for people.
     pub left_out: Vec<String>,
-    /// What `stats --json` says of all these sessions; `None` if only one was asked for.
+    /// What `stats --json` says about all these sessions; `None` if only one was asked for.
     pub stats: Option<StatsSummary>,
     /// The latest first.
     pub sessions: Vec<SessionPage>,
@@ -82,20 +82,21 @@ pub struct SessionPage {
     pub facts: SessionFacts,
     /// The first and the last event; `None` without any.
     pub span: Option<(PageMoment, PageMoment)>,
-    /// True if what follows was left out, because the page has so much of other sessions.
+    /// True if the calls, prompts, agents, compactions and segments were left out, because the page
+    /// would have too many calls.
     pub calls_left_out: bool,
     pub calls: CallColumns,
     pub prompts: Vec<PagePrompt>,
     pub agents: Vec<PageAgent>,
     pub compactions: Vec<PageCompaction>,
     pub segments: Vec<PageSegment>,
-    /// What `stats --json` says of this session.
+    /// What `stats --json` says about this session.
     pub stats: StatsSummary,
     pub events: u64,
     pub duplicates: u64,
 }
 
-/// What is known of a session besides its events.
+/// What is known about a session besides its events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "docs/report.md describes the members")]
 pub struct SessionFacts {
@@ -116,9 +117,9 @@ pub struct SessionFacts {
     pub exit_status: Option<i64>,
     pub attention: Attention,
     pub commits: Vec<PageCommit>,
-    /// The session that this one came from, and the first ones that came from it.
+    /// The session that this one came from, and the first sessions that came from this one.
     pub lineage: Vec<PageKin>,
-    /// How many more came from it.
+    /// How many more sessions came from this one.
     pub lineage_more: usize,
     /// Tokens by agent and model, as in `stats --json`.
     pub tokens: Vec<PageTokens>,
@@ -165,7 +166,7 @@ pub struct PageCommit {
     pub tool_use_id: Option<String>,
 }
 
-/// The nearest relative of a session.
+/// A session that another one came from, or that came from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of SessionFacts")]
 pub struct PageKin {
@@ -178,7 +179,7 @@ pub struct PageKin {
     pub started_at: Option<Timestamp>,
 }
 
-/// The tokens that one agent used of one model.
+/// The tokens of one model that one agent used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of SessionFacts")]
 pub struct PageTokens {
@@ -250,7 +251,7 @@ impl SessionPage {
         }
     }
 
-    /// Leaves out the calls and everything around them, but not what they add up to.
+    /// Leaves out the calls, prompts, agents, compactions and segments, but keeps the statistics.
     pub fn leave_out_calls(&mut self) {
         self.calls_left_out = true;
         self.calls = CallColumns::default();
@@ -261,19 +262,19 @@ impl SessionPage {
     }
 }
 
-/// The place of the data in a built page.
+/// The text in a built page that the data replaces.
 const PLACE: &str = "{\"data\":null}";
 
-/// Returns a page with its data. `template` is the built page.
+/// Inserts the data into the built page `template`.
 ///
 /// # Errors
-/// If the data cannot be written as JSON.
+/// Fails if the data cannot be written as JSON.
 pub fn document(template: &str, data: &PageData) -> serde_json::Result<String> {
     let json = island(&serde_json::to_string(data)?);
     Ok(template.replacen(PLACE, &json, 1))
 }
 
-/// Returns sums with names of tools as a page shows them.
+/// Returns the statistics with the tools' names as a page shows them.
 pub fn shown_stats(mut stats: StatsSummary) -> StatsSummary {
     for tool in &mut stats.tools {
         tool.tool = shown(&tool.tool);
@@ -286,8 +287,8 @@ pub fn shown(text: &str) -> String {
     one_line(text, MAX_TEXT)
 }
 
-/// Returns a JSON text that may stand in a script element: nothing in it ends the element, begins a
-/// comment or is a line break of JavaScript, or an invisible character. Its meaning is unchanged.
+/// Escapes a JSON text for a script element. Nothing in the result ends the element, begins a
+/// comment, or is a line break of JavaScript or an invisible character. Its meaning is unchanged.
 pub fn island(json: &str) -> String {
     let mut safe = String::with_capacity(json.len() + json.len() / 64);
     for c in crate::model::text::escaped_json(json).chars() {

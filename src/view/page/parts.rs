@@ -11,9 +11,9 @@ use crate::view::subtree::{SubtreeSums, Subtrees};
 /// A moment. It is written as `[wall clock, place on the time line]`, both in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageMoment {
-    /// The time by the clock of that moment, since 1970 in UTC.
+    /// The time that the clock showed, since 1970 in UTC.
     pub ts: i64,
-    /// The time since the session's first event, whatever the clock showed.
+    /// The time since the session's first event, even if the clock was set meanwhile.
     pub at: i64,
 }
 
@@ -26,7 +26,7 @@ impl PageMoment {
         }
     }
 
-    /// Returns how far the wall clock is ahead of the place.
+    /// Returns how far the wall clock is ahead of the place on the time line.
     pub(super) fn ahead(self) -> i64 {
         self.ts.saturating_sub(self.at)
     }
@@ -175,7 +175,7 @@ impl PageSegment {
     }
 }
 
-/// Returns what ended a call, in the word of `timeline --json`.
+/// Returns what ended a call, as the word that `timeline --json` uses.
 pub(super) fn closing(closed: ClosingEvent) -> &'static str {
     match closed {
         ClosingEvent::ByItself => "by_itself",

@@ -14,9 +14,9 @@ use crate::model::prices::Prices;
 use crate::model::usage::{ModelUsage, UsageByMessage, UsedMessage};
 use crate::model::{Call, Record, SessionId, Timestamp};
 
-/// The agent of the main thread.
+/// The name of the main thread among the agents.
 const MAIN: &str = "main";
-/// What is not known.
+/// The name of the group of what is unknown.
 const UNKNOWN: &str = "unknown";
 
 /// What sums are grouped by.
@@ -56,18 +56,18 @@ impl GroupBy {
     }
 }
 
-/// What a group is the sum of.
+/// Identifies a group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct GroupKey {
-    /// The day, project, branch, model, tool or agent; of a session, its title.
+    /// The day, project, branch, model, tool or agent; for a session, its title.
     pub name: String,
-    /// The project, of a branch or a session.
+    /// The project, if the group is a branch or a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// The root of a project: two may have one name.
+    /// The root, if the group is a project: two projects may have one name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
-    /// The session, of a session.
+    /// The session's id, if the group is a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
 }
@@ -75,7 +75,7 @@ pub struct GroupKey {
 /// The sums of one group.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GroupSums {
-    /// Sessions that did something in it.
+    /// Sessions that did something in this group.
     pub sessions: u64,
     /// Prompts from people.
     pub prompts: u64,
@@ -85,7 +85,7 @@ pub struct GroupSums {
     pub failed: u64,
     /// The wait for permission.
     pub permission: Duration,
-    /// The time in which Claude Code worked: of its turns or, of a subagent, of its runs.
+    /// The time in which Claude Code worked: its turns or, for a subagent, its runs.
     pub work: Duration,
     /// The durations of all calls.
     pub in_calls: Duration,
@@ -97,7 +97,7 @@ pub struct GroupSums {
     pub estimated_usd: Option<f64>,
 }
 
-/// What is known of a session whose parts are added to groups.
+/// A session whose parts are added to groups.
 #[derive(Debug)]
 pub struct GroupedSession<'a> {
     /// The session's record.
@@ -114,8 +114,8 @@ pub struct GroupedSession<'a> {
 #[derive(Debug, Default)]
 pub struct Groups {
     by: BTreeMap<GroupKey, GroupSums>,
-    /// The sums over all parts, also of those that are in no group. A session is one session, in
-    /// however many groups it is.
+    /// The sums over all parts, including those that are in no group. A session counts once, even
+    /// if it is in several groups.
     total: GroupSums,
 }
 
@@ -181,7 +181,7 @@ impl Groups {
         *self += of_session;
     }
 
-    /// Adds a part of one session to the total and, if it is in one, to its group.
+    /// Adds a part of one session to the total and, if `key` names a group, to that group.
     fn add_to(&mut self, key: Option<GroupKey>, add: impl Fn(&mut GroupSums)) {
         self.total.sessions = 1;
         add(&mut self.total);
@@ -194,8 +194,8 @@ impl Groups {
         self.by.entry(key).or_default()
     }
 
-    /// Returns the groups and the total. Groups of time are in its order, others by what they used,
-    /// most first.
+    /// Returns the groups and the total. Groups of time are in the order of time. Others are
+    /// ordered by tokens, calls and prompts, the most first.
     pub fn in_order(self, by: GroupBy) -> (Vec<(GroupKey, GroupSums)>, GroupSums) {
         let mut groups: Vec<(GroupKey, GroupSums)> = self.by.into_iter().collect();
         if !by.is_of_time() {
@@ -317,8 +317,8 @@ impl<F: Fn(Timestamp) -> NaiveDateTime> Keys<'_, F> {
         })
     }
 
-    /// Returns the branch at `at`: that of the last prompt before, or else of the first one that
-    /// has a branch, or else of the start.
+    /// Returns the branch at `at`: that of the last earlier prompt with a branch, else of the first
+    /// later one, else of the start.
     fn branch(&self, at: Timestamp) -> String {
         let head = self.session.record.head.as_ref();
         let activity = self.session.activity;
@@ -354,7 +354,7 @@ impl<F: Fn(Timestamp) -> NaiveDateTime> Keys<'_, F> {
         }
     }
 
-    /// Returns `None` if tokens are not counted by this grouping.
+    /// Returns the group of a message, or `None` if this grouping counts no tokens.
     fn of_message(&self, message: &UsedMessage) -> Option<GroupKey> {
         match self.by {
             GroupBy::Tool => None,
@@ -396,8 +396,8 @@ impl<'a> MessagesByAgent<'a> {
         all
     }
 
-    /// Returns the model that made a call: that of its agent's last message before. A message
-    /// contains its calls, so it began before them.
+    /// Returns the model that made a call: that of its agent's last message before the call. A
+    /// message contains its calls, so it began before them.
     fn model_of(&self, call: &Call<'_>) -> &str {
         let messages = self.by.get(&call.agent_id).map(Vec::as_slice);
         let messages = messages.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What each hook costs, from the durations that Claude Code notes.
+//! How long each hook took, from the durations that Claude Code notes.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -13,7 +13,7 @@ pub struct HookTallies {
     by: BTreeMap<(String, String), Vec<u64>>,
 }
 
-/// What one hook cost. Durations are in milliseconds.
+/// How long one hook took. Durations are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "docs/json.md describes the fields")]
 pub struct HookStats {
@@ -27,7 +27,7 @@ pub struct HookStats {
 }
 
 impl HookTallies {
-    /// Adds a run of the hook of an event with this command.
+    /// Adds one run of the hook that runs this command at this event.
     pub fn add(&mut self, event: String, command: String, duration_ms: u64) {
         self.by
             .entry((event, command))
@@ -35,7 +35,7 @@ impl HookTallies {
             .push(duration_ms);
     }
 
-    /// Returns the hooks, the one that cost most first.
+    /// Returns the hooks, the one that took longest in total first.
     pub fn summary(self) -> Vec<HookStats> {
         let stats = |((event, command), mut durations): ((String, String), Vec<u64>)| HookStats {
             event,

@@ -44,11 +44,11 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Returns a cell of RFC 4180 on one line.
+/// Returns a text as a CSV cell (RFC 4180) on one line.
 ///
 /// # Security
-/// A spreadsheet takes a text that begins with one of four characters for a formula. The text comes
-/// from outside, so an apostrophe before it makes it text.
+/// A spreadsheet treats a text that begins with `=`, `+`, `-` or `@` as a formula. The text comes
+/// from outside, so an apostrophe before it prevents that.
 pub fn csv_cell(text: &str) -> String {
     let mut cell = escaped(text);
     if cell.starts_with(['=', '+', '-', '@']) {

@@ -1,4 +1,4 @@
-//! Names in a filter that occur nowhere in the session, with those that do.
+//! Reports names in a filter that do not occur in the session, and lists those that do.
 
 use std::collections::BTreeSet;
 

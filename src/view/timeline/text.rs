@@ -19,7 +19,7 @@ use crate::view::subtree::{SubtreeSums, Subtrees};
 const MAX_TOOL: usize = 20;
 /// The most columns that a tool's indentation may take, besides its name.
 const MAX_INDENT: usize = 12;
-/// The width from which on the bars are long, in columns.
+/// The least width of a terminal for long bars, in columns.
 const WIDE: usize = 120;
 /// A wait for permission is mentioned from this length on.
 const LONG_WAIT: Duration = Duration::from_secs(1);
@@ -201,7 +201,7 @@ impl<'w> RowWriter<'w> {
                 self.note(compaction.began, compaction.ended, &text);
             }
             TimelineEntry::Segment(segment) => {
-                let how = escaped(segment.source.unwrap_or("first heard of here"));
+                let how = escaped(segment.source.unwrap_or("start not recorded"));
                 let process = segment
                     .pid
                     .map(|pid| format!(", process {pid}"))
@@ -209,7 +209,7 @@ impl<'w> RowWriter<'w> {
                 self.note(
                     segment.began,
                     None,
-                    &format!("session taken up ({how}{process})"),
+                    &format!("session continued ({how}{process})"),
                 );
             }
             TimelineEntry::Opening | TimelineEntry::Turn { .. } => {}
@@ -343,7 +343,7 @@ fn label(call: &Call<'_>, below: Option<SubtreeSums>, bars: bool) -> String {
     let ran_on = ran_on
         .filter(|_| !bars)
         .map(|(gone, ended)| format!("ran on for {}", duration(ended.until(gone))));
-    // Of a single call, the row below says it all.
+    // For a single call, the row below already says everything.
     let below = below.filter(|sums| sums.calls > 1 || sums.tokens > 0);
     let below = below.map(subtree);
     let parts = [error, what, below, waited, other, ran_on]
@@ -457,8 +457,8 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// Cuts each text to at most `width` columns, so that different texts stay different. It cuts off
-/// the end, or else a piece in the middle. If no piece keeps them apart, it adds a number.
+/// Cuts each text to at most `width` columns, but keeps different texts different. It cuts off the
+/// end, or else a piece in the middle. If neither works, it adds a number.
 pub fn cut_apart(texts: &[String], width: usize) -> Vec<String> {
     let mut short: Vec<String> = texts.iter().map(|text| cut(text, width)).collect();
     let mut by_short: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
