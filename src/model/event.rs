@@ -190,7 +190,7 @@ pub struct BatchCall {
 }
 
 /// How a call ended, if its result's text shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
     /// It ran and failed, or never passed validation.

@@ -54,7 +54,7 @@ pub(super) struct Span {
 }
 
 /// A member of an event that only some views need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub enum FurtherMember {
     /// The name of an event that affects no calls and turns.

@@ -237,8 +237,8 @@ impl TraceBuilder {
         Trace { collected: self }
     }
 
-    /// Compares two steps by place, kind, process, texts and numbers. Labels, branches and batches
-    /// are not compared.
+    /// Compares two steps by place, kind, process, texts and numbers, and then by their batches and
+    /// further members. Only steps that are the same in everything compare as equal.
     fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
         let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
         let numbers = |step: &Step| {
@@ -257,13 +257,41 @@ impl TraceBuilder {
                 step.prompt_id,
                 step.word,
                 step.task,
+                step.agent_type,
+                step.spawned_agent,
+                step.branch,
+                step.what,
             ]
             .map(|span| self.slice(span))
+        };
+        let batch = |step: &Step| {
+            self.batch(step).iter().map(|call| {
+                let texts = [call.tool_use_id, call.tool].map(|span| self.slice(span));
+                (texts, call.outcome)
+            })
+        };
+        let rest = |step: &Step| {
+            let members = self.rest(step).iter();
+            members.map(|(member, text)| (*member, self.slice(*text)))
         };
         rank(one)
             .cmp(&rank(other))
             .then_with(|| texts(one).cmp(&texts(other)))
             .then_with(|| numbers(one).cmp(&numbers(other)))
+            .then_with(|| batch(one).cmp(batch(other)))
+            .then_with(|| rest(one).cmp(rest(other)))
+    }
+
+    fn batch(&self, step: &Step) -> &[BatchedCall] {
+        let (start, end) = step.batch;
+        let calls = self.batches.get(start as usize..end as usize);
+        calls.unwrap_or_default()
+    }
+
+    fn rest(&self, step: &Step) -> &[(FurtherMember, Span)] {
+        let (start, end) = step.rest;
+        let members = self.rest.get(start as usize..end as usize);
+        members.unwrap_or_default()
     }
 
     fn slice(&self, span: Span) -> &str {
@@ -290,9 +318,7 @@ impl Trace {
 
     /// Returns the calls of a batch.
     pub(super) fn batch(&self, step: &Step) -> &[BatchedCall] {
-        let (start, end) = step.batch;
-        let batches = self.collected.batches.get(start as usize..end as usize);
-        batches.unwrap_or_default()
+        self.collected.batch(step)
     }
 
     /// Returns the texts of a single event. It has its label if the builder kept labels.
@@ -312,9 +338,8 @@ impl Trace {
 
     /// Returns a further member of an event, if the builder kept those.
     pub fn further(&self, step: &Step, member: FurtherMember) -> Option<&str> {
-        let (start, end) = step.rest;
-        let rest = self.collected.rest.get(start as usize..end as usize)?;
-        let found = rest.iter().find(|(it, _)| *it == member);
+        let mut members = self.collected.rest(step).iter();
+        let found = members.find(|(it, _)| *it == member);
         found.and_then(|(_, span)| self.text(*span))
     }
 

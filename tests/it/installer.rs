@@ -394,7 +394,7 @@ fn a_completion_that_cannot_be_put_down_keeps_nothing_else_back() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = text(&output.stdout);
     assert!(
-        said.contains("ccsession.fish down; the programs are installed"),
+        said.contains("ccsession.fish; the programs are installed"),
         "{said}"
     );
     assert!(share.join("man/man1/ccsession.1").is_file());

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use super::clocks::{set_by, told};
 use super::{activity, call, line, trace};
 use crate::model::activity::{OpenActivity, TurnEnd};
-use crate::model::line::{EventKind, JournalLine};
-use crate::model::trace::Trace;
+use crate::model::event::BatchCall;
+use crate::model::line::{EventKind, JournalLine, Label};
+use crate::model::step::{FurtherMember, Step};
+use crate::model::trace::{Trace, TraceBuilder};
 
 fn any_line() -> impl Strategy<Value = JournalLine<'static>> {
     let kinds = prop::sample::select(vec![
@@ -41,7 +43,7 @@ fn any_line() -> impl Strategy<Value = JournalLine<'static>> {
         event.agent_id = agent;
         event.pid = Some(pid);
         if kind == "PostToolBatch" {
-            let batched = crate::model::event::BatchCall {
+            let batched = BatchCall {
                 tool_use_id: Some(id.to_owned()),
                 ..Default::default()
             };
@@ -94,7 +96,60 @@ fn any_vague_line() -> impl Strategy<Value = JournalLine<'static>> {
     )
 }
 
+/// Generates an event of one moment in which any member may differ from another event's.
+fn any_line_of_a_moment() -> impl Strategy<Value = JournalLine<'static>> {
+    let kinds = prop::sample::select(vec!["UserPromptSubmit", "PostToolBatch", "CwdChanged"]);
+    (kinds, 0..13_usize).prop_map(|(kind, member)| {
+        let mut event = line(kind, 0);
+        let other = Some("other");
+        match member {
+            0 => event.what = Some(Label::Plain("other")),
+            1 => event.branch = other,
+            2 => event.agent_type = other,
+            3 => event.spawned_agent = other,
+            4 => event.task_id = other,
+            5 => event.cwd = other,
+            6 => event.new_cwd = other,
+            7 => event.model = other,
+            8 => event.revision = other,
+            9 => event.previous = other,
+            10 => event.output_bytes = Some(7),
+            11 => event.calls = vec![BatchCall::default()].into(),
+            _ => {}
+        }
+        event
+    })
+}
+
+/// Returns everything that a view for single events can show, in order.
+fn events(lines: &[JournalLine<'_>]) -> Vec<String> {
+    let mut builder = TraceBuilder::with_events();
+    lines.iter().for_each(|line| builder.push(line));
+    let trace = builder.finish();
+    let members = [
+        FurtherMember::Cwd,
+        FurtherMember::NewCwd,
+        FurtherMember::Model,
+        FurtherMember::Revision,
+        FurtherMember::Previous,
+    ];
+    let event = |step: &Step| {
+        let further = members.map(|member| trace.further(step, member));
+        let batched = trace.batched(step).count();
+        let words = trace.words(step);
+        format!("{:?} {words:?} {further:?} {batched}", step.kind)
+    };
+    trace.steps().iter().map(event).collect()
+}
+
 proptest! {
+    #[test]
+    fn any_order_of_arrival_gives_the_same_events(
+        (lines, shuffled) in prop::collection::vec(any_line_of_a_moment(), 0..20).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+    ) {
+        prop_assert_eq!(events(&lines), events(&shuffled));
+    }
+
     #[test]
     fn calls_are_found_and_ended_alike_however_many_are_running(
         lines in prop::collection::vec(any_vague_line(), 0..60),
