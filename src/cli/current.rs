@@ -54,8 +54,8 @@ pub(super) struct CurrentArgs {
     #[arg(long, conflicts_with_all = ["guess", "session", "hook_input", "name"])]
     pub(super) last: bool,
     /// Print every live session of the project, most recently active first
-    #[arg(long, short, conflicts_with_all = ["guess", "last", "session", "hook_input", "name", "explain"])]
-    pub(super) all: bool,
+    #[arg(long, conflicts_with_all = ["guess", "last", "session", "hook_input", "name", "explain"])]
+    pub(super) live: bool,
     /// Print the session of this process
     #[arg(long, value_name = "PID", conflicts_with_all = ["project", "name", "session", "hook_input"])]
     pub(super) pid: Option<u32>,
@@ -82,11 +82,11 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         ..context.host(&config, state.as_ref())
     };
     // These questions need the records.
-    if let Some(fault) = host.state_fault.filter(|_| args.all || args.last) {
+    if let Some(fault) = host.state_fault.filter(|_| args.live || args.last) {
         return Err(refusal(Status::Failed, fault.to_string()));
     }
-    if args.all {
-        return all(&host, &args, format.as_ref());
+    if args.live {
+        return live(&host, &args, format.as_ref());
     }
     let mut answer = if args.last {
         let project = project_asked(&host, &args)?;
@@ -128,7 +128,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
 }
 
 /// Lists every live session of the project, one a line.
-fn all(host: &Host<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
+fn live(host: &Host<'_>, args: &CurrentArgs, format: Option<&Format>) -> Result<Status> {
     let project = project_asked(host, args)?;
     let LiveSessions { sessions, warnings } = live_in_project(host, &project);
     warn(&warnings);

@@ -192,7 +192,7 @@ fn check_unreadable(record: &str, why: &str) {
     let said = format!("ccsession: could not read `{path}`: {why}; skipped\n");
     let asked = |arguments: &[&str]| sandbox.ccsession(["current"].iter().chain(arguments));
     let answer = format!("{ID}\n");
-    for arguments in [&[][..], &["--strict"], &["--all"]] {
+    for arguments in [&[][..], &["--strict"], &["--live"]] {
         asked(arguments).expect(0, &answer, &said);
     }
     let output = asked(&["--json"]).output();
@@ -323,21 +323,21 @@ fn lost_indexes_are_rebuilt_by_a_cleanup() {
 #[test]
 fn every_live_session_of_the_project_can_be_asked_for() {
     let sandbox = Sandbox::just_swept();
-    sandbox.ccsession(["current", "--all"]).expect(0, "", "");
+    sandbox.ccsession(["current", "--live"]).expect(0, "", "");
     sandbox
-        .ccsession(["current", "--all", "--strict"])
+        .ccsession(["current", "--live", "--strict"])
         .expect(3, "", "");
     start(&sandbox, "s-1");
     sandbox
         .hook(&event("SessionStart", "s-2", json!({})))
         .silent();
     sandbox
-        .ccsession(["current", "--all"])
+        .ccsession(["current", "--live"])
         .expect(0, "s-2\ns-1\n", "");
-    let all = sandbox.ccsession(["current", "--all", "--json"]).json();
+    let all = sandbox.ccsession(["current", "--live", "--json"]).json();
     assert_eq!(all["sessions"][1]["session_id"], "s-1");
     sandbox
-        .ccsession(["current", "--all", "--format", "{short} {state}"])
+        .ccsession(["current", "--live", "--format", "{short} {state}"])
         .expect(0, "s-2 active\ns-1 active\n", "");
 }
 

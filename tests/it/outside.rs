@@ -493,7 +493,7 @@ fn nothing_that_is_printed_on_a_terminal_moves_its_cursor_json_neither() {
         "show ID --json",
         "show ID",
         "current --json",
-        "current --all --json",
+        "current --live --json",
         "current --format {name}{role}{focus}",
         "timeline ID",
         "timeline ID --json",

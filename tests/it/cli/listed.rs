@@ -214,7 +214,7 @@ fn where_no_state_directory_can_be_no_verb_answers_that_there_is_nothing() {
         &["archive", "show", ID],
         &["clock-out", ID],
         &["clock-in", "--role", "x"],
-        &["current", "--all"],
+        &["current", "--live"],
         &["current", "--last"],
     ];
     let homes = [
@@ -346,7 +346,7 @@ fn the_sessions_of_a_directory_that_is_gone_are_still_its_own() {
             run.stdout()
         };
         assert_eq!(asked(&["current", "--last"]), "s-one\n", "{given:?}");
-        assert_eq!(asked(&["current", "--all"]), "s-one\n", "{given:?}");
+        assert_eq!(asked(&["current", "--live"]), "s-one\n", "{given:?}");
         assert_eq!(asked(&["current"]), "s-one\n", "{given:?}");
         let listed: Value = serde_json::from_str(&asked(&["list", "--all", "--json"])).unwrap();
         assert_eq!(ids(&listed), ["s-one"], "{given:?}");
