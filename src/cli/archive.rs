@@ -5,18 +5,20 @@ pub(super) mod args;
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::json;
 
 use super::amount::{bytes, plural};
 use super::choose::{list_candidates, matching};
+use super::collected::FromArgs;
 use super::context::{Context, since};
 use super::hints::say_nothing;
 use super::list::titled;
 use super::output;
 use super::pager::Pager;
+use super::scope::{Scope, Subject};
 use super::status::{Status, refusal};
 use super::table::{Squeeze, TextTable};
 use crate::archive::{SessionArchive, open_part, restore};
@@ -27,7 +29,7 @@ use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::archive::{Archives, Fault};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
-use crate::store::{Error, StateDir, clock, project, shown, tombstones};
+use crate::store::{Error, StateDir, clock, shown, tombstones};
 use args::{
     ArchiveFilter, ArchiveListArgs, ArchivePruneArgs, ArchiveRestoreArgs, ArchiveSearchArgs,
     ArchiveShowArgs, ArchiveVerb, ArchiveVerifyArgs,
@@ -241,7 +243,8 @@ fn chosen(
     context: &Context,
     state: Option<&StateDir>,
     chosen: &ArchiveFilter,
-) -> Result<ArchiveSelection> {
+    from: &FromArgs,
+) -> Result<(ArchiveSelection, Scope)> {
     let since = chosen
         .since
         .as_deref()
@@ -249,36 +252,22 @@ fn chosen(
         .transpose()?;
     let is_same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
     let mut found = ArchiveSelection::all(state)?;
-    if let Some(path) = &chosen.project {
-        retain_project(&mut found.archives, path)?;
+    let mut scope = Scope::of_texts(context, state, &chosen.scope, Subject::past_of(from))?;
+    found.archives.retain(|it| scope.has(&it.manifest.project));
+    if found.archives.is_empty() {
+        scope = scope.known()?;
     }
     found.archives.retain(|SessionArchive { manifest, .. }| {
         since.is_none_or(|since| manifest.started_at >= since)
             && is_same(&chosen.role, &manifest.role)
             && is_same(&chosen.focus, &manifest.focus)
     });
-    Ok(found)
-}
-
-/// Keeps only the archives of the project at `path`, which may no longer exist. If it is not a
-/// path, it may be a project's name.
-fn retain_project(found: &mut Vec<SessionArchive>, path: &Path) -> Result<()> {
-    let (asked, why) = match project::existing(path) {
-        Ok(asked) => (asked, None),
-        Err(why) => (project::existing_or_gone(path)?, Some(why)),
-    };
-    found.retain(|SessionArchive { manifest, .. }| {
-        let project = &manifest.project;
-        project.root() == asked.root() || why.is_some() && path == Path::new(&project.name)
-    });
-    match why {
-        Some(why) if found.is_empty() => Err(why.into()),
-        _ => Ok(()),
-    }
+    Ok((found, scope))
 }
 
 fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> Result<Status> {
-    let mut found = chosen(context, state, &args.chosen)?.readable();
+    let (found, scope) = chosen(context, state, &args.chosen, &args.from)?;
+    let mut found = found.readable();
     found.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     if args.json {
         let entry = |archived: &SessionArchive| {
@@ -293,7 +282,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         return Ok(Status::Done);
     }
     if found.is_empty() {
-        print_nothing(context, state)?;
+        print_nothing(context, state, &scope)?;
         return Ok(Status::Done);
     }
     let mut table = TextTable::new(&[
@@ -329,16 +318,18 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
         None => table.to_string(),
     };
     args.screen.print(&text, !screen.is_plain);
+    scope.say(&context.env);
     Ok(Status::Done)
 }
 
 /// Says on a terminal that no archive is listed, and what would fill the list.
-fn print_nothing(context: &Context, state: Option<&StateDir>) -> Result<()> {
+fn print_nothing(context: &Context, state: Option<&StateDir>, scope: &Scope) -> Result<()> {
     let archives = ArchiveSelection::all(state)?.archives.len() as u64;
     if archives > 0 && output::is_for_people() {
-        let all = plural(archives, "archive");
+        let count = plural(archives, "archive");
+        let all = if scope.is_narrow() { " --all" } else { "" };
         output::line(&format!(
-            "no archive matches: `ccsession archive list` lists {all}"
+            "no archive matches: `ccsession archive list{all}` lists {count}"
         ));
     } else {
         say_nothing("no session is archived", context, state, |sessions| {
@@ -351,7 +342,7 @@ fn print_nothing(context: &Context, state: Option<&StateDir>) -> Result<()> {
 }
 
 /// Says on a terminal that a text is in no archive, and where else it may be.
-fn say_not_found(state: Option<&StateDir>, searched: usize) {
+fn say_not_found(state: Option<&StateDir>, searched: usize, scope: &Scope) {
     if !output::is_for_people() {
         return;
     }
@@ -360,8 +351,12 @@ fn say_not_found(state: Option<&StateDir>, searched: usize) {
     let missing = match all.saturating_sub(searched) as u64 {
         0 => String::new(),
         missing => format!(
-            "; {} on record not searched: not archived, or left out by an option",
-            plural(missing, "session")
+            "; {} on record not searched: not archived, or {}",
+            plural(missing, "session"),
+            match scope.is_here() {
+                true => "of other projects, which --all searches",
+                false => "left out by an option",
+            }
         ),
     };
     let searched = plural(searched as u64, "archive");
@@ -451,7 +446,7 @@ fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
 
 fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs) -> Result<Status> {
     let wanted = args.text.to_lowercase();
-    let found = chosen(context, state, &args.chosen)?;
+    let (found, scope) = chosen(context, state, &args.chosen, &args.from)?;
     let mut is_whole = found.unreadable.is_empty();
     let mut is_found = false;
     let archives = found.readable();
@@ -496,8 +491,9 @@ fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs)
         }
         is_found |= is_named;
     }
-    if !is_found {
-        say_not_found(state, searched);
+    match is_found {
+        true => scope.say(&context.env),
+        false => say_not_found(state, searched, &scope),
     }
     Ok(match (is_whole, is_found) {
         (false, _) => Status::Failed,

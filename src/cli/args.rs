@@ -123,7 +123,7 @@ pub(super) enum Verb {
     /// List, read, search, verify, restore or prune archives
     #[command(subcommand)]
     Archive(ArchiveVerb),
-    /// Find what was said and done, in all sessions
+    /// Find what was said and done
     #[command(aliases = ["grep", "find"])]
     Search(SearchArgs),
     /// Say which session made a commit or edited a file

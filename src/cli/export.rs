@@ -19,7 +19,7 @@ use super::context::{Context, since};
 use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
 use super::hints::{filled, say_not_recorded};
 use super::output;
-use super::stats::selected;
+use super::scope::{Scope, ScopeArgs, selected};
 use super::status::{Status, refusal};
 use super::title::title;
 use crate::model::{Capture, Timestamp};
@@ -44,13 +44,10 @@ use slowest::Slowest;
 )]
 pub(super) struct ExportArgs {
     /// Export only this session: a unique prefix of its id, or its title
+    #[arg(conflicts_with_all = ["project", "all"])]
     pub(super) id: Option<String>,
-    /// Export the sessions of this directory's project
-    #[arg(long, short, value_name = "PATH", conflicts_with = "id")]
-    pub(super) project: Option<PathBuf>,
-    /// Export every session on record
-    #[arg(long, short, conflicts_with_all = ["id", "project"])]
-    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) scope: ScopeArgs,
     /// Export only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
@@ -179,14 +176,14 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         return Err(refusal(Status::Usage, text));
     }
     let state = context.state()?;
-    let words = (
-        args.id.as_ref(),
-        args.project.as_ref(),
-        args.all || args.from.is_given(),
-    );
-    let which = selected(context, state.as_ref(), words)?;
+    let id = args.id.as_deref();
+    let (which, scope) = selected(context, state.as_ref(), id, &args.scope, &args.from)?;
     if let (Some(path), Some(state)) = (&args.state, &state) {
-        return state::run(context, &args, path, state, &which);
+        let status = state::run(context, &args, path, state, &which)?;
+        if let Some(scope) = &scope {
+            scope.say(&context.env);
+        }
+        return Ok(status);
     }
     let days = args.output.as_deref().filter(|_| args.by_day);
     let mut file = OutputFile::begin(args.output.as_deref().filter(|_| !args.by_day))?;
@@ -211,7 +208,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     let Some(state) = state else {
         file.write(&end(args.format, None))?;
         file.end()?;
-        say_empty(context, None, &args);
+        say_empty(context, None, &args, scope.as_ref());
         return Ok(Status::Done);
     };
     let request = ExportRequest {
@@ -271,13 +268,10 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         days.finish()?.end()?;
     }
     if sessions == 0 {
-        say_empty(context, Some(&state), &args);
+        say_empty(context, Some(&state), &args, scope.as_ref());
     }
-    let by_default = args.id.is_none() && args.project.is_none() && !args.all;
-    if by_default && sessions > 0 && output::are_warnings_for_people() {
-        output::warn(
-            "these are the sessions of this project; --all exports those of every project",
-        );
+    if let Some(scope) = scope.as_ref().filter(|_| sessions > 0) {
+        scope.say(&context.env);
     }
     if !request.is_one {
         say_not_recorded(&context.host(&config, Some(&state)), None);
@@ -341,7 +335,7 @@ fn check(args: &ExportArgs) -> Result<()> {
     if args.by_day && args.signal == Some(SignalArg::Metrics) {
         return usage("the metrics are of this moment: leave --by-day out");
     }
-    let is_all = (args.all || args.from.is_given()) && args.since.is_none();
+    let is_all = (args.scope.all || args.from.is_given()) && args.since.is_none();
     if args.signal == Some(SignalArg::Metrics) && !is_all {
         return usage("the metrics are over all sessions: use --all, without --since");
     }
@@ -379,17 +373,24 @@ fn complain<C>(gathered: &GatherResult<C>) {
 }
 
 /// Says on a terminal that nothing was exported, and what would be.
-fn say_empty(context: &Context, state: Option<&StateDir>, args: &ExportArgs) {
+fn say_empty(
+    context: &Context,
+    state: Option<&StateDir>,
+    args: &ExportArgs,
+    scope: Option<&Scope>,
+) {
     if !output::are_warnings_for_people() {
         return;
     }
+    let is_narrow = scope.is_some_and(Scope::is_narrow);
     let text = filled("no session to export", context, state, |sessions| {
-        match (&args.since, args.all) {
-            (Some(_), _) => Some(format!(
+        match (&args.since, is_narrow) {
+            (Some(_), true) => Some(format!(
                 "an earlier --since, or --all, exports more of the {sessions}"
             )),
-            (None, false) => Some(format!("--all exports the {sessions} on record")),
-            (None, true) => None,
+            (Some(_), false) => Some(format!("an earlier --since exports more of the {sessions}")),
+            (None, true) => Some(format!("--all exports the {sessions} on record")),
+            (None, false) => None,
         }
     });
     output::warn(&text);

@@ -21,8 +21,8 @@ use crate::store::{Error, History, SessionDir, index};
 pub(super) enum SessionSelection {
     /// This session.
     One(SessionId),
-    /// The sessions of the project with this root.
-    Project(PathBuf),
+    /// The sessions of the projects with these roots.
+    Projects(Vec<PathBuf>),
     /// Every recorded session.
     All,
     /// These sessions.
@@ -136,7 +136,7 @@ pub(super) fn gather<C: Count>(
     let mut ids: Vec<SessionId> = match which {
         SessionSelection::One(id) => vec![id.clone()],
         SessionSelection::These(ids) => ids.clone(),
-        SessionSelection::Project(_) | SessionSelection::All => state.session_ids()?.collect(),
+        SessionSelection::Projects(_) | SessionSelection::All => state.session_ids()?.collect(),
     };
     if C::IN_ORDER {
         // Whoever reads a session says what is wrong with its record.
@@ -144,7 +144,7 @@ pub(super) fn gather<C: Count>(
         ids.sort_by_cached_key(|id| (began(id), id.clone()));
     }
     let live: HashSet<SessionId> = match which {
-        SessionSelection::Project(_) => index::live_candidates(state)?
+        SessionSelection::Projects(_) => index::live_candidates(state)?
             .into_iter()
             .map(|(_, id)| id)
             .collect(),
@@ -256,10 +256,11 @@ impl<C: Count> Worker<'_, C> {
     fn is_wanted(&self, id: &SessionId, record: &Record) -> bool {
         match self.which {
             SessionSelection::One(_) | SessionSelection::All | SessionSelection::These(_) => true,
-            SessionSelection::Project(root) if self.live.contains(id) => {
-                self.judge.find(id, record).is_in(record, root)
+            SessionSelection::Projects(roots) if self.live.contains(id) => {
+                let finding = self.judge.find(id, record);
+                roots.iter().any(|root| finding.is_in(record, root))
             }
-            SessionSelection::Project(root) => record.is_in(root),
+            SessionSelection::Projects(roots) => roots.iter().any(|root| record.is_in(root)),
         }
     }
 

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::args::ColorArg;
 use super::collected::FromArgs;
-use super::context::{Context, project_asked, unrecorded};
+use super::context::{Context, unrecorded};
 use super::hints::{say_not_recorded, say_nothing};
 use super::output;
 use super::pager::ScreenArgs;
+use super::scope::{Scope, ScopeArgs, Subject};
 use super::status::Status;
 use super::table::{Squeeze, TextTable};
 use super::title::title;
@@ -25,7 +26,7 @@ use crate::identity::title::Title;
 use crate::model::attention::{Attention, Need};
 use crate::model::duration;
 use crate::model::text::{escaped, one_line};
-use crate::model::{Capture, Owner, Project, Record, SessionId, Timestamp};
+use crate::model::{Capture, Owner, Record, SessionId, Timestamp};
 use crate::store::processors::on_all_processors;
 use crate::store::{SessionDir, StateDir, index};
 
@@ -46,20 +47,19 @@ pub(super) enum StateArg {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  ccsession list --waiting                # which one needs me?\n  ccsession list --all                    # ended ones, too\n  ccsession list --project . --json"
+    after_help = "Examples:\n  ccsession list --waiting                # which one needs me?\n  ccsession list --all                    # ended ones, too\n  ccsession list --ended --project .      # those of this project\n  ccsession list --project . --json"
 )]
 pub(super) struct ListArgs {
-    /// List only the sessions of this directory's project
-    #[arg(long, short, value_name = "PATH")]
-    pub(super) project: Option<PathBuf>,
-    /// Include sessions that are no longer live
-    #[arg(long, short)]
-    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) scope: ScopeArgs,
+    /// Include sessions that are no longer live, as --all does
+    #[arg(long)]
+    pub(super) ended: bool,
     /// List only sessions in this state; repeatable
-    #[arg(long, value_enum, value_name = "STATE", conflicts_with = "all")]
+    #[arg(long, value_enum, value_name = "STATE", conflicts_with_all = ["all", "ended"])]
     pub(super) state: Vec<StateArg>,
     /// List only sessions that wait for a person: for permission, an answer, or the next prompt
-    #[arg(long, short, conflicts_with_all = ["all", "state"])]
+    #[arg(long, short, conflicts_with_all = ["all", "ended", "state"])]
     pub(super) waiting: bool,
     /// List at most so many sessions
     #[arg(long, short = 'n', value_name = "N")]
@@ -77,6 +77,13 @@ pub(super) struct ListArgs {
     /// Print one JSON object
     #[arg(long, short)]
     pub(super) json: bool,
+}
+
+impl ListArgs {
+    /// Returns whether sessions are listed that are no longer live, whatever their state.
+    fn includes_ended(&self) -> bool {
+        self.ended || self.scope.all
+    }
 }
 
 /// The longest text that says what a session does, in characters.
@@ -130,11 +137,10 @@ struct ListOutput<'a> {
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
-    let asked = |path| project_asked(state.as_ref(), path);
-    let root = args.project.as_deref().map(asked).transpose()?;
+    let scope = Scope::of(context, state.as_ref(), &args.scope, Subject::Now)?;
     let wanted = |state| {
         if args.state.is_empty() {
-            args.all || SessionState::is_live(state)
+            args.includes_ended() || SessionState::is_live(state)
         } else {
             args.state
                 .iter()
@@ -144,12 +150,15 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     let mut sessions = Vec::new();
     if let Some(state) = &state {
         let is_over = |state: &StateArg| !SessionState::from(*state).is_live();
-        let ids = ids(state, args.all || args.state.iter().any(is_over))?;
+        let ids = ids(
+            state,
+            args.includes_ended() || args.state.iter().any(is_over),
+        )?;
         let lister = Lister {
             context,
             judge: context.judge(&config, state).telling_idle(),
             capture: config.capture,
-            root: root.as_ref(),
+            roots: scope.roots(),
             is_wanted: &wanted,
             args: &args,
             heads: Heads::default(),
@@ -178,7 +187,8 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
         }
     }
     print(context, &args, &sessions, state.as_ref())?;
-    say_not_recorded(&context.host(&config, state.as_ref()), root.as_ref());
+    let project = scope.project();
+    say_not_recorded(&context.host(&config, state.as_ref()), project.as_ref());
     Ok(Status::Done)
 }
 
@@ -187,8 +197,8 @@ struct Lister<'a, W> {
     context: &'a Context,
     judge: Judge<'a>,
     capture: Capture,
-    /// The project whose sessions are listed.
-    root: Option<&'a Project>,
+    /// The projects whose sessions are listed, or `None` for every project.
+    roots: Option<Vec<PathBuf>>,
     is_wanted: &'a W,
     args: &'a ListArgs,
     heads: Heads,
@@ -213,8 +223,9 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
             Err(err) => return ListLook::LeftOut(Some(format!("{err}; it was left out"))),
         };
         let (finding, place) = self.judge.find_and_place(id, &record);
-        let is_here = |project: &Project| finding.is_in(&record, project.root());
-        if !(self.is_wanted)(finding.state) || !self.root.is_none_or(is_here) {
+        let is_in = |root: &PathBuf| finding.is_in(&record, root);
+        let is_here = |roots: &Vec<PathBuf>| roots.iter().any(is_in);
+        if !(self.is_wanted)(finding.state) || !self.roots.as_ref().is_none_or(is_here) {
             return ListLook::NotWanted;
         }
         let listed = self.listed(&dir, record, finding, place);
@@ -393,15 +404,15 @@ fn print_nothing(context: &Context, args: &ListArgs, state: Option<&StateDir>) {
         ("no session waits for you", None)
     } else if !args.state.is_empty() {
         ("no session is in this state", None)
-    } else if args.all {
+    } else if args.includes_ended() {
         ("no session is on record", None)
     } else {
         ("no session is live", Some("`ccsession list --all` shows"))
     };
-    let here = args.project.is_some();
+    let is_narrow = args.scope.project.is_some();
     say_nothing(nothing, context, state, |sessions| match remedy {
         Some(shows) => Some(format!("{shows} the {sessions} on record")),
-        None if here && args.all => Some(format!(
+        None if is_narrow && args.ended => Some(format!(
             "there are {sessions} of other projects, which are listed without --project"
         )),
         None => None,

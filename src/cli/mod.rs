@@ -38,6 +38,7 @@ mod pull;
 mod report;
 mod resume;
 mod run;
+mod scope;
 mod search;
 mod ship;
 mod show;

@@ -8,11 +8,12 @@ use clap::{Args, ValueHint};
 use super::browser;
 use super::choose::find_session;
 use super::collected::FromArgs;
-use super::context::{Context, no_record, project_asked};
+use super::context::{Context, no_record};
 use super::gather::SessionSelection;
 use super::hints::filled;
 use super::output;
 use super::page::{GatheredPages, PageEffort, pages};
+use super::scope::{Scope, ScopeArgs, Subject};
 use super::status::{Status, refusal};
 use super::timeline::here;
 use crate::model::SessionId;
@@ -38,7 +39,7 @@ const STDOUT: &str = "-";
 pub(super) struct ReportArgs {
     /// The session: a unique prefix of its id, or its title; without it, this shell's or the project's last
     pub(super) id: Option<String>,
-    /// Report the sessions of this directory's project
+    /// Report the sessions of this directory's project, or of projects with this name
     #[arg(
         long,
         short,
@@ -111,18 +112,20 @@ fn which(
     args: &ReportArgs,
 ) -> Result<(SessionSelection, String)> {
     let is_wide = args.id.is_none() && args.project.is_none() && args.from.is_given();
-    if args.all || is_wide {
-        return Ok((SessionSelection::All, file_name("all", args.metadata)));
-    }
-    if let Some(path) = &args.project {
-        let project = project_asked(state, path)?;
-        let name = project.root().file_name().unwrap_or_default();
-        let name = match args.metadata {
-            true => "project".into(),
-            false => name.to_string_lossy(),
+    let chosen = ScopeArgs {
+        project: args.project.clone(),
+        all: args.all || is_wide,
+    };
+    if chosen.is_given() {
+        let scope = Scope::of(context, state, &chosen, Subject::Past)?;
+        let project = scope.project();
+        let root = project.as_ref().map(|project| project.root().file_name());
+        let name = match root {
+            None => "all".into(),
+            Some(_) if args.metadata => "project".into(),
+            Some(name) => name.unwrap_or_default().to_string_lossy(),
         };
-        let name = file_name(&name, args.metadata);
-        return Ok((SessionSelection::Project(project.root().to_owned()), name));
+        return Ok((scope.selection(), file_name(&name, args.metadata)));
     }
     let id = match &args.id {
         Some(given) => find_session(context, state, given)?,

@@ -12,11 +12,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::choose::matching;
-use super::context::{Context, project_asked};
+use super::context::Context;
 use super::hints::filled;
 use super::list::span;
 use super::output;
 use super::pick::{self, pick};
+use super::scope::{Scope, ScopeArgs, Subject};
 use super::status::{Status, refusal};
 use super::title::title;
 use crate::archive::{known, restore};
@@ -26,7 +27,7 @@ use crate::identity::ladder::project_here;
 use crate::identity::lost::lost;
 use crate::identity::present::now_at;
 use crate::model::text::{escaped, one_line};
-use crate::model::{Config, Project, Record, SessionId, Timestamp};
+use crate::model::{Config, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::{StateDir, shown};
 
@@ -36,23 +37,21 @@ const MAX_TITLE: usize = 60;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  ccsession resume                        # pick one\n  ccsession resume webhook                # the one with this word in its title\n  \
+    ccsession resume --all                  # one of any project\n  \
     ccsession resume --lost                 # what was open when the machine went down\n  ccsession resume 3f2a -- --model opus"
 )]
 pub(super) struct ResumeArgs {
     /// The session's id or title, or words in its title, project or branch
     pub(super) words: Vec<String>,
-    /// Choose among the sessions of this directory's project
-    #[arg(long, short, value_name = "PATH")]
-    pub(super) project: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) scope: ScopeArgs,
     /// Print the commands instead of running one
     #[arg(long)]
     pub(super) print: bool,
-    /// Print the commands of the sessions that were open when the machine went down
+    /// Print the commands of what was open in any project when the machine went down; --all adds
+    /// earlier times
     #[arg(long, conflicts_with = "words")]
     pub(super) lost: bool,
-    /// With --lost, include earlier times at which the machine went down
-    #[arg(long, short, requires = "lost")]
-    pub(super) all: bool,
     /// Print one JSON object instead of running a command
     #[arg(long, short)]
     pub(super) json: bool,
@@ -87,14 +86,21 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     let Some(state) = context.state()? else {
         return Err(match args.lost {
             true => none_lost(),
-            false => nothing(context, None),
+            false => nothing(context, None, None),
         });
     };
+    // The machine went down for every project.
+    let about = match args.lost {
+        true => Subject::Now,
+        false => Subject::Past,
+    };
+    let scope = Scope::of(context, Some(&state), &args.scope, about)?;
     let look = Look {
         context,
         config: &config,
         state: &state,
         args: &args,
+        scope: &scope,
         by_name: OnceCell::new(),
     };
     if args.lost {
@@ -103,10 +109,13 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     let found = look.find()?;
     if args.print || args.json {
         print(&args, context.now, &found);
+        if !found.is_empty() && !args.json {
+            scope.say(&context.env);
+        }
         return Ok(Status::Done);
     }
     let session = match found.len() {
-        0 => return Err(nothing(context, Some(&state))),
+        0 => return Err(nothing(context, Some(&state), Some(&scope))),
         1 if !args.words.is_empty() => found.into_iter().next(),
         several if !pick::is_possible() => {
             let why = match args.words.is_empty() {
@@ -118,6 +127,7 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
         }
         _ => {
             let lines: Vec<String> = found.iter().map(|it| it.line(context.now)).collect();
+            scope.say(&context.env);
             let place = pick("resume", &lines, "")?;
             place.and_then(|place| found.into_iter().nth(place))
         }
@@ -128,17 +138,20 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     }
 }
 
-fn nothing(context: &Context, state: Option<&StateDir>) -> anyhow::Error {
-    let text = filled(
-        "could not find a session to resume",
-        context,
-        state,
-        |sessions| {
-            Some(format!(
-                "`ccsession list --all` shows the {sessions} on record"
-            ))
-        },
-    );
+fn nothing(context: &Context, state: Option<&StateDir>, scope: Option<&Scope>) -> anyhow::Error {
+    let (nothing, see) = match scope.is_some_and(Scope::is_here) {
+        true => (
+            "could not find a session of this project to resume",
+            "`ccsession resume --all` looks through the",
+        ),
+        false => (
+            "could not find a session to resume",
+            "`ccsession list --all` shows the",
+        ),
+    };
+    let text = filled(nothing, context, state, |sessions| {
+        Some(format!("{see} {sessions} on record"))
+    });
     refusal(Status::NotFound, text)
 }
 
@@ -153,6 +166,7 @@ struct Look<'a> {
     config: &'a Config,
     state: &'a StateDir,
     args: &'a ResumeArgs,
+    scope: &'a Scope,
     /// Claude Code's transcripts, for sessions whose records name none.
     by_name: OnceCell<BTreeMap<SessionId, Vec<PathBuf>>>,
 }
@@ -167,23 +181,14 @@ impl Look<'_> {
                 return Ok(vec![self.named(only)?]);
             }
         }
-        let asked = self.args.project.as_deref();
-        let asked = asked.map(|path| project_asked(Some(self.state), path));
-        let only = asked.transpose()?;
-        let here = match &only {
-            Some(project) => Some(project.clone()),
-            None => project_here(&self.context.env, Some(self.state)).ok(),
-        };
-        let is_in = |record: &Record, project: &Option<Project>| {
-            let root = project.as_ref().map(Project::root);
-            root.is_some_and(|root| record.is_in(root))
-        };
+        let here = project_here(&self.context.env, Some(self.state)).ok();
+        let is_here = |record: &Record| here.as_ref().is_some_and(|it| record.is_in(it.root()));
         let mut found = Vec::new();
         for id in self.state.session_ids()? {
             let Ok(Some(record)) = self.state.session(&id).record() else {
                 continue;
             };
-            if only.is_some() && !is_in(&record, &only) {
+            if !self.scope.has(&record.project) {
                 continue;
             }
             let session = self.session(record);
@@ -192,7 +197,7 @@ impl Look<'_> {
             };
             found.extend(session.filter(may_be));
         }
-        found.sort_by_key(|it| (!is_in(&it.record, &here), std::cmp::Reverse(it.last)));
+        found.sort_by_key(|it| (!is_here(&it.record), std::cmp::Reverse(it.last)));
         Ok(found)
     }
 
@@ -200,7 +205,7 @@ impl Look<'_> {
     fn named(&self, id: &SessionId) -> Result<ResumableSession> {
         let record = self.state.session(id).record()?;
         let session = record.and_then(|record| self.session(record));
-        let session = session.ok_or_else(|| nothing(self.context, Some(self.state)))?;
+        let session = session.ok_or_else(|| nothing(self.context, Some(self.state), None))?;
         if session.is_live && !self.args.print && !self.args.json {
             let text = format!(
                 "could not resume session {id}: it is live already; see `ccsession show {id}`"
@@ -289,7 +294,7 @@ impl Look<'_> {
     fn restore(&self, session: &ResumableSession) -> Result<()> {
         let archives = Archives::of(self.state);
         let archived = known(&archives, &session.record)?
-            .ok_or_else(|| nothing(self.context, Some(self.state)))?;
+            .ok_or_else(|| nothing(self.context, Some(self.state), None))?;
         let restored = restore(&self.context.env, &archived, None)?;
         for path in &restored.written {
             output::warn(&format!("restored {}", shown(path)));
@@ -300,11 +305,13 @@ impl Look<'_> {
     fn print_lost(&self) -> Result<Status> {
         let found = lost(&self.context.judge(self.config, self.state))?;
         let earlier = found.earlier.len();
-        let more = found.earlier.into_iter().filter(|_| self.args.all);
+        let is_all = self.args.scope.all;
+        let more = found.earlier.into_iter().filter(|_| is_all);
         let sessions: Vec<ResumableSession> = found
             .last
             .into_iter()
             .chain(more)
+            .filter(|lost| self.scope.has(&lost.record.project))
             .filter_map(|lost| self.session(lost.record))
             .filter(|session| session.conversation != Conversation::Gone)
             .collect();
@@ -312,7 +319,7 @@ impl Look<'_> {
         if sessions.is_empty() {
             return Err(none_lost());
         }
-        if earlier > 0 && !self.args.all && output::are_warnings_for_people() {
+        if earlier > 0 && !is_all && !self.scope.is_narrow() && output::are_warnings_for_people() {
             output::warn(&format!("{earlier} more from earlier times: --all"));
         }
         Ok(Status::Done)

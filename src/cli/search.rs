@@ -1,9 +1,8 @@
-//! `ccsession search`: finds what was said and done, in all sessions on this machine.
+//! `ccsession search`: finds what was said and done.
 
 mod print;
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, FromArgMatches, ValueEnum};
@@ -17,6 +16,7 @@ use super::context::{Context, since};
 use super::hints::say_not_recorded;
 use super::output;
 use super::pager::Pager;
+use super::scope::{Scope, ScopeArgs, Subject};
 use super::status::{Status, refusal};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, SessionId, id};
@@ -26,7 +26,6 @@ use crate::search::{
 };
 use crate::store::archive::Archives;
 use crate::store::env::Screen;
-use crate::store::project;
 use crate::store::{Environment, StateDir};
 use print::{SearchLayout, SearchOutput};
 
@@ -35,7 +34,7 @@ use print::{SearchLayout, SearchOutput};
     after_help = "Searches Claude Code's transcripts (of subagents, too), the archives, and the labels of recorded calls. All words must be in \
     one message; words in quotes must follow each other. Case matters for a word with an upper-case letter. A word between slashes is a \
     regular expression. The session with the latest hit comes first, with its first hits. Secrets are redacted, and are not found.\n\n\
-    Examples:\n  ccsession search webhook retry               # both words in one message\n  ccsession search 'rate limit' --role user    # what I said\n  ccsession search '/E0[0-9]{3}/' --failed     # in calls that failed\n  ccsession search deploy --tool Bash --since 30d --ids\n  ccsession search deploy --from fleet         # in archives of other machines"
+    Examples:\n  ccsession search webhook retry               # both words in one message\n  ccsession search 'rate limit' --role user    # what I said\n  ccsession search '/E0[0-9]{3}/' --failed     # in calls that failed\n  ccsession search deploy --tool Bash --since 30d --ids\n  ccsession search deploy --all                # in every project\n  ccsession search deploy --from fleet         # in archives of other machines"
 )]
 pub(super) struct SearchArgs {
     /// The words to find, or regular expressions between slashes
@@ -50,9 +49,8 @@ pub(super) struct SearchArgs {
     /// Only calls that failed or were denied, and their results
     #[arg(long)]
     failed: bool,
-    /// Only sessions of this directory's project, or of projects with this name
-    #[arg(long, short, value_name = "PATH")]
-    project: Option<PathBuf>,
+    #[command(flatten)]
+    projects: ScopeArgs,
     /// Only messages since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     since: Option<String>,
@@ -126,13 +124,16 @@ struct Found {
     notes: Vec<String>,
     left_out: Vec<String>,
     counts: PlaceCounts,
+    /// The projects whose sessions were searched.
+    projects: Scope,
 }
 
 pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
     let env = searched_env(context, state.as_ref(), &args);
-    let found = find(context, &env, config.capture, state.as_ref(), &args)?;
+    let about = Subject::past_of(&args.from);
+    let found = find(context, &env, config.capture, state.as_ref(), &args, about)?;
     for text in found.notes.iter().chain(&found.left_out) {
         output::complain(text);
     }
@@ -143,9 +144,11 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
         found.others,
         &found.left_out,
     )?;
-    let project = args.project.as_deref();
-    let project = project.and_then(|path| project::existing(path).ok());
+    if !found.sessions.is_empty() && !args.json {
+        found.projects.say(&context.env);
+    }
     if !args.from.is_given() {
+        let project = found.projects.project();
         say_not_recorded(&context.host(&config, state.as_ref()), project.as_ref());
     }
     Ok(
@@ -153,7 +156,7 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
             (false, _) => Status::Failed,
             (true, false) => Status::Done,
             (true, true) => {
-                output::complain(&nothing(&args, found.counts));
+                output::complain(&nothing(&args, &found));
                 Status::NotFound
             }
         },
@@ -178,7 +181,9 @@ pub(super) fn json_of(
         refusal(Status::Usage, format!("could not search: {why}"))
     })?;
     let (config, state) = (context.config()?, context.state()?);
-    let found = find(context, &context.env, config.capture, state.as_ref(), &args)?;
+    // The page shows every project, wherever the server was started.
+    let (env, about) = (&context.env, Subject::Now);
+    let found = find(context, env, config.capture, state.as_ref(), &args, about)?;
     let output = SearchOutput::new(&found.query, &found.sessions, found.others, &found.left_out);
     Ok(serde_json::to_string(&output)?)
 }
@@ -210,6 +215,7 @@ fn find(
     capture: Capture,
     state: Option<&StateDir>,
     args: &SearchArgs,
+    about: Subject,
 ) -> Result<Found> {
     let query = SearchQuery::parse(&args.words);
     let query = query.map_err(|err| refusal(Status::Usage, err.to_string()))?;
@@ -224,6 +230,9 @@ fn find(
         archive::finish_interrupted(&Archives::of(state))?;
     }
     let mut places = SearchPlaces::find(env, state, scope(args), capture)?;
+    // An id or a title names a session wherever it is.
+    let about = args.session.as_ref().map_or(about, |_| Subject::Now);
+    let mut projects = Scope::of_texts(context, state, &args.projects, about)?;
     if let Some(given) = &args.session {
         let id = session(context, state, &places, given)?;
         places.retain_session(&id);
@@ -231,8 +240,11 @@ fn find(
     if let Some(since) = since {
         places.retain_since(since);
     }
-    if let Some(path) = &args.project {
-        retain_project(&mut places, path)?;
+    if projects.is_narrow() {
+        places.retain_projects(|project| projects.has(project));
+    }
+    if places.counts() == PlaceCounts::default() {
+        projects = projects.known()?;
     }
     let filter = SearchFilter {
         role: args.role.map(SearchRole::from),
@@ -257,6 +269,7 @@ fn find(
         notes,
         left_out,
         counts: places.counts(),
+        projects,
     })
 }
 
@@ -322,31 +335,16 @@ fn session(
     }
 }
 
-/// Keeps only the sessions of the project at `path`, which may no longer exist. If it is not a
-/// path, it may be a project's name.
-fn retain_project(places: &mut SearchPlaces<'_>, path: &Path) -> Result<()> {
-    let (asked, why) = match project::existing(path) {
-        Ok(asked) => (asked, None),
-        Err(why) => (project::existing_or_gone(path)?, Some(why)),
-    };
-    places.retain_projects(|project| {
-        project.root() == asked.root() || why.is_some() && path == Path::new(&project.name)
-    });
-    match why {
-        Some(why) if places.counts() == PlaceCounts::default() => Err(why.into()),
-        _ => Ok(()),
-    }
-}
-
 /// Says that nothing was found: where, and how to search wider.
-fn nothing(args: &SearchArgs, counts: PlaceCounts) -> String {
+fn nothing(args: &SearchArgs, found: &Found) -> String {
+    let counts = found.counts;
     let words: Vec<String> = args.words.iter().map(|word| one_line(word, 40)).collect();
     let words = one_line(&words.join(" "), 80);
     let filters = [
         ("--role", args.role.is_some()),
         ("--tool", !args.tool.is_empty()),
         ("--failed", args.failed),
-        ("--project", args.project.is_some()),
+        ("--project", args.projects.project.is_some()),
         ("--since", args.since.is_some()),
         ("--session", args.session.is_some()),
     ];
@@ -356,6 +354,9 @@ fn nothing(args: &SearchArgs, counts: PlaceCounts) -> String {
         .map(|(name, _)| *name)
         .collect();
     let mut wider = Vec::new();
+    if found.projects.is_here() {
+        wider.push("search every project with --all".to_owned());
+    }
     if !given.is_empty() {
         wider.push(format!("leave out {}", given.join(", ")));
     }
@@ -369,12 +370,12 @@ fn nothing(args: &SearchArgs, counts: PlaceCounts) -> String {
     {
         wider.push("use lower case, which ignores case".to_owned());
     }
-    if wider.is_empty() {
+    if wider.is_empty() || wider.len() == 1 && found.projects.is_here() {
         wider.push("use a part of the word".to_owned());
     }
     let wider = wider.join(", or ");
     if counts == PlaceCounts::default() {
-        let hint = match given.is_empty() {
+        let hint = match given.is_empty() && !found.projects.is_here() {
             true if args.from.is_given() => {
                 "to search what was said, collect archives with `ccsession pull --archives`"
                     .to_owned()

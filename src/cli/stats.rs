@@ -6,23 +6,20 @@ pub(super) mod counting;
 mod hooks;
 mod print;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 
 use super::args::BarsArg;
-use super::choose::find_session;
 use super::collected::FromArgs;
-use super::context::{Context, no_record, project_asked, since};
+use super::context::{Context, since};
 use super::gather::{GatherResult, SessionSelection, gather};
 use super::hints::{say_not_recorded, say_nothing};
 use super::output;
 use super::pager::ScreenArgs;
+use super::scope::{Scope, ScopeArgs, selected};
 use super::status::Status;
 use super::table::TableLayout;
-use crate::identity::ladder::project_here;
-use crate::model::{SessionId, Timestamp};
+use crate::model::Timestamp;
 use crate::store::StateDir;
 use crate::store::config::prices;
 use crate::view::stats::groups::GroupBy;
@@ -37,13 +34,10 @@ use print::{StatsReport, StatsSubject};
 )]
 pub(super) struct StatsArgs {
     /// Count only this session: a unique prefix of its id, or its title
+    #[arg(conflicts_with_all = ["project", "all"])]
     pub(super) id: Option<String>,
-    /// Count the sessions of this directory's project
-    #[arg(long, short, value_name = "PATH", conflicts_with = "id")]
-    pub(super) project: Option<PathBuf>,
-    /// Count every session on record
-    #[arg(long, short, conflicts_with_all = ["id", "project"])]
-    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) scope: ScopeArgs,
     /// Count only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
@@ -76,12 +70,8 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         .transpose()?;
     let config = context.config()?;
     let state = context.state()?;
-    let words = (
-        args.id.as_ref(),
-        args.project.as_ref(),
-        args.all || args.from.is_given(),
-    );
-    let which = selected(context, state.as_ref(), words)?;
+    let id = args.id.as_deref();
+    let (which, scope) = selected(context, state.as_ref(), id, &args.scope, &args.from)?;
     let is_one = matches!(which, SessionSelection::One(_));
     let asked = match which {
         SessionSelection::One(_) => StatsSubject::One {
@@ -90,10 +80,10 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
         _ => StatsSubject::Several,
     };
     if args.hooks {
-        return run_hooks(context, &args, &which, since);
+        return run_hooks(context, &args, &which, scope.as_ref(), since);
     }
     if let Some(by) = args.by {
-        return run_by(context, &args, by.into(), which, since);
+        return run_by(context, &args, by.into(), &which, scope.as_ref(), since);
     }
     let counting = || StatsCounter::new(&context.env, is_one, since);
     let gathered = match &state {
@@ -111,16 +101,14 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     if args.csv {
         output::print(&report.as_csv());
     } else if report.is_empty() && !is_one && output::is_for_people() {
-        print_nothing(context, state.as_ref(), &args);
+        print_nothing(context, state.as_ref(), &args, scope.as_ref());
     } else {
         let layout = TableLayout::of(args.bars, args.screen.screen());
         args.screen
             .print(&report.as_text(asked, layout), layout.bars);
     }
-    let is_by_default =
-        args.id.is_none() && args.project.is_none() && !args.all && !args.from.is_given();
-    if is_by_default && !report.is_empty() && output::is_for_people() {
-        output::warn("these are the sessions of this project; --all counts those of every project");
+    if let Some(scope) = scope.as_ref().filter(|_| !report.is_empty()) {
+        scope.say(&context.env);
     }
     for damaged in report.damage.sentences() {
         output::complain(&damaged);
@@ -132,12 +120,21 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
 }
 
 /// Says that there is no session to count, and what would fill the answer.
-fn print_nothing(context: &Context, state: Option<&StateDir>, args: &StatsArgs) {
+fn print_nothing(
+    context: &Context,
+    state: Option<&StateDir>,
+    args: &StatsArgs,
+    scope: Option<&Scope>,
+) {
+    let is_narrow = scope.is_some_and(Scope::is_narrow);
     say_nothing("no session to count", context, state, |sessions| {
-        Some(match (&args.since, args.all) {
-            (Some(_), _) => format!("an earlier --since, or --all, counts more of the {sessions}"),
-            (None, false) => format!("`ccsession stats --all` counts the {sessions} on record"),
-            (None, true) => return None,
+        Some(match (&args.since, is_narrow) {
+            (Some(_), true) => {
+                format!("an earlier --since, or --all, counts more of the {sessions}")
+            }
+            (Some(_), false) => format!("an earlier --since counts more of the {sessions}"),
+            (None, true) => format!("`ccsession stats --all` counts the {sessions} on record"),
+            (None, false) => return None,
         })
     });
 }
@@ -147,6 +144,7 @@ fn run_hooks(
     context: &Context,
     args: &StatsArgs,
     which: &SessionSelection,
+    scope: Option<&Scope>,
     since: Option<Timestamp>,
 ) -> Result<Status> {
     let config = context.config()?;
@@ -173,6 +171,9 @@ fn run_hooks(
         let layout = TableLayout::of(args.bars, args.screen.screen());
         args.screen.print(&report.as_text(layout), false);
     }
+    if let Some(scope) = scope.filter(|_| !args.json) {
+        scope.say(&context.env);
+    }
     Ok(Status::Done)
 }
 
@@ -181,13 +182,14 @@ fn run_by(
     context: &Context,
     args: &StatsArgs,
     by: GroupBy,
-    which: SessionSelection,
+    which: &SessionSelection,
+    scope: Option<&Scope>,
     since: Option<Timestamp>,
 ) -> Result<Status> {
     let config = context.config()?;
     let prices = prices(&context.places)?;
     let Some(state) = context.state()? else {
-        print_none(context, None, args);
+        print_none(context, None, args, scope);
         return Ok(Status::Done);
     };
     let request = GroupRequest {
@@ -200,7 +202,7 @@ fn run_by(
         is_one: matches!(which, SessionSelection::One(_)),
     };
     let judge = context.judge(&config, &state);
-    let gathered = gather(&judge, &which, || GroupCounter::new(request))?;
+    let gathered = gather(&judge, which, || GroupCounter::new(request))?;
     for left_out in &gathered.left_out {
         output::complain(left_out);
     }
@@ -210,45 +212,25 @@ fn run_by(
     } else if args.csv {
         output::print(&report.as_csv());
     } else if report.is_empty() {
-        print_none(context, Some(&state), args);
+        print_none(context, Some(&state), args, scope);
     } else {
         let layout = TableLayout::of(args.bars, args.screen.screen());
         args.screen.print(&report.as_text(layout), layout.bars);
     }
+    if let Some(scope) = scope.filter(|_| !report.is_empty() && !args.json) {
+        scope.say(&context.env);
+    }
     Ok(Status::Done)
 }
 
-fn print_none(context: &Context, state: Option<&StateDir>, args: &StatsArgs) {
-    match output::is_for_people() {
-        true => print_nothing(context, state, args),
-        false => output::line("no session to count"),
-    }
-}
-
-/// Returns the sessions that a command line selects: one, those of a project, or all. Without a word
-/// they are those of the project here.
-pub(super) fn selected(
+fn print_none(
     context: &Context,
     state: Option<&StateDir>,
-    (id, project, all): (Option<&String>, Option<&PathBuf>, bool),
-) -> Result<SessionSelection> {
-    Ok(match (id, project) {
-        (Some(id), _) => SessionSelection::One(one(context, state, id)?),
-        (None, Some(path)) => {
-            SessionSelection::Project(project_asked(state, path)?.root().to_owned())
-        }
-        (None, None) if all => SessionSelection::All,
-        (None, None) => {
-            SessionSelection::Project(project_here(&context.env, state)?.root().to_owned())
-        }
-    })
-}
-
-/// Returns the session that the user named. If it cannot be read, that is an error instead of an
-/// omission.
-fn one(context: &Context, state: Option<&StateDir>, given: &str) -> Result<SessionId> {
-    let id = find_session(context, state, given)?;
-    let record = state.map(|state| state.session(&id).record()).transpose()?;
-    record.flatten().ok_or_else(|| no_record(&id))?;
-    Ok(id)
+    args: &StatsArgs,
+    scope: Option<&Scope>,
+) {
+    match output::is_for_people() {
+        true => print_nothing(context, state, args, scope),
+        false => output::line("no session to count"),
+    }
 }

@@ -213,14 +213,14 @@ test('a session is clocked out after a question, by keyboard', { timeout: LONG }
   assert.match(await dialog.textContent(), /Write the docs/);
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'hidden' });
-  assert.equal((await sandbox.json('archive', 'list')).archives.length, 0);
+  assert.equal((await sandbox.json('archive', 'list', '--all')).archives.length, 0);
   await card(page, OTHER).locator('a').focus();
   await page.keyboard.press('c');
   await dialog.waitFor();
   await dialog.getByRole('button', { name: 'Clock out' }).focus();
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.querySelector('dialog')?.textContent.includes('The archive is written'));
-  const { archives } = await sandbox.json('archive', 'list');
+  const { archives } = await sandbox.json('archive', 'list', '--all');
   assert.equal(archives.length, 1);
   assert.equal(archives[0].manifest.session_id, OTHER);
   quiet('clock-out');

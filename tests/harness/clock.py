@@ -43,7 +43,7 @@ def play(report, programs, preload, jumps):
         # With the right clock again: the session is there, or its archive is.
         stage.ccsession("cleanup")
         is_there = stage.ccsession("show", "s-1").returncode == 0
-        archives = json.loads(stage.ccsession("archive", "list", "--json").stdout)["archives"]
+        archives = json.loads(stage.ccsession("archive", "list", "--all", "--json").stdout)["archives"]
         if not is_there and not archives:
             wrong("the session is neither on record nor archived")
         stage.hook("UserPromptSubmit", "s-1", prompt="again")

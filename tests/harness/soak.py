@@ -150,7 +150,7 @@ class Soak:
         for command in (["archive", "verify"], ["list", "--all"], ["stats"]):
             done = stage.ccsession(*command, patience=900)
             report.check(done.returncode == 0 and not done.stderr, f"{command}: {done.stderr.decode()[-300:]}")
-        archives = len(json.loads(stage.ccsession("archive", "list", "--json").stdout)["archives"])
+        archives = len(json.loads(stage.ccsession("archive", "list", "--all", "--json").stdout)["archives"])
         running = self.processes()
         report.check(not running, f"{len(running)} processes are left")
         total = {name: sum(worker.counts[name] for worker in workers) for name in workers[0].counts}

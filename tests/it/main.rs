@@ -80,6 +80,7 @@ mod roster;
 mod rotation;
 mod run;
 mod scarce;
+mod scope;
 mod search;
 mod ship;
 mod stats;

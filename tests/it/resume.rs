@@ -97,7 +97,7 @@ fn a_session_is_taken_up_where_it_was() {
     // A shell takes the line as it is.
     let run = sandbox.run("/bin/sh").arg("-c").arg(&printed);
     with_claude(&sandbox, run).expect(0, &expected, "");
-    let all = sandbox.ccsession(["resume", "--print"]).stdout();
+    let all = sandbox.ccsession(["resume", "--all", "--print"]).stdout();
     assert_eq!(all.lines().count(), 2, "{all}");
     let here = ["resume", "--project", dir.to_str().unwrap(), "--json"];
     let here = sandbox.ccsession(here).json();
@@ -132,7 +132,7 @@ fn a_transcript_that_claude_code_has_deleted_comes_back_from_its_archive() {
         why.contains("has no transcript of it, and no archive has one"),
         "{why}"
     );
-    let all = sandbox.ccsession(["resume", "--print"]).stdout();
+    let all = sandbox.ccsession(["resume", "--all", "--print"]).stdout();
     assert!(!all.contains(OTHER), "{all}");
 }
 
@@ -278,6 +278,19 @@ fn what_was_open_when_the_machine_went_down_is_found() {
     // Not the one that ended, nor the one that was killed since.
     assert_eq!(lost(&[]), [ID, OTHER]);
     assert_eq!(lost(&["--all"]), [ID, OTHER, earlier]);
+    // The machine went down for every project.
+    let api = sandbox.path("api");
+    past(
+        &sandbox,
+        "8f2a0000-1111-4222-8333-444455556666",
+        &api,
+        "other",
+    );
+    let run = sandbox.ccsession(["resume", "--lost", "--json"]).dir(&api);
+    assert_eq!(run.json()["sessions"].as_array().unwrap().len(), 2);
+    assert_eq!(lost(&["--project", "."]), [ID, OTHER]);
+    let none = ["resume", "--lost", "--project", "../api"];
+    sandbox.ccsession(none).refused(3);
     let printed = sandbox.ccsession(["resume", "--lost"]).stdout();
     let commands: Vec<&str> = printed.lines().collect();
     assert_eq!(commands.len(), 2, "{printed}");
@@ -342,7 +355,10 @@ fn on_a_terminal_a_person_picks() {
     let sandbox = Sandbox::new();
     past(&sandbox, ID, &sandbox.path("shop"), "one");
     past(&sandbox, OTHER, &sandbox.path("api"), "two");
-    let run = || with_claude(&sandbox, sandbox.ccsession(["resume"]).env("TERM", "xterm"));
+    let run = || {
+        let run = sandbox.ccsession(["resume", "--all"]);
+        with_claude(&sandbox, run.env("TERM", "xterm"))
+    };
     let (status, said) = typed(run(), b"one\r");
     assert_eq!(status, Some(0));
     assert!(said.contains(&format!("--resume {ID}")), "{said}");

@@ -42,7 +42,7 @@ def archived(layout: Layout, program: Path, environment: dict[str, str]) -> dict
     shutil.copytree(layout.state, layout.kept, symlinks=True)
     own = environment | {"CCSESSION_STATE_DIR": str(layout.kept), "CCSESSION_POINTER_DIR": str(pointers)}
     account = {"cleanup": ask(program, own, "cleanup", "--json"),
-               "listed": ask(program, own, "archive", "list", "--json"),
+               "listed": ask(program, own, "archive", "list", "--all", "--json"),
                "verified": ask(program, own, "archive", "verify", "--json"), "restored": {}}
     for archive in account["listed"]["said"]["archives"]:
         session = archive["manifest"]["session_id"]

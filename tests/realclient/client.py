@@ -192,7 +192,7 @@ class Client:
         at = at or self.layout.project
         pointer = pointer or (live[0] if len(live) == 1 else "")
         told = {"json": ["current", "--json"], "printed": ["current", "--strict"],
-                "listed": ["list", "--json", "--project", "."], "all": ["list", "--all", "--json", "--project", "."]}
+                "listed": ["list", "--json", "--project", "."], "all": ["list", "--ended", "--json", "--project", "."]}
         entry = {"label": label, "at": str(at), "live": list(live), "pointer": pointer, "abandoned": list(abandoned),
                  "pointed": self.layout.pointer.read_text().split()[:1] if self.layout.pointer.exists() else []}
         for name, arguments in told.items():
@@ -229,7 +229,7 @@ class Client:
         leaves behind is waited for.
         """
         def listed() -> dict[str, str | None]:
-            archives = json.loads(self.ccsession("archive", "list", "--json"))["archives"]
+            archives = json.loads(self.ccsession("archive", "list", "--all", "--json"))["archives"]
             return {archive["manifest"]["session_id"]: archive["manifest"]["ended_at"] for archive in archives}
 
         wanted = {self.session_of(probe) for probe in ended}

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::collected::FromArgs;
 use crate::cli::pager::ScreenArgs;
+use crate::cli::scope::ScopeArgs;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ArchiveVerb {
@@ -41,9 +42,8 @@ impl ArchiveVerb {
 /// Which archives.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ArchiveFilter {
-    /// Only archives of this directory's project, or of projects with this name
-    #[arg(long, short, value_name = "PATH")]
-    pub(in crate::cli) project: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) scope: ScopeArgs,
     /// Only archives of sessions with this role
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) role: Option<String>,

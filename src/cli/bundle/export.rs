@@ -1,7 +1,7 @@
 //! Writes sessions into a bundle.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ use crate::cli::context::{Context, no_record, since};
 use crate::cli::export::ExportArgs;
 use crate::cli::gather::SessionSelection;
 use crate::cli::output;
-use crate::cli::stats::selected;
+use crate::cli::scope::selected;
 use crate::cli::status::{Status, refusal};
 use crate::cli::title::title;
 use crate::identity::liveness::Judge;
@@ -44,12 +44,8 @@ pub(in crate::cli) fn export(context: &Context, args: &ExportArgs) -> Result<Sta
         .map(|when| since(when, context.now))
         .transpose()?;
     let state = context.state()?;
-    let words = (
-        args.id.as_ref(),
-        args.project.as_ref(),
-        args.all || args.from.is_given(),
-    );
-    let which = selected(context, state.as_ref(), words)?;
+    let id = args.id.as_deref();
+    let (which, scope) = selected(context, state.as_ref(), id, &args.scope, &args.from)?;
     let nothing = || refusal(Status::NotFound, "there is no session to export");
     let state = state.ok_or_else(nothing)?;
     let chosen = chosen(context, &state, &which, since)?;
@@ -115,6 +111,9 @@ pub(in crate::cli) fn export(context: &Context, args: &ExportArgs) -> Result<Sta
         bytes(size),
         shown(path)
     ));
+    if let Some(scope) = &scope {
+        scope.say(&context.env);
+    }
     Ok(Status::Done)
 }
 
@@ -130,7 +129,7 @@ fn chosen(
     let ids: Vec<SessionId> = match which {
         SessionSelection::One(id) => vec![id.clone()],
         SessionSelection::These(ids) => ids.clone(),
-        SessionSelection::Project(_) | SessionSelection::All => state.session_ids()?.collect(),
+        SessionSelection::Projects(_) | SessionSelection::All => state.session_ids()?.collect(),
     };
     let live: Vec<SessionId> = index::live_candidates(state)?
         .into_iter()
@@ -150,7 +149,7 @@ fn chosen(
         };
         let is_candidate = live.contains(&id);
         let is_wanted = match which {
-            SessionSelection::Project(root) => is_in(&judge, &record, root, is_candidate),
+            SessionSelection::Projects(roots) => is_in(&judge, &record, roots, is_candidate),
             _ => true,
         };
         if !is_wanted || since.is_some_and(|since| record.started_at < since) {
@@ -173,13 +172,14 @@ fn chosen(
     Ok(chosen)
 }
 
-/// Returns whether a session is in the project at `root`. While it runs, its start directory matters,
-/// too.
-fn is_in(judge: &Judge<'_>, record: &Record, root: &Path, is_candidate: bool) -> bool {
-    match is_candidate {
-        true => judge.find(&record.session_id, record).is_in(record, root),
-        false => record.is_in(root),
-    }
+/// Returns whether a session is in one of the projects with these roots. While it runs, its start
+/// directory matters, too.
+fn is_in(judge: &Judge<'_>, record: &Record, roots: &[PathBuf], is_candidate: bool) -> bool {
+    let finding = is_candidate.then(|| judge.find(&record.session_id, record));
+    roots.iter().any(|root| match &finding {
+        Some(finding) => finding.is_in(record, root),
+        None => record.is_in(root),
+    })
 }
 
 /// Returns the archive of a session: that which its record names, or else the one that the index

@@ -129,7 +129,7 @@ fn is_selected(which: &SessionSelection, record: &Record) -> bool {
     match which {
         SessionSelection::All => true,
         SessionSelection::One(id) => *id == record.session_id,
-        SessionSelection::Project(root) => record.is_in(root),
+        SessionSelection::Projects(roots) => roots.iter().any(|root| record.is_in(root)),
         SessionSelection::These(ids) => ids.contains(&record.session_id),
     }
 }

@@ -80,15 +80,19 @@ fn sessions_that_an_answer_leaves_out_are_named() {
             "no session is live: `ccsession list --all` shows the 2 sessions on record\n",
         ),
         (
-            &["list", "--all", "--project", "."],
+            &["list", "--ended", "--project", "."],
             "no session is on record: there are 2 sessions of other projects, which are listed without --project\n",
         ),
         (
-            &["stats"],
+            &["stats", "--project", "."],
             "no session to count: `ccsession stats --all` counts the 2 sessions on record\n",
         ),
         (
             &["stats", "--all", "--since", "1s"],
+            "no session to count: an earlier --since counts more of the 2 sessions\n",
+        ),
+        (
+            &["stats", "-p", ".", "--since", "1s"],
             "no session to count: an earlier --since, or --all, counts more of the 2 sessions\n",
         ),
         (
@@ -122,15 +126,18 @@ fn the_numbers_of_one_project_say_on_a_terminal_that_there_may_be_more() {
     let sandbox = Sandbox::just_swept();
     let line = json!({"v": 1, "ts": "2026-11-20T09:00:00Z", "event": "SessionEnd"});
     sandbox.session_with(ID, "shop", &[line]);
-    let note = "these are the sessions of this project; --all counts those of every project\n";
-    assert!(told(&sandbox, &["stats"]).ends_with(note));
+    let note = format!(
+        "these are the sessions of {}; use --all for those of every project\n",
+        sandbox.project().display()
+    );
+    assert!(told(&sandbox, &["stats"]).ends_with(&note));
     for more in [
         &["stats", "--all"][..],
         &["stats", "-p", "."],
         &["stats", ID],
         &["stats", "-j"],
     ] {
-        assert!(!told(&sandbox, more).contains(note), "{more:?}");
+        assert!(!told(&sandbox, more).contains(&note), "{more:?}");
     }
     // `stdout` fails where something is on stderr.
     sandbox.ccsession(["stats"]).stdout();

@@ -299,7 +299,7 @@ fn of_a_project_only_its_own_sessions_are_listed() {
     start_in(&sandbox, "s-twin", &twin);
     let listed = |project: &Path| {
         let run = sandbox
-            .ccsession(["list", "--all", "--json", "--project"])
+            .ccsession(["list", "--ended", "--json", "--project"])
             .arg(project);
         ids(&run.json()).join(" ")
     };
@@ -348,7 +348,7 @@ fn the_sessions_of_a_directory_that_is_gone_are_still_its_own() {
         assert_eq!(asked(&["current", "--last"]), "s-one\n", "{given:?}");
         assert_eq!(asked(&["current", "--live"]), "s-one\n", "{given:?}");
         assert_eq!(asked(&["current"]), "s-one\n", "{given:?}");
-        let listed: Value = serde_json::from_str(&asked(&["list", "--all", "--json"])).unwrap();
+        let listed: Value = serde_json::from_str(&asked(&["list", "--ended", "--json"])).unwrap();
         assert_eq!(ids(&listed), ["s-one"], "{given:?}");
         let stats: Value = serde_json::from_str(&asked(&["stats", "--json"])).unwrap();
         assert_eq!(stats["sessions"], 1, "{given:?}");

@@ -50,7 +50,7 @@ fn verbs() -> [&'static [&'static str]; 4] {
     [
         &["list"],
         &["list", "--all"],
-        &["archive", "list"],
+        &["archive", "list", "--all"],
         &["list", "--all", "--plain"],
     ]
 }

@@ -208,6 +208,21 @@ fn a_record_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
+fn a_search_finds_every_project_wherever_the_server_was_started() {
+    let sandbox = Sandbox::just_swept();
+    begin(&sandbox, "s-1", "Speed up the search");
+    let call = json!({"v": 1, "ts": "2026-11-20T09:00:00Z", "event": "PreToolUse", "tool": "Bash", "tool_use_id": "t1",
+        "what": "Measure the kitchen"});
+    sandbox.session_with("s-2", "other", &[call]);
+    let dashboard = Dashboard::start(&sandbox);
+    let found = dashboard.get("/api/search?q=kitchen").json();
+    assert_eq!(found["sessions"][0]["session_id"], "s-2");
+    let here = dashboard.get("/api/search?q=kitchen&project=shop").json();
+    assert_eq!(here["sessions"], json!([]));
+    sandbox.ccsession(["search", "kitchen"]).refused(3);
+}
+
+#[test]
 fn a_search_finds_what_the_command_finds() {
     let sandbox = Sandbox::new();
     begin(&sandbox, "s-1", "Speed up the search");

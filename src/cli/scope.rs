@@ -1,0 +1,303 @@
+//! Which projects a verb means: one rule for all verbs that read several sessions.
+//!
+//! A verb about now means every project, so that no session that waits for a person is hidden. A verb about the past means the
+//! project here if it has sessions on record, else every project. `--project` names others, and `--all` means every project.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+use clap::Args;
+
+use super::choose::find_session;
+use super::collected::FromArgs;
+use super::context::{Context, no_record};
+use super::gather::SessionSelection;
+use super::output;
+use crate::identity::ladder::project_here;
+use crate::model::record::ProjectRef;
+use crate::model::{Project, SessionId};
+use crate::store::processors::on_all_processors;
+use crate::store::{Environment, Error, StateDir, file, index, project, shown};
+
+/// The options with which a user chooses projects, the same for every verb.
+#[derive(Debug, Default, Args)]
+pub(super) struct ScopeArgs {
+    /// Only the project of this directory, or projects with this name
+    #[arg(long, short, value_name = "PATH")]
+    pub(super) project: Option<PathBuf>,
+    /// Every project: leave nothing out
+    #[arg(long, short, conflicts_with = "project")]
+    pub(super) all: bool,
+}
+
+impl ScopeArgs {
+    /// Returns whether the user chose projects.
+    pub(super) fn is_given(&self) -> bool {
+        self.project.is_some() || self.all
+    }
+}
+
+/// What a verb is about. It decides which projects are meant if the user chooses none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// What happens now: every project.
+    Now,
+    /// What happened: the project here if it has sessions on record, else every project.
+    Past,
+}
+
+impl Subject {
+    /// Returns the subject of a verb about the past that can read collected sessions. Those of other machines belong to no project
+    /// here.
+    pub(super) fn past_of(from: &FromArgs) -> Self {
+        match from.is_given() {
+            true => Self::Now,
+            false => Self::Past,
+        }
+    }
+}
+
+/// The projects that a verb means.
+#[derive(Debug)]
+pub(super) enum Scope {
+    /// The project here. The user chose none.
+    Here(Project),
+    /// The projects that the user named.
+    Named(NamedProjects),
+    /// Every project.
+    Every {
+        /// The project here, if the verb would mean it and it has no session on record.
+        instead_of: Option<Project>,
+    },
+}
+
+/// The projects with a path or a name.
+#[derive(Debug)]
+pub(super) struct NamedProjects {
+    /// Their roots. The first is where the path leads.
+    roots: Vec<PathBuf>,
+    /// The path as it was given, if nothing exists there. It may be a name.
+    name: Option<PathBuf>,
+    /// Why the path leads nowhere, if no session on record has it as its project's root or name.
+    unknown: Option<Error>,
+}
+
+impl Scope {
+    /// Returns the projects that are meant by these options. The verb reads sessions on record.
+    ///
+    /// # Errors
+    /// If the named project neither exists nor has a session on record.
+    pub(super) fn of(
+        context: &Context,
+        state: Option<&StateDir>,
+        args: &ScopeArgs,
+        subject: Subject,
+    ) -> Result<Self> {
+        let scope = Self::of_texts(context, state, args, subject)?;
+        scope.known()
+    }
+
+    /// Acts as [`Self::of`] for a verb that reads more than the sessions on record, such as archives. If it finds nothing, it must
+    /// ask [`Self::known`].
+    pub(super) fn of_texts(
+        context: &Context,
+        state: Option<&StateDir>,
+        args: &ScopeArgs,
+        subject: Subject,
+    ) -> Result<Self> {
+        if let Some(path) = &args.project {
+            return Ok(Self::Named(NamedProjects::find(state, path)?));
+        }
+        let every = Self::Every { instead_of: None };
+        let (Some(state), false, Subject::Past) = (state, args.all, subject) else {
+            return Ok(every);
+        };
+        // Whoever stands in a removed directory is in no project.
+        let Ok(here) = project_here(&context.env, Some(state)) else {
+            return Ok(every);
+        };
+        Ok(match has_sessions(state, &here)? {
+            true => Self::Here(here),
+            false => Self::Every {
+                instead_of: Some(here),
+            },
+        })
+    }
+
+    /// Returns this scope, if its projects are known.
+    ///
+    /// # Errors
+    /// If the named project neither exists nor has a session on record.
+    pub(super) fn known(self) -> Result<Self> {
+        match self {
+            Self::Named(NamedProjects {
+                unknown: Some(why), ..
+            }) => Err(why.into()),
+            scope => Ok(scope),
+        }
+    }
+
+    /// Returns the roots of the projects, or `None` for every project.
+    pub(super) fn roots(&self) -> Option<Vec<PathBuf>> {
+        match self {
+            Self::Here(project) => Some(vec![project.root().to_owned()]),
+            Self::Named(named) => Some(named.roots.clone()),
+            Self::Every { .. } => None,
+        }
+    }
+
+    /// Returns whether a project is one of them.
+    pub(super) fn has(&self, project: &ProjectRef) -> bool {
+        let is_named = || match self {
+            Self::Named(NamedProjects {
+                name: Some(name), ..
+            }) => name == Path::new(&project.name),
+            _ => false,
+        };
+        self.roots()
+            .is_none_or(|roots| roots.contains(&project.root()) || is_named())
+    }
+
+    /// Returns the sessions of these projects.
+    pub(super) fn selection(&self) -> SessionSelection {
+        match self.roots() {
+            Some(roots) => SessionSelection::Projects(roots),
+            None => SessionSelection::All,
+        }
+    }
+
+    /// Returns the project, or the first of several. `None` is every project.
+    pub(super) fn project(&self) -> Option<Project> {
+        self.roots()?.into_iter().next().map(Project::at)
+    }
+
+    /// Returns whether `--all` would mean more.
+    pub(super) fn is_narrow(&self) -> bool {
+        !matches!(self, Self::Every { .. })
+    }
+
+    /// Returns whether the user chose no project and gets one.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
+    /// Says on a terminal which projects an answer is about, if the user chose none and it is not obvious.
+    pub(super) fn say(&self, env: &Environment) {
+        if let Some(text) = self.note(env)
+            && output::are_warnings_for_people()
+        {
+            output::warn(&text);
+        }
+    }
+
+    fn note(&self, env: &Environment) -> Option<String> {
+        match self {
+            Self::Here(project) => Some(format!(
+                "these are the sessions of {}; use --all for those of every project",
+                below_home(env, project.root())
+            )),
+            Self::Every {
+                instead_of: Some(project),
+            } => Some(format!(
+                "no session of {} is on record; these are those of every project",
+                below_home(env, project.root())
+            )),
+            Self::Named(_) | Self::Every { instead_of: None } => None,
+        }
+    }
+}
+
+impl NamedProjects {
+    fn find(state: Option<&StateDir>, path: &Path) -> Result<Self> {
+        let why = match project::existing(path) {
+            Ok(project) => {
+                return Ok(Self {
+                    roots: vec![project.root().to_owned()],
+                    name: None,
+                    unknown: None,
+                });
+            }
+            Err(why) => why,
+        };
+        let gone = project::existing_or_gone(path)?;
+        let mut roots = vec![gone.root().to_owned()];
+        let mut is_known = false;
+        for id in state
+            .map(StateDir::session_ids)
+            .transpose()?
+            .into_iter()
+            .flatten()
+        {
+            let Some(Ok(Some(record))) = state.map(|state| state.session(&id).record()) else {
+                continue;
+            };
+            let root = record.project.root();
+            let has_name = path == Path::new(&record.project.name);
+            is_known |= has_name || root == gone.root();
+            if has_name && !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        Ok(Self {
+            roots,
+            name: Some(path.to_owned()),
+            unknown: (!is_known).then_some(why),
+        })
+    }
+}
+
+/// Returns the sessions that a command line selects: the one with this id or title, or else those of a scope.
+pub(super) fn selected(
+    context: &Context,
+    state: Option<&StateDir>,
+    id: Option<&str>,
+    args: &ScopeArgs,
+    from: &FromArgs,
+) -> Result<(SessionSelection, Option<Scope>)> {
+    if let Some(given) = id {
+        let id = one(context, state, given)?;
+        return Ok((SessionSelection::One(id), None));
+    }
+    let scope = Scope::of(context, state, args, Subject::past_of(from))?;
+    Ok((scope.selection(), Some(scope)))
+}
+
+/// Returns the session that the user named. If it cannot be read, that is an error instead of an
+/// omission.
+fn one(context: &Context, state: Option<&StateDir>, given: &str) -> Result<SessionId> {
+    let id = find_session(context, state, given)?;
+    let record = state.map(|state| state.session(&id).record()).transpose()?;
+    record.flatten().ok_or_else(|| no_record(&id))?;
+    Ok(id)
+}
+
+/// Returns whether a session of the project is on record.
+fn has_sessions(state: &StateDir, project: &Project) -> Result<bool> {
+    let live = index::sessions_of_project(state, &project.key())?;
+    let is_recorded = |id: &SessionId| matches!(state.session(id).record(), Ok(Some(_)));
+    if live.iter().any(is_recorded) {
+        return Ok(true);
+    }
+    let ids: Vec<SessionId> = state.session_ids()?.collect();
+    let is_found = AtomicBool::new(false);
+    on_all_processors(&ids, |id| {
+        if !is_found.load(Ordering::Relaxed) && state.session(id).is_in(project.root()) {
+            is_found.store(true, Ordering::Relaxed);
+        }
+    });
+    Ok(is_found.into_inner())
+}
+
+/// Returns a path for people, with `~` for the home directory.
+fn below_home(env: &Environment, path: &Path) -> String {
+    let home = env
+        .home
+        .as_deref()
+        .and_then(|home| file::canonical(home).ok());
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Some(rest) => format!("~/{}", shown(rest)),
+        None => shown(path),
+    }
+}
