@@ -250,3 +250,22 @@ fn what_is_found_nowhere_here_says_how_to_look_wider() {
         "ccsession: could not find a session of this project to resume: `ccsession resume --all` looks through the 2 sessions on record"
     );
 }
+
+#[test]
+fn tab_offers_sessions_of_every_project_and_first_those_of_the_one_here() {
+    let sandbox = two_projects();
+    let offered = |dir: &Path, verb: &str| {
+        let run = sandbox.ccsession(["--", "ccsession", verb, ""]).dir(dir);
+        let run = run.env("CCSESSION_COMPLETE", "bash");
+        let said = run.env("_CLAP_COMPLETE_INDEX", "2").stdout();
+        let at = |id: &str| said.find(id).unwrap();
+        match at(SHOP) < at(API) {
+            true => [SHOP, API],
+            false => [API, SHOP],
+        }
+    };
+    for verb in ["show", "resume", "store"] {
+        assert_eq!(offered(&sandbox.project(), verb), [SHOP, API], "{verb}");
+        assert_eq!(offered(&api(&sandbox), verb), [API, SHOP], "{verb}");
+    }
+}

@@ -11,6 +11,7 @@ use super::super::args::Arguments;
 use super::super::context::Context;
 use super::super::list::span;
 use super::super::title::title;
+use crate::identity::ladder::project_here;
 use crate::model::{Capture, Record, SessionId};
 use crate::store::StateDir;
 use crate::store::archive::Archives;
@@ -83,6 +84,13 @@ fn last(state: &StateDir, begin: &str, most: usize) -> Vec<SessionId> {
     ids
 }
 
+/// Puts the sessions of the project here first. The others stay: an id or a title names a session wherever it is.
+fn here_first(context: &Context, state: &StateDir, ids: &mut [SessionId]) {
+    if let Ok(here) = project_here(&context.env, Some(state)) {
+        ids.sort_by_cached_key(|id| !state.session(id).is_in(here.root()));
+    }
+}
+
 fn record(state: &StateDir, id: &SessionId) -> Option<Record> {
     state.session(id).record().ok()?
 }
@@ -106,7 +114,9 @@ fn sessions(typed: &OsStr) -> Vec<CompletionCandidate> {
             [called.cloned(), Some(record.project.name), age],
         ))
     };
-    let ids = last(&state, typed, MANY);
+    let mut ids = last(&state, typed, RECENT);
+    here_first(&context, &state, &mut ids);
+    ids.truncate(MANY);
     in_order(ids.iter().filter_map(candidate).collect())
 }
 
@@ -123,7 +133,8 @@ fn titles(typed: &OsStr) -> Option<Vec<CompletionCandidate>> {
     let typed = typed.to_str().filter(|typed| !typed.is_empty())?;
     let typed = typed.to_lowercase();
     let capture = context.config().ok()?.capture;
-    let ids = last(&state, "", RECENT);
+    let mut ids = last(&state, "", RECENT);
+    here_first(&context, &state, &mut ids);
     let titled = on_all_processors(&ids, |id| {
         let record = record(&state, id)?;
         let title = title(&context.env, &state, &record, capture)?;
