@@ -1,4 +1,4 @@
-//! Counts the calls of one session while its journal grows. Only what was added is read.
+//! Counts the calls of one session while its journal grows. Reads only what was added.
 
 use super::facts::CallCounts;
 use crate::model::call::CallState;
@@ -6,14 +6,14 @@ use crate::model::line::EventKind;
 use crate::model::{Call, JournalLine, OpenActivity, Timestamp, Trace, TraceBuilder};
 use crate::store::{History, SessionDir};
 
-/// From this number of events on, those of turns that are over are counted and dropped.
+/// From this many events on, the events of finished turns are counted and dropped.
 const MANY: usize = 500;
 
 /// The calls of a session, counted as far as its journal was read.
 #[derive(Debug)]
 pub(in crate::cli) struct CallCounter {
     many: usize,
-    /// Those of the turns whose events were dropped.
+    /// The counts of the turns whose events were dropped.
     before: CallCounts,
     trace: TraceBuilder,
     /// Position and time of the last line that was read.
@@ -47,7 +47,7 @@ impl CallCounter {
         }
         self.imported = imported;
         if self.go_on(dir).is_none() {
-            // The journal is not the same, or a part is missing. So everything is read.
+            // The journal is another one, or a part is missing, so everything is read again.
             *self = Self::dropping_from(self.many);
             self.imported = imported;
             if self.go_on(dir).is_none() {
@@ -60,7 +60,7 @@ impl CallCounter {
         counts
     }
 
-    /// Reads on from the last line. Returns `None` if it is not where it was.
+    /// Reads on after the last line that was read. Returns `None` if that line is no longer there.
     fn go_on(&mut self, dir: &SessionDir) -> Option<()> {
         if self.last.is_none()
             && self.imported.is_some()
@@ -84,8 +84,8 @@ impl CallCounter {
         is_same.then_some(())
     }
 
-    /// Takes in an event. A prompt closes the calls of the turn before it, so that turn can be
-    /// dropped, unless a subagent still has an open call.
+    /// Adds an event. A prompt closes the calls of the turn before it, so the events of that turn
+    /// can be dropped, unless a subagent still has an open call.
     fn push(&mut self, line: &JournalLine<'_>) {
         self.trace.push(line);
         let is_prompt = line.kind == EventKind::UserPromptSubmit && line.agent_id.is_none();

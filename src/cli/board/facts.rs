@@ -6,14 +6,14 @@ use crate::model::attention::{Attention, Need};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Record, SessionId, Timestamp};
 
-/// The longest text of which a part is ever shown, in characters.
+/// How many characters of a text are kept at most.
 const LONGEST: usize = 400;
 
-/// What a look found out about a session. All texts are safe for one line of a terminal.
+/// What the board knows of a session. All texts are safe for one line of a terminal.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::cli) struct SessionFacts {
     pub(in crate::cli) id: SessionId,
-    /// What it is called, or else the beginning of its id.
+    /// The session's title, or the beginning of its id if it has none.
     pub(in crate::cli) title: String,
     pub(in crate::cli) has_title: bool,
     pub(in crate::cli) project: String,
@@ -42,7 +42,7 @@ pub(in crate::cli) struct CallCounts {
 }
 
 impl SessionFacts {
-    /// Gathers them from the record, as it is now, and from what a look found.
+    /// Gathers the facts from the session's current record and from what a look found.
     pub(in crate::cli) fn new(
         record: &Record,
         title: Option<&str>,
@@ -105,7 +105,7 @@ impl SessionFacts {
                     attention.what.as_deref(),
                 ));
             }
-            // The state says which tool it is.
+            // The state itself says who asks, so the tool is not named.
             Need::Question | Need::Plan | Need::Error => return attention.what.clone(),
             _ => {}
         }
@@ -136,8 +136,8 @@ fn short(id: &SessionId) -> String {
     id.as_str().chars().take(8).collect()
 }
 
-/// Returns the command that resumes the session, for any POSIX shell. A directory whose name could
-/// act on a terminal is left out: a pasted control character is not text, not even in quotes.
+/// Returns the command that resumes the session, for any POSIX shell. Leaves out a directory whose
+/// name contains control characters: when pasted, they act on the terminal even within quotes.
 fn resume_command(record: &Record) -> String {
     let dir = record.cwd.as_deref().unwrap_or(&record.project.root);
     let id = quoted(record.session_id.as_str());

@@ -1,5 +1,5 @@
-//! Observes the live sessions. A session in which nothing happened costs a few system
-//! calls at each look; what happened in the others is read from where the last look ended.
+//! Observes the live sessions. A look costs a few system calls for a session in which nothing
+//! happened. Of the others, it reads what was added since the last look.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -19,7 +19,7 @@ use crate::model::{Record, SessionId};
 use crate::store::processors::on_all_processors;
 use crate::store::{Environment, Result, clock};
 
-/// How often the tokens of a session are counted at most, while it works.
+/// The shortest time between two counts of a session's tokens.
 const BETWEEN_TOKENS: Duration = Duration::from_secs(15);
 
 /// Observes the live sessions.
@@ -56,7 +56,8 @@ impl ObservedSession {
 }
 
 impl<'a> Observer<'a> {
-    /// Observes with the eyes of `judge`. `capture` decides what may be read for a title.
+    /// Creates an observer. `judge` decides the state of each session; `capture` decides what may
+    /// be read for a title.
     pub(in crate::cli) fn new(env: &'a Environment, judge: Judge<'a>, capture: Capture) -> Self {
         Self {
             env,
@@ -70,13 +71,13 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Looks at the sessions, and returns those of which anything changed on the board.
+    /// Looks at the sessions, and returns those that may have changed on the board.
     ///
     /// # Errors
-    /// Those of [`Watch::examine`].
+    /// Fails if [`Watch::examine`] does.
     pub(in crate::cli) fn look(&mut self, board: &mut BoardSessions) -> Result<Vec<SessionId>> {
         let looks = self.watch.examine(self.env, &self.judge)?;
-        // Without a look no session came, so as many live ones as before are the same ones.
+        // No session came. If there are as many live ones as before, none is gone either.
         if looks.is_empty() && self.watch.live().count() == board.len() {
             return Ok(Vec::new());
         }
@@ -117,7 +118,7 @@ impl<'a> Observer<'a> {
         (record, facts)
     }
 
-    /// Notes what is to be counted of a session.
+    /// Notes the session's record, and what must be counted of the session.
     fn note(&mut self, record: Record) {
         let id = record.session_id.clone();
         if !self.calls.contains(&id) {
@@ -139,8 +140,8 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Counts the calls of one session in which something happened, or the tokens of one whose
-    /// tokens were never counted. Returns whether there was one.
+    /// Counts the calls of one session in which something happened or, if there is none, the tokens
+    /// of one whose tokens were never counted. Returns false if there was nothing to count.
     pub(in crate::cli) fn count_next(&mut self, board: &mut BoardSessions) -> bool {
         if let Some(id) = self.calls.pop_front() {
             self.count_calls(&id, board);
@@ -193,7 +194,7 @@ impl<'a> Observer<'a> {
     }
 }
 
-/// Returns the tokens that were sent, written to the cache, and answered; `None` if there is no
+/// Returns how many tokens were sent, written to the cache and received; `None` if there is no
 /// message.
 fn tokens(usage: &Usage) -> Option<u64> {
     let total = usage.total();

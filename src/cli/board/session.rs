@@ -105,7 +105,7 @@ pub(in crate::cli) struct BoardSession {
 }
 
 impl BoardSession {
-    /// Returns the session with what was observed of it at `now`, and what was known of it before.
+    /// Combines what was observed at `now` with what was known of the session before.
     pub(in crate::cli) fn new(facts: SessionFacts, before: Option<Self>, now: Timestamp) -> Self {
         let group = Group::of(&facts);
         let entered = match &before {
@@ -126,8 +126,8 @@ impl BoardSession {
         }
     }
 
-    /// Returns since when the session does what it does: waits, makes the call that began last, or
-    /// does nothing.
+    /// Returns when the session began what it does now: to wait, to make its latest open call, or
+    /// to do nothing.
     pub(in crate::cli) fn since(&self) -> Timestamp {
         let facts = &self.facts;
         let of_call = || facts.open_calls.last().and_then(|call| call.since);
@@ -139,7 +139,8 @@ impl BoardSession {
         since.unwrap_or(facts.last_activity)
     }
 
-    /// Returns whether every word of `filter` is in one of the texts by which sessions are found.
+    /// Returns whether each word of `filter` is in the title, project, branch, id, group, state or
+    /// a tool of the session.
     pub(in crate::cli) fn matches(&self, filter: &str) -> bool {
         let facts = &self.facts;
         let attention = &facts.attention;

@@ -10,7 +10,7 @@ use crate::model::{SessionId, Timestamp};
 #[derive(Debug, Default)]
 pub(in crate::cli) struct BoardSessions {
     sessions: HashMap<SessionId, BoardSession>,
-    /// Those of which anything has changed.
+    /// The sessions that changed since [`Self::take_changed`] was last called.
     changed: HashSet<SessionId>,
 }
 
@@ -25,7 +25,7 @@ impl BoardSessions {
         }
     }
 
-    /// Removes every session that is not among these.
+    /// Removes every session that is not in `live`.
     pub(in crate::cli) fn keep(&mut self, live: &HashSet<SessionId>) {
         let gone = self.sessions.extract_if(|id, _| !live.contains(id));
         self.changed.extend(gone.map(|(id, _)| id));
@@ -45,7 +45,7 @@ impl BoardSessions {
         }
     }
 
-    /// Returns the sessions of which anything has changed since the last time, gone ones included.
+    /// Returns the sessions that changed since the last call, including those that are gone.
     pub(in crate::cli) fn take_changed(&mut self) -> HashSet<SessionId> {
         std::mem::take(&mut self.changed)
     }
