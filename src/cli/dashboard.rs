@@ -1,7 +1,7 @@
 //! `ccsession dashboard`: shows the sessions in a browser, from a server that only this user can ask.
 //!
-//! `guard`, `routes`, `query`, `page`, `rows` and `limits` are pure. `server` listens, `handler`
-//! answers, `threads` and `feed` do what takes time beside it.
+//! `guard`, `routes`, `query`, `page`, `rows` and `limits` are pure. `server` listens and `handler`
+//! answers. `threads` and `feed` do slow work on threads of their own.
 
 mod answer;
 mod board_feed;
@@ -66,7 +66,7 @@ pub(super) struct DashboardArgs {
 }
 
 pub(super) fn run(context: &Context, args: DashboardArgs) -> Result<Status> {
-    // Whatever is wrong is said now, and not on the page.
+    // Wrong settings or an unusable state directory are reported now, not only on the page.
     context.config()?;
     let state = context.state()?;
     let id = args.id.as_deref();
@@ -102,7 +102,7 @@ pub(super) fn run(context: &Context, args: DashboardArgs) -> Result<Status> {
     });
     drop(socket);
     let signal = signal.map_err(|err| failed(&err))?;
-    // A script that waits for it learns that it was interrupted.
+    // Ends this process as the signal would have, so that a waiting script learns of the interrupt.
     let _ = emulate_default_handler(signal);
     Ok(Status::Done)
 }
@@ -122,18 +122,18 @@ fn open(port: u16, guard: &Guard, place: &str) {
                     failed(&why);
                 }
             };
-            // What can go wrong is said by then.
+            // If no thread could be started, that was reported.
             let _ = threads::start("browser", || (), body);
         }
         Err(err) => failed(&err.to_string()),
     }
 }
 
-/// Tells a person who is here by `ssh` how the browser at home reaches the server.
+/// Tells a person who is connected by `ssh` how a browser on their own machine reaches the server.
 fn say_how_from_afar(port: u16, here: &str) {
     if output::are_warnings_for_people() && env::is_remote() {
         output::warn(&format!(
-            "on the machine of your browser, run `ssh -L {port}:{here}` with the name of this one"
+            "on the machine of your browser, run `ssh -L {port}:{here} HOST`; HOST is the name of this machine"
         ));
     }
 }
@@ -143,8 +143,8 @@ fn failed(err: &std::io::Error) -> anyhow::Error {
     refusal(Status::Failed, text)
 }
 
-/// Listens on a port of this machine. Never on another address: there, whoever sees the network
-/// could read the token.
+/// Listens on a port of 127.0.0.1. On any other address, whoever sees the network could read the
+/// token.
 fn listen_on_port(port: u16) -> Result<(Listener, u16)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listening = TcpListener::bind(address).and_then(|listener| {

@@ -18,11 +18,11 @@ use crate::model::text::escaped_json;
 /// An answer.
 pub(super) type Answer = Response<AnswerBody>;
 
-/// The policy of an answer that is not a page: nothing in it may do anything.
+/// The content security policy of an answer that is not a page: it allows nothing.
 const NOTHING: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
-/// The headers that every answer has, besides a policy.
+/// The headers that every answer has, besides its content security policy.
 const ALWAYS: [(HeaderName, &str); 6] = [
     (CACHE_CONTROL, "no-store"),
     (REFERRER_POLICY, "no-referrer"),
@@ -42,7 +42,8 @@ const ALWAYS: [(HeaderName, &str); 6] = [
 #[derive(Debug)]
 pub(super) enum AnswerBody {
     Text(Option<Bytes>),
-    /// What is sent here until the other end is dropped, or nothing more comes from there.
+    /// What comes from the first channel. Ends with that channel, or when the second one is used or
+    /// dropped.
     Stream(mpsc::Receiver<Bytes>, oneshot::Receiver<()>),
 }
 
@@ -76,7 +77,7 @@ impl Body for AnswerBody {
     }
 }
 
-/// Returns an answer of this type of content, with the headers that every one has.
+/// Returns an answer with this status, content type and body, and the headers of every answer.
 pub(super) fn answer(status: StatusCode, kind: &'static str, body: AnswerBody) -> Answer {
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
@@ -89,19 +90,19 @@ pub(super) fn answer(status: StatusCode, kind: &'static str, body: AnswerBody) -
     answer
 }
 
-/// Returns a JSON text. It moves no cursor where it is shown on a terminal.
+/// Returns an answer with a JSON text. Shown on a terminal, the text moves no cursor.
 pub(super) fn json_text(status: StatusCode, text: &str) -> Answer {
     let text = escaped_json(text).into_owned();
     let body = AnswerBody::Text(Some(text.into()));
     answer(status, "application/json; charset=utf-8", body)
 }
 
-/// Returns a sentence that says what is wrong.
+/// Returns a JSON answer with a sentence that says what is wrong.
 pub(super) fn error(status: StatusCode, sentence: &str) -> Answer {
     json_text(status, &json!({"error": sentence}).to_string())
 }
 
-/// Returns a sentence for a person in front of a browser.
+/// Returns a page with a sentence that says to a person what is wrong.
 pub(super) fn error_page(status: StatusCode, sentence: &str) -> Answer {
     let text = sentence
         .replace('&', "&amp;")
@@ -114,7 +115,7 @@ pub(super) fn error_page(status: StatusCode, sentence: &str) -> Answer {
     page(status, html.into(), NOTHING)
 }
 
-/// Returns a page with a policy of its own.
+/// Returns a page with its own content security policy.
 pub(super) fn page(status: StatusCode, html: Bytes, policy: &str) -> Answer {
     let body = AnswerBody::Text(Some(html));
     let mut answer = answer(status, "text/html; charset=utf-8", body);
@@ -124,7 +125,7 @@ pub(super) fn page(status: StatusCode, html: Bytes, policy: &str) -> Answer {
     answer
 }
 
-/// Returns an answer that leads on to the page.
+/// Returns a redirect to the page at `/`.
 pub(super) fn see_page() -> Answer {
     let body = AnswerBody::Text(None);
     let mut answer = answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", body);
@@ -133,7 +134,7 @@ pub(super) fn see_page() -> Answer {
     answer
 }
 
-/// Returns the error for a method that a path does not have.
+/// Returns the error for a method that a path does not allow.
 pub(super) fn wrong_method(allowed: &'static str) -> Answer {
     let sentence = format!("could not answer: this path is only for {allowed}");
     let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, &sentence);
@@ -142,7 +143,7 @@ pub(super) fn wrong_method(allowed: &'static str) -> Answer {
     answer
 }
 
-/// Gives the browser a cookie with this answer.
+/// Adds a cookie for the browser to an answer.
 pub(super) fn with_cookie(mut answer: Answer, cookie: &str) -> Answer {
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         answer.headers_mut().insert(SET_COOKIE, cookie);

@@ -1,4 +1,4 @@
-//! The feed of the board: the live sessions, looked at by the observer that `top` has.
+//! The feed of the board: the live sessions, seen by the same observer as in `top`.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,11 +19,12 @@ use crate::store::{StateDir, clock};
 
 /// The shortest time between two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-/// Looks take at most this share of the time: one in so many.
+/// Looks take at most about 1/20 of the time: each pause is this many times as long as the last
+/// look.
 const SHARE: u32 = 20;
 /// How long counting may take at a time, before the next look.
 const COUNTING: Duration = Duration::from_millis(50);
-/// How often is found out at most what would fill an empty board.
+/// How long a hint for an empty board is kept before it is computed again.
 const BETWEEN_HINTS: Duration = Duration::from_secs(10);
 
 /// What `/api/board` and the first event of the board's stream contain.
@@ -33,14 +34,14 @@ struct Board<'a> {
     now: Timestamp,
     /// Whether the last look succeeded.
     live: bool,
-    /// Why it did not.
+    /// Why the last look failed.
     fault: Option<&'a str>,
     /// If no session is live: why, and what to do.
     hint: Option<&'a str>,
     sessions: Vec<&'a BoardRow>,
 }
 
-/// What a later event contains.
+/// What the later events of the stream contain.
 #[derive(Debug, Serialize)]
 struct Rows<'a> {
     now: Timestamp,
@@ -54,7 +55,7 @@ struct Rows<'a> {
 /// Starts the feed.
 ///
 /// # Errors
-/// [`NoResult::NoThread`].
+/// Fails with [`NoResult::NoThread`].
 pub(super) fn start() -> Result<Feed, NoResult> {
     Feed::start("board", None, |attendance| {
         let context = Context::new();
@@ -69,12 +70,12 @@ struct BoardSource<'a> {
     /// The state directory, once it exists.
     state: &'a OnceCell<StateDir>,
     observer: Option<Observer<'a>>,
-    /// What the settings were like before the observer was created.
+    /// The configuration file's metadata from before the observer was created.
     settings: Option<Meta>,
     sessions: BoardSessions,
     rows: BTreeMap<SessionId, BoardRow>,
     fault: Option<String>,
-    /// What to do if no session is live, and when that was found out.
+    /// What to do if no session is live, and when this was computed.
     hint: Option<(String, Instant)>,
     pause: Duration,
 }
@@ -130,7 +131,8 @@ impl<'a> BoardSource<'a> {
         Ok(())
     }
 
-    /// Takes over what has changed. Returns the sessions that are no longer live.
+    /// Updates the rows. Returns the sessions with a changed row, and those that are no longer
+    /// live.
     fn take_changes(&mut self) -> (BTreeSet<SessionId>, Vec<SessionId>) {
         let (mut changed, mut gone) = (BTreeSet::new(), Vec::new());
         for id in self.sessions.take_changed() {
@@ -147,7 +149,7 @@ impl<'a> BoardSource<'a> {
         (changed, gone)
     }
 
-    /// Says what would fill an empty board.
+    /// Computes the hint for an empty board, if there is none or it is old.
     fn renew_hint(&mut self) {
         let is_new = |(_, at): &(String, Instant)| at.elapsed() < BETWEEN_HINTS;
         if !self.rows.is_empty() {

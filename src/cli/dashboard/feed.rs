@@ -1,8 +1,8 @@
-//! What changes while it is shown: a thread looks at it as long as anybody listens, and tells all
-//! listeners of each change.
+//! Feeds: what the dashboard shows, and its changes. A thread looks at the source of a feed as long
+//! as anybody listens, and sends each change to all listeners.
 //!
-//! Nobody can make the server keep much: all listeners share one short queue. A reader
-//! that is too slow misses what no longer fits, and is given everything again.
+//! Listeners cannot make the server keep much: they all share one short queue. A reader that is too
+//! slow misses what no longer fits, and is sent everything again.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -23,7 +23,8 @@ use crate::model::text::escaped_json;
 
 /// How many changes are kept for listeners.
 const KEPT: usize = 64;
-/// How long a source is looked at after somebody asked once: who asks again finds it up to date.
+/// How long a source is still looked at after the last question, so that the next answer is up to
+/// date.
 const AFTER_ASKING: Duration = Duration::from_secs(5);
 
 /// What a feed shows.
@@ -34,10 +35,10 @@ pub(super) trait Source {
     /// Returns everything, as of the last look.
     ///
     /// # Errors
-    /// Why there is nothing.
+    /// Fails with the reason if there is nothing to show.
     fn whole(&mut self) -> Result<Whole, Failure>;
 
-    /// Returns how long nothing needs to be looked at.
+    /// Returns how long to wait before the next look.
     fn pause(&self) -> Duration;
 }
 
@@ -50,7 +51,7 @@ pub(super) enum Look {
     Over(Bytes),
 }
 
-/// Everything, for a reader that asked.
+/// Everything that a feed shows at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Whole {
     /// The name of the event.
@@ -60,23 +61,23 @@ pub(super) struct Whole {
 
 impl Whole {
     pub(super) fn new(name: &'static str, value: &impl Serialize) -> Self {
-        // Our own types can always be written.
+        // Our own types can always be serialized.
         let json = serde_json::to_string(value).unwrap_or_default();
         Self { name, json }
     }
 
-    /// Returns it as an event of a stream.
+    /// Returns everything as an event of a stream.
     pub(super) fn event(&self) -> Bytes {
         event(self.name, &self.json)
     }
 }
 
-/// Returns an event of a stream.
+/// Returns an event of a stream, with this name and `value` as JSON.
 pub(super) fn event_of(name: &'static str, value: &impl Serialize) -> Bytes {
     Whole::new(name, value).event()
 }
 
-/// Writes an event. `json` is on one line.
+/// Writes an event. `json` must be one line.
 fn event(name: &str, json: &str) -> Bytes {
     format!("event: {name}\ndata: {}\n\n", escaped_json(json)).into()
 }
@@ -107,11 +108,12 @@ pub(super) struct Feed {
 type Question = oneshot::Sender<Result<Listening, Failure>>;
 
 impl Feed {
-    /// Starts the thread, in which `run` creates a source and attends to it. If nobody listens or asks
-    /// for `patience`, the thread ends; without it, the thread then waits and does nothing.
+    /// Starts the thread, in which `run` creates a source and attends to it. If nobody listens or
+    /// asks for as long as `patience`, the thread ends. Without `patience`, it waits for the next
+    /// question.
     ///
     /// # Errors
-    /// [`NoResult::NoThread`].
+    /// Fails with [`NoResult::NoThread`].
     pub(super) fn start(
         name: &str,
         patience: Option<Duration>,
@@ -138,7 +140,7 @@ impl Feed {
         Ok(feed)
     }
 
-    /// Returns what notes that the thread has ended, and tells the listeners.
+    /// Returns a function that notes that the thread has ended, and tells the listeners.
     fn end(&self) -> impl Fn() + Send + use<> {
         let (is_over, changes) = (Arc::clone(&self.is_over), self.changes.clone());
         move || {
@@ -152,10 +154,10 @@ impl Feed {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Has the source looked at, and returns everything.
+    /// Makes the thread look at the source, and returns everything and the changes from then on.
     ///
     /// # Errors
-    /// That of the source, and [`NoResult::Panicked`] if the thread ends meanwhile.
+    /// Fails if the source does, and with [`NoResult::Panicked`] if the thread ends meanwhile.
     pub(super) async fn ask(&self) -> Result<Listening, Failure> {
         let mut told = self.changes.subscribe();
         let (question, answer) = oneshot::channel();
@@ -176,7 +178,7 @@ impl Feed {
     }
 }
 
-/// Waits for the one of two that is ready first. `one` comes first if both are.
+/// Returns the result of the future that is ready first. If both are ready, `one` wins.
 pub(super) async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
     let (mut one, mut other) = (pin!(one), pin!(other));
     poll_fn(|task| match one.as_mut().poll(task) {
@@ -186,7 +188,7 @@ pub(super) async fn first_of<T>(one: impl Future<Output = T>, other: impl Future
     .await
 }
 
-/// What the thread of a feed has to do.
+/// What the thread of a feed needs: the questions, the channel for changes, and its patience.
 #[derive(Debug)]
 pub(super) struct Attendance {
     asked: mpsc::Receiver<Question>,
@@ -213,7 +215,8 @@ impl Attendance {
                 Err(RecvTimeoutError::Timeout) if is_wanted => Vec::new(),
                 Err(_) => return,
             };
-            // Who asks during the look wants to know what is then, so another look answers that.
+            // Questions that come during the look are answered by the next one, so that no answer
+            // is older than its question.
             questions.extend(self.asked.try_iter());
             if !questions.is_empty() {
                 wanted_until = Instant::now() + AFTER_ASKING;

@@ -1,8 +1,8 @@
-//! Who may ask the dashboard. Pure, but for the secrets, which the system's generator makes.
+//! Decides who may ask the dashboard. Pure, except for the secrets, which the system generates.
 //!
-//! A request passes five questions in this order: is it for this server, does our own page send it,
-//! does it know the secret, does this user send it (`peer`), and does what it asks for exist
-//! (`routes`). A refused request learns nothing about the next question.
+//! A request must pass five checks, in this order: is it for this server, does our own page send
+//! it, does it know the secret, does this user send it (`peer`), and does what it asks for exist
+//! (`routes`). A refused request learns nothing about the next check.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ use super::routes::Route;
 
 /// How many random bytes a secret has: 192 bits.
 const SECRET_BYTES: usize = 24;
-/// How long a code leads in: the browser may have to be started.
+/// How long a code is valid. The browser may first have to start.
 const CODE_TIME: Duration = Duration::from_secs(120);
 
 /// A random text that only we and the user know.
@@ -28,10 +28,10 @@ const CODE_TIME: Duration = Duration::from_secs(120);
 pub(super) struct Secret(String);
 
 impl Secret {
-    /// Makes a new one.
+    /// Generates a new secret.
     ///
     /// # Errors
-    /// If the system has no random numbers.
+    /// Fails if the system has no random numbers.
     pub(super) fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; SECRET_BYTES];
         getrandom::fill(&mut bytes)?;
@@ -42,10 +42,10 @@ impl Secret {
         &self.0
     }
 
-    /// Returns whether this is the secret.
+    /// Returns whether `given` is the secret.
     ///
     /// # Security
-    /// The sums are compared, not the texts. How long that takes says nothing about the secret.
+    /// Compares hashes, not the texts, so the time that this takes says nothing about the secret.
     pub(super) fn is(&self, given: &str) -> bool {
         Sha256::digest(given.as_bytes()) == Sha256::digest(self.0.as_bytes())
     }
@@ -60,26 +60,28 @@ pub(super) enum Door {
     Socket,
 }
 
-/// Decides about requests.
+/// Decides which requests are admitted.
 #[derive(Debug)]
 pub(super) struct Guard {
     pub(super) door: Door,
     /// What the printed address contains.
     pub(super) token: Secret,
-    /// What the cookie contains. It is not the token: a page cannot give away what it was not told.
+    /// What the cookie contains. It differs from the token, so that a page cannot give the token
+    /// away.
     cookie: Secret,
-    /// What stands for the token once, and until when.
+    /// The code that is accepted once instead of the token, and until when.
     code: Mutex<Option<(Secret, Instant)>>,
 }
 
-/// What becomes of a request that is not refused.
+/// How a request that is not refused is answered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     Admitted,
-    /// It has the printed address. It gets the cookie, and is sent on to the page.
+    /// It comes with the token or a code in its address. It gets the cookie, and is led on to the
+    /// page.
     Entering {
-        /// Another page or a file leads here. The browser would not send the new cookie after a
-        /// redirect, only when our own page goes on.
+        /// True if another page or a file led the browser to this address. After a redirect, the
+        /// browser would then not send the new cookie; it does when our own page leads on.
         from_elsewhere: bool,
     },
 }
@@ -87,13 +89,13 @@ pub(super) enum Admission {
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It does not say once, and only once, whom it is for.
+    /// It has no `Host` header, or several.
     NoHost,
     /// It is for another server: DNS rebinding, or a wrong address.
     ForeignHost,
     /// A page of another server sends it.
     ForeignPage,
-    /// It changes something, and no browser says which page sends it.
+    /// It is a POST, and no `Origin` header says which page sends it.
     NoOrigin,
     /// It has neither the token nor the cookie.
     Unknown,
@@ -133,10 +135,10 @@ impl fmt::Display for Refusal {
 }
 
 impl Guard {
-    /// Makes the secrets of a server.
+    /// Generates the secrets of a server.
     ///
     /// # Errors
-    /// As [`Secret::random`].
+    /// Fails if [`Secret::random`] does.
     pub(super) fn new(door: Door) -> Result<Self, getrandom::Error> {
         Ok(Self {
             door,
@@ -146,11 +148,12 @@ impl Guard {
         })
     }
 
-    /// Returns a code that leads in once, within two minutes. It is for the address that a browser is
-    /// started with: other users can see the arguments of a process.
+    /// Returns a code that is accepted once, within two minutes. The address that a browser is
+    /// started with contains it instead of the token, because other users can see a process's
+    /// arguments.
     ///
     /// # Errors
-    /// As [`Secret::random`].
+    /// Fails if [`Secret::random`] does.
     pub(super) fn code(&self) -> Result<String, getrandom::Error> {
         let secret = Secret::random()?;
         let code = secret.as_str().to_owned();
@@ -159,7 +162,7 @@ impl Guard {
         Ok(code)
     }
 
-    /// Returns whether this is the code, which is worthless from then on.
+    /// Returns whether `given` is the code. A code is accepted only once.
     fn takes_code(&self, given: &str) -> bool {
         let mut kept = self.code.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = kept
@@ -174,10 +177,10 @@ impl Guard {
     /// Decides about a request.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// Fails with the reason if the request is refused.
     pub(super) fn admit(&self, request: &Parts) -> Result<Admission, Refusal> {
         let host = only(&request.headers, HOST.as_str()).ok_or(Refusal::NoHost)?;
-        // The absolute form, which only proxies use, would name a host of its own.
+        // An address with a host, which only proxies are sent, could contradict the header.
         if !self.is_ours(host) || request.uri.authority().is_some() {
             return Err(Refusal::ForeignHost);
         }
@@ -198,7 +201,8 @@ impl Guard {
         }
     }
 
-    /// Returns whether a Host is this server. A browser that a foreign name led here says that name.
+    /// Returns whether a `Host` header names this server. With DNS rebinding, it has a foreign
+    /// name.
     fn is_ours(&self, host: &str) -> bool {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !name.is_empty() && !port.contains(']') => (name, Some(port)),
@@ -219,8 +223,8 @@ impl Guard {
             )
     }
 
-    /// Refuses a request that another page sends, as far as the browser's headers tell. Returns true
-    /// if a link on another page leads a person here.
+    /// Refuses a request that another page sends, as far as the browser's headers say. Returns true
+    /// if a link elsewhere led a person to this server.
     fn judge_page(&self, request: &Parts, host: &str) -> Result<bool, Refusal> {
         let header = |name: &str| match request.headers.get_all(name).iter().count() {
             0 => Ok(None),
@@ -246,7 +250,7 @@ impl Guard {
         }
     }
 
-    /// Returns whether a request has the cookie, or the token as a program sends it.
+    /// Returns whether a request has the cookie, or the token in an `Authorization` header.
     fn knows(&self, headers: &HeaderMap) -> bool {
         let name = self.cookie_name();
         let cookies = headers.get_all(COOKIE).iter();
@@ -270,14 +274,14 @@ impl Guard {
         }
     }
 
-    /// Returns the header that gives a browser the cookie, until it is closed.
+    /// Returns the header that gives a browser the cookie. The browser keeps it until it is closed.
     pub(super) fn set_cookie(&self) -> String {
         let (name, value) = (self.cookie_name(), self.cookie.as_str());
         format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict")
     }
 }
 
-/// Returns the value of a header that is there once.
+/// Returns the value of a header, if the request has it exactly once.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;

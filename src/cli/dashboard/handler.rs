@@ -1,4 +1,4 @@
-//! Answers requests. What reads files runs on threads of its own.
+//! Answers requests. Work that reads files runs on separate threads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ use crate::cli::status::{self, Status};
 use crate::model::SessionId;
 use crate::model::text::escaped;
 
-/// The server, as all its connections share it.
+/// What all connections of the server share.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) guard: Guard,
@@ -40,7 +40,7 @@ pub(super) struct Server {
     entrance: WebPage,
     streams: Arc<Semaphore>,
     board: Mutex<Option<Feed>>,
-    /// Those of the sessions whose pages are open.
+    /// The feeds of the sessions whose pages are open.
     sessions: Mutex<HashMap<SessionId, Feed>>,
 }
 
@@ -104,7 +104,7 @@ impl Server {
         answered.unwrap_or_else(|err| err.answer())
     }
 
-    /// Has files read, and answers with the JSON that comes out.
+    /// Runs `work`, which reads files, on a separate thread, and answers with the JSON it returns.
     async fn work(
         &self,
         work: impl FnOnce() -> Result<String, Failure> + Send + 'static,
@@ -113,7 +113,7 @@ impl Server {
         Ok(ok_json(&json))
     }
 
-    /// Returns the running board, and what it shows now.
+    /// Returns the feed of the board, started if need be, and what it shows now.
     async fn board(&self) -> Result<(Feed, Listening), Failure> {
         let feed = {
             let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,11 +126,11 @@ impl Server {
         Ok((feed, listening))
     }
 
-    /// Returns the running feed of a session, and what it shows now.
+    /// Returns the feed of a session, started if need be, and what it shows now.
     async fn session(&self, id: SessionId) -> Result<(Feed, Listening), Failure> {
         let feed = self.feed_of(&id)?;
         match feed.ask().await {
-            // Its thread was just ending, because nobody had listened for a while.
+            // The feed's thread was just ending, because nobody had listened for a while.
             Err(failure) if failure == Failure::from(NoResult::Panicked) => {
                 self.feeds().remove(&id);
                 let feed = self.feed_of(&id)?;
@@ -169,7 +169,7 @@ impl Server {
         }
     }
 
-    /// Reads the content of a request to clock a session out, which must repeat its id.
+    /// Checks the content of a request to clock a session out: it must repeat the session's id.
     async fn confirmation(
         &self,
         head: &Parts,
@@ -215,7 +215,7 @@ fn ok_json(json: &str) -> Answer {
     json_text(StatusCode::OK, json)
 }
 
-/// Returns the answer to a refused request: to a person a page, to a program JSON.
+/// Returns the answer to a refused request: a page for a person, JSON for a program.
 fn refused(head: &Parts, refusal: Refusal) -> Answer {
     let text = refusal.to_string();
     match Route::is_page(head.uri.path()) {
@@ -241,7 +241,7 @@ impl Failure {
         error(self.status, &self.sentence)
     }
 
-    /// Returns what an event about it contains.
+    /// Returns the failure as the content of an event.
     pub(super) fn json(&self) -> Value {
         json!({"error": self.sentence})
     }

@@ -5,17 +5,17 @@ use std::time::Duration;
 /// The limits of the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// The first line and the headers of a request, in bytes.
+    /// The longest first line and headers of a request together, in bytes.
     pub(super) head: usize,
-    /// How long a client may take to send them.
+    /// How long a client may take to send the first line and the headers.
     pub(super) head_time: Duration,
-    /// The content of a request, in bytes.
+    /// The longest content of a request, in bytes.
     pub(super) body: usize,
-    /// How long a client may take to send it.
+    /// How long a client may take to send the content.
     pub(super) body_time: Duration,
-    /// How long a client may take nothing of what is sent to it.
+    /// How long a client may read nothing of what is sent to it.
     pub(super) stalled: Duration,
-    /// How often something is sent on a stream at least.
+    /// The longest time in which nothing is sent on a stream.
     pub(super) sign_of_life: Duration,
     /// How many connections there may be at a time.
     pub(super) connections: usize,
@@ -26,7 +26,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Those of a dashboard.
+    /// The limits of every dashboard outside of tests.
     pub(super) const USUAL: Self = Self {
         head: 16 << 10,
         head_time: Duration::from_secs(10),

@@ -9,19 +9,19 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, page};
 
-/// The page, as `src/web` builds it.
+/// The page of the board, as `src/web` builds it.
 const HTML: &str = include_str!("../../web/built/dashboard.html");
 
-/// The page of a session. It is a page of its own, so that the board is small.
+/// The page of a session. It is a separate page, so that the page of the board stays small.
 const SESSION_HTML: &str = include_str!("../../web/built/live-session.html");
 
-/// What a browser that comes from elsewhere is given: our own page leads it on, so that the cookie
-/// goes with it. The part after `#`, which no server is told, comes along.
+/// The page for a browser that another page or a file led to the server. It leads on to `/`; only
+/// then does the browser send the cookie. It keeps the part after `#`, which no server receives.
 const ENTRANCE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>ccsession</title>\
 <script>location.replace('/' + location.hash)</script>\
 <p><a href=\"/\">Open the dashboard</a></p></html>\n";
 
-/// A page with its policy.
+/// A page with its content security policy.
 #[derive(Debug)]
 pub(super) struct WebPage {
     html: Bytes,
@@ -59,7 +59,7 @@ impl WebPage {
     }
 }
 
-/// Returns the sums of all elements of this name that a browser may use, for a policy.
+/// Returns the hashes of all elements of this name, as the policy lists them.
 fn sources(html: &str, name: &str) -> String {
     let elements = elements(html, name);
     let sums = elements.map(|text| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text))));

@@ -1,4 +1,4 @@
-//! A connection that is given up if the other side takes nothing of what is sent to it.
+//! A connection that fails if the other side reads nothing of what is sent to it for too long.
 
 use std::io;
 use std::pin::Pin;
@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A connection with a limit of patience.
+/// A connection that fails if something cannot be sent within a limit.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
     limit: Duration,
-    /// Runs while something waits to be sent.
+    /// The time that is left. It runs while something waits to be sent.
     waiting: Option<Pin<Box<Sleep>>>,
-    /// Whether something was received since something was sent.
+    /// Whether anything was received since the last sending.
     is_asking: bool,
 }
 
@@ -29,12 +29,12 @@ impl<S> Patient<S> {
         }
     }
 
-    /// Returns whether something was received since something was sent.
+    /// Returns whether anything was received since the last sending, such as a part of a request.
     pub(super) fn is_asking(&self) -> bool {
         self.is_asking
     }
 
-    /// Notes how sending went, and gives up after too long.
+    /// Notes whether anything could be sent, and fails once the limit is over.
     fn judge<T>(
         &mut self,
         task: &mut Context<'_>,

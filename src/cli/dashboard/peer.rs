@@ -1,7 +1,8 @@
-//! Who is at the other end of a connection to a port.
+//! Finds out which user is at the other end of a connection to a port.
 //!
-//! A token or a cookie may be stolen: a browser sends the cookies of a host to all its ports, also to
-//! one that another user listens on. So where the system says whose a connection is, that counts, too.
+//! A token or a cookie may be stolen: a browser sends the cookies of a host to all its ports, also
+//! to one that another user listens on. So the user must match, too, where the system names the
+//! user.
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::OnceLock;
@@ -22,7 +23,7 @@ impl Peer {
     pub(super) fn between(ours: SocketAddr, theirs: SocketAddr) -> Self {
         let addresses = match (ours, theirs) {
             (SocketAddr::V4(ours), SocketAddr::V4(theirs)) => Some((ours, theirs)),
-            // We listen on an address of version 4.
+            // This cannot happen, because the server listens on an IPv4 address.
             _ => None,
         };
         Self {
@@ -31,8 +32,8 @@ impl Peer {
         }
     }
 
-    /// Returns whether a process of ours or of root has made the connection, or nobody can say. It is
-    /// found out once, and only for a request that knows the secret.
+    /// Returns whether a process of this user or of root made the connection. Returns true if the
+    /// system does not say. This is found out once, for the first request that knows the secret.
     pub(super) fn is_ours(&self) -> bool {
         *self.is_ours.get_or_init(|| {
             let Some((ours, theirs)) = self.addresses else {

@@ -1,5 +1,4 @@
-//! What reads files for a request, and returns JSON. Each begins with the settings and the clock as
-//! they are then.
+//! The requests that read files and return JSON. Each reads the settings and the clock first.
 
 use serde_json::json;
 

@@ -10,7 +10,7 @@ use crate::model::SessionId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     Page,
-    /// The page of a session. The part after `#`, which no server is told, says which.
+    /// The page of a session. The part after `#`, which no server receives, says which one.
     SessionPage,
     Board,
     BoardEvents,
@@ -22,11 +22,11 @@ pub(super) enum Route {
     ClockOut(SessionId),
 }
 
-/// Why a request asks for nothing that is here.
+/// Why a request matches no route.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoRoute {
     NotFound,
-    /// The path has only this method.
+    /// The path allows only this method.
     WrongMethod(&'static str),
     /// The path names a session, but not by an id.
     InvalidId(String),
@@ -36,7 +36,7 @@ impl Route {
     /// Returns what a request asks for.
     ///
     /// # Errors
-    /// [`NoRoute`].
+    /// Fails with the [`NoRoute`] that says why nothing matches.
     pub(super) fn of(request: &Parts) -> Result<Self, NoRoute> {
         let path = request.uri.path();
         let route = match path {
@@ -50,7 +50,7 @@ impl Route {
         };
         let (allowed, is_allowed) = match (&route, &request.method) {
             (Self::ClockOut(_), method) => ("POST", *method == Method::POST),
-            // A stream has no end that HEAD could tell.
+            // A stream never ends, so HEAD has nothing to say about it.
             (Self::BoardEvents | Self::SessionEvents(_), method) => ("GET", *method == Method::GET),
             (_, method) => ("GET, HEAD", matches!(*method, Method::GET | Method::HEAD)),
         };
@@ -60,7 +60,7 @@ impl Route {
         }
     }
 
-    /// Returns whether a person may be at this path.
+    /// Returns whether a page is at this path, so that a person may open it.
     pub(super) fn is_page(path: &str) -> bool {
         matches!(path, "/" | "/session")
     }

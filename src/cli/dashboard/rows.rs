@@ -29,18 +29,18 @@ pub(super) struct BoardRow {
     state: &'static str,
     /// The column of the board; `None` for a session that is not live.
     column: Option<&'static str>,
-    /// What it does now, or asks.
+    /// What the session does now, or what it asks.
     doing: Option<String>,
     /// What it waits for: a person's answer, or a prompt.
     waits_for: Option<String>,
-    /// Since when it does what it does.
+    /// When the session began what it does now; for one that is over, when it ended.
     since: Timestamp,
-    /// When it came into its column. The first is at the top.
+    /// When the session came into its column. The earliest is at the top.
     entered_at: Option<Timestamp>,
     started_at: Timestamp,
     last_at: Timestamp,
     ended_at: Option<Timestamp>,
-    /// The numbers are `None` until they are counted, and for a session that is not live.
+    /// This and the next two are `None` until counted, and for a session that is not live.
     calls: Option<u64>,
     failed: Option<u64>,
     tokens: Option<u64>,
@@ -125,11 +125,11 @@ impl BoardRow {
     }
 }
 
-/// Returns the rows of all sessions on record: the live ones, then the others, the latest first.
-/// Nothing is counted for them.
+/// Returns the rows of all sessions on record: the live ones, then the others, each most recently
+/// active first. Counts neither calls nor tokens.
 ///
 /// # Errors
-/// If the sessions cannot be listed.
+/// Fails if the sessions cannot be listed.
 pub(super) fn all_rows(
     context: &Context,
     state: &StateDir,
@@ -139,7 +139,7 @@ pub(super) fn all_rows(
     let mut rows = Vec::new();
     for id in state.session_ids()? {
         let dir = state.session(&id);
-        // The doctor names one that cannot be read.
+        // A session whose record cannot be read is skipped; `doctor` names it.
         let Ok(Some(record)) = dir.record() else {
             continue;
         };

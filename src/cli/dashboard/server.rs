@@ -24,12 +24,12 @@ use crate::store::file;
 
 /// How long to wait before connections are accepted again, if the system refused.
 const BEFORE_TRYING_AGAIN: Duration = Duration::from_millis(100);
-/// How long the end waits for an archive that is being made.
+/// How long the server waits at its end for work in progress, such as an archive.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
-/// What is said to a connection beyond the limit.
+/// The answer to a connection beyond the limit.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
-/// What is said to a client that took too long to say what it wants.
+/// The answer to a client that took too long to send its request.
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
@@ -39,16 +39,17 @@ pub(super) enum Listener {
     Socket(std::os::unix::net::UnixListener),
 }
 
-/// Serves until a signal comes, and returns it. Calls `ready` once a client can ask.
+/// Serves until a signal comes, and returns the signal. Calls `ready` once clients can connect.
 ///
 /// # Errors
-/// If the system gives no runtime or no signals.
+/// Fails if the runtime or the signal handlers cannot be set up.
 pub(super) fn serve_until_signal(
     server: Server,
     listener: Listener,
     ready: impl FnOnce(&Server),
 ) -> io::Result<i32> {
-    // A thread for the tasks. If one of them panics, it stops there, and another thread has the rest.
+    // One thread runs the tasks. If a task panics, the thread stands still there, and another
+    // thread takes over the other tasks.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -78,14 +79,14 @@ pub(super) fn serve_until_signal(
             )),
         };
         ready(&server);
-        // A sender is kept here, so the channel stays open.
+        // `sender` lives until after this, so the channel stays open.
         let signal = signals.recv().await.unwrap_or_default();
         drop(sender);
         accepting.abort();
         let _ = timeout(LAST_WORK, server.workers.all_done()).await;
         Ok(signal)
     });
-    // Nobody waits for a thread that stopped.
+    // Do not wait for threads: one that panicked stands still for ever.
     runtime.shutdown_background();
     signal
 }
@@ -95,7 +96,7 @@ async fn accept_on_port(server: Arc<Server>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, theirs)) => {
-                // Events are short, and must not wait for more.
+                // Events are short, and must be sent at once.
                 let _ = stream.set_nodelay(true);
                 if let Ok(ours) = stream.local_addr() {
                     admit(&server, &places, stream, Peer::between(ours, theirs));
@@ -110,7 +111,7 @@ async fn accept_on_socket(server: Arc<Server>, listener: UnixListener) {
     let places = Arc::new(Semaphore::new(server.limits.connections));
     loop {
         match listener.accept().await {
-            // The file's mode lets nobody else in; root would come in anyway.
+            // The file's mode keeps other users out already; root can always connect.
             Ok((stream, _)) => match stream.peer_cred() {
                 Ok(peer) if peer.uid() == file::me() || peer.uid() == 0 => {
                     admit(&server, &places, stream, Peer::default());
@@ -133,7 +134,7 @@ async fn after_refusal(err: &io::Error) {
     }
 }
 
-/// Serves a connection if there is a place for it. A panic ends this connection.
+/// Serves a connection if there is a place for it. A panic ends only this connection.
 fn admit<S>(server: &Arc<Server>, places: &Arc<Semaphore>, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
@@ -144,7 +145,7 @@ where
             let same = stream.as_fd().try_clone_to_owned();
             let close = move || {
                 drop(place);
-                // Whichever kind of socket it is, it is shut down in the same way.
+                // A Unix socket is shut down in the same way as this type does it.
                 if let Ok(same) = same.map(std::net::TcpStream::from) {
                     let _ = same.shutdown(Shutdown::Both);
                 }
@@ -155,7 +156,7 @@ where
     }
 }
 
-/// Says a few bytes before a connection is closed. If there is no room even for them, they are left out.
+/// Sends a short answer before a connection is closed, unless the connection takes no bytes now.
 fn say_last(mut stream: impl AsyncWrite + Unpin, bytes: &[u8]) {
     let mut task = std::task::Context::from_waker(std::task::Waker::noop());
     let _ = std::pin::Pin::new(&mut stream).poll_write(&mut task, bytes);
@@ -181,7 +182,7 @@ where
         .max_buf_size(limits.head.max(64 << 10))
         .serve_connection(io, service);
     let served = (&mut connection).await;
-    // A client that sent a part of a request is told. One that sent nothing is simply left.
+    // A client that sent a part of a request gets an answer. One that sent nothing gets none.
     if served.is_err_and(|err| err.is_timeout()) {
         let stream = connection.into_parts().io.into_inner();
         if stream.is_asking() {

@@ -1,7 +1,7 @@
 //! The feed of one session's page: its calls while they are made.
 //!
-//! What is cheap is read at each event: the journal, and what the processes say. The transcripts are
-//! read again only now and then: for the tokens, the coverage, the commits and the relatives.
+//! The journal and the processes, which are cheap to read, are read at each event. The transcripts
+//! are read again only now and then: for the tokens, the coverage, the commits and the relatives.
 
 use std::time::{Duration, Instant};
 
@@ -20,21 +20,25 @@ use crate::store::file::{self, Meta};
 use crate::store::{SessionDir, clock};
 use crate::view::page::{PageChange, SessionPage};
 
-/// How often is looked whether anything was written.
+/// How long to wait between two looks at whether anything was written.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// Reading takes at most this share of the time while events come: one in so many.
+/// While events come, reading takes at most about 1/6 of the time: each pause is this many times as
+/// long as the last reading.
 const SHARE: u32 = 6;
-/// How often a live session is read without an event: a process may be gone, or a person asked.
+/// How often a live session is read without an event: a process may have ended, or a call may have
+/// begun to wait for a person.
 const WITHOUT_EVENT: Duration = Duration::from_secs(1);
-/// Reading without an event takes at most this share of the time.
+/// Reading without an event takes at most about 1/30 of the time: each pause is this many times as
+/// long as the last reading.
 const QUIET_SHARE: u32 = 30;
-/// How often the transcripts are read again at most.
+/// The shortest time between two readings of the transcripts.
 const TRANSCRIPTS: Duration = Duration::from_secs(15);
-/// Reading transcripts takes at most this share of the time.
+/// Reading transcripts takes at most about 1/50 of the time: each pause is this many times as long
+/// as the last reading.
 const TRANSCRIPTS_SHARE: u32 = 50;
-/// How long after its end a session is read with its transcripts.
+/// How long after a session's end it is read once more with its transcripts.
 const AFTER_END: Duration = Duration::from_secs(1);
-/// How long a feed stays ready that nobody listens to.
+/// How long a feed without listeners keeps its thread.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What `/api/session/ID` answers, and the first event of its stream.
@@ -48,7 +52,7 @@ struct SessionAnswer<'a> {
     page: &'a SessionPage,
 }
 
-/// What a later event contains.
+/// What the later events of the stream contain.
 #[derive(Debug, Serialize)]
 struct SessionChange<'a> {
     now: Timestamp,
@@ -60,7 +64,7 @@ struct SessionChange<'a> {
 /// Starts the feed of a session.
 ///
 /// # Errors
-/// [`NoResult::NoThread`].
+/// Fails with [`NoResult::NoThread`].
 pub(super) fn start(id: SessionId) -> Result<Feed, NoResult> {
     Feed::start("session", Some(PATIENCE), |attendance| {
         attendance.attend(&mut SessionSource::new(id));
@@ -82,7 +86,7 @@ struct SessionRead {
     stamp: Stamp,
 }
 
-/// When anything about a session was last written.
+/// The state of a session's files. It differs once anything about the session was written.
 type Stamp = (Option<Meta>, Option<Timestamp>, Option<(u64, Timestamp)>);
 
 impl SessionRead {
@@ -136,9 +140,11 @@ struct SessionSource {
     read: Option<SessionRead>,
     /// Why it could not be read since.
     fault: Option<Failure>,
-    /// When it is read again if anything was written, if not, and with its transcripts.
+    /// When it is read again if anything was written.
     next: Instant,
+    /// When it is read again although nothing was written.
     next_quiet: Instant,
+    /// When it is read again with its transcripts.
     next_whole: Instant,
 }
 
@@ -163,7 +169,7 @@ impl SessionSource {
         if is_live(read) && now >= self.next_quiet {
             return true;
         }
-        // After the end nothing is written any more, so what was not read yet is read once.
+        // After its end nothing more is written, so the transcripts are read one last time.
         if read.effort == PageEffort::Brief && now >= self.next_whole {
             return true;
         }
@@ -173,7 +179,7 @@ impl SessionSource {
         }
     }
 
-    /// Reads the session. What is known of its transcripts is kept for a while.
+    /// Reads the session. Until its transcripts are due again, what they said is kept.
     fn read_again(&mut self, started: Instant) -> anyhow::Result<SessionRead> {
         let before = self.read.as_ref().filter(|_| started < self.next_whole);
         let Some(before) = before else {
@@ -217,7 +223,8 @@ impl Source for SessionSource {
             }
         };
         if read.effort == PageEffort::Brief && !is_live(&read) {
-            // What follows on an end is soon there: the session that continues this one, its tokens.
+            // Soon after an end, what follows is there: the tokens, and a session that continues
+            // this one.
             self.next_whole = self.next_whole.min(now + AFTER_END.max(took * SHARE));
         }
         let had_fault = self.fault.take().is_some();
@@ -234,7 +241,7 @@ impl Source for SessionSource {
                 };
                 Look::Changed(event_of("change", &change))
             }
-            // Nobody has seen anything of it, or only that it could not be read.
+            // The listeners only know that it could not be read, so they get everything.
             (_, Some(read)) if had_fault => Look::Changed(read.whole().event()),
             _ => Look::Same,
         }

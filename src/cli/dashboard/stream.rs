@@ -1,4 +1,5 @@
-//! Server-sent events: everything first, then each change, and a sign of life where nothing changes.
+//! Server-sent events: everything first, then each change, and a sign of life while nothing
+//! changes.
 
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ use super::threads;
 /// How many events may wait for a slow reader. The system keeps some more in the connection.
 const WAITING: usize = 2;
 
-/// What a browser ignores: it shows that the server is there.
+/// A comment, which browsers ignore: it shows that the server is still there.
 const SIGN_OF_LIFE: Bytes = Bytes::from_static(b": \n\n");
 
-/// Answers with the events of a feed. The stream ends if its reader takes nothing for too long.
+/// Answers with the events of a feed. The stream ends if its client reads nothing for too long.
 pub(super) fn events(
     feed: Feed,
     listening: Listening,
@@ -40,7 +41,7 @@ pub(super) fn events(
     answer(StatusCode::OK, "text/event-stream; charset=utf-8", body)
 }
 
-/// Passes events on until the feed is over, or nobody reads them. Returns `None` then.
+/// Passes events on until the feed is over or nobody reads them, and then returns `None`.
 async fn pass_on(
     feed: &Feed,
     listening: Listening,

@@ -1,9 +1,9 @@
-//! Threads for work that must not hold up the server: reading files, folding, searching. And the tasks
-//! of the server itself.
+//! Threads for work that must not hold up the server, such as reading files, folding and searching,
+//! and the tasks of the server itself.
 //!
-//! A defect in either must not end the server. The installed programs do not unwind after a panic,
-//! they abort. So the thread is stopped for ever where the panic is reported, before that happens. If
-//! it runs tasks, another one takes over the rest of them.
+//! A panic in either must not end the server. But the installed programs abort after a panic
+//! instead of unwinding. So the panic hook stops the thread for ever before the abort. If the
+//! thread runs tasks, another thread takes over the others.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -17,25 +17,25 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::cli::output;
 use crate::store::reason;
 
-/// Whether a thread that panicked stands still: where a panic would end the process. In tests it does
-/// so for a while, although there it would not.
+/// Whether a thread that panicked stands still. It must where a panic would end the process. In
+/// tests, where a panic would not, it does so for a while all the same.
 const STANDS_STILL: bool = cfg!(any(panic = "abort", test));
 
 thread_local! {
-    /// What to do if this thread panics. Only threads and tasks of this module have it.
+    /// What to do if this thread panics. Only threads and tasks that this module started set it.
     static AT_PANIC: RefCell<Option<AtPanic>> = const { RefCell::new(None) };
 }
 
 struct AtPanic {
     act: Box<dyn FnOnce() + Send>,
-    /// The thread has other tasks, too.
+    /// True for a task. Its thread may have other tasks, too.
     is_task: bool,
 }
 
 /// Starts a thread. If `body` panics, `at_panic` is called, and the thread stands still from then on.
 ///
 /// # Errors
-/// [`NoResult::NoThread`], which is reported on stderr.
+/// Fails with [`NoResult::NoThread`], and reports that on stderr.
 pub(super) fn start(
     name: &str,
     at_panic: impl FnOnce() + Send + 'static,
@@ -57,10 +57,10 @@ pub(super) fn start(
     })
 }
 
-/// Starts a task of the server. If it panics, `at_panic` is called, and the task stands still from then
-/// on. What `at_panic` has is kept until the task ends, and dropped in both cases.
+/// Starts a task of the server. If it panics, `at_panic` is called, and the task stands still from
+/// then on. If it does not, `at_panic` is dropped, with all it owns, when the task ends.
 ///
-/// The runtime must have threads of its own.
+/// The runtime must be a multi-threaded one.
 pub(super) fn spawn(
     body: impl Future<Output = ()> + Send + 'static,
     at_panic: impl FnOnce() + Send + 'static,
@@ -72,7 +72,7 @@ pub(super) fn spawn(
     }));
 }
 
-/// A task that has `at_panic` done if it panics.
+/// A task that calls `at_panic` if it panics.
 struct Contained<F> {
     body: Pin<Box<F>>,
     at_panic: Option<Box<dyn FnOnce() + Send>>,
@@ -103,7 +103,7 @@ fn stop_panicking_threads() {
             let place = place.unwrap_or_default();
             output::complain(&format!("internal error at {place}; please report it"));
             act();
-            // Where a panic unwinds, the thread or the task ends now.
+            // Without standing still, the panic unwinds now and ends the thread or the task.
             match (STANDS_STILL, is_task) {
                 (false, _) => {}
                 (true, false) => stand_still(),
@@ -114,7 +114,7 @@ fn stop_panicking_threads() {
 }
 
 fn stand_still() {
-    // What runs the tests waits for a panic that is being reported.
+    // The test harness waits until a panic has been reported.
     if cfg!(test) {
         return thread::park_timeout(Duration::from_secs(1));
     }
@@ -123,16 +123,16 @@ fn stand_still() {
     }
 }
 
-/// Why work gave no result.
+/// Why a thread returned no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoResult {
-    /// It has a defect, which was reported on stderr.
+    /// It panicked, which was reported on stderr.
     Panicked,
     /// The system starts no more threads.
     NoThread,
 }
 
-/// Does work for requests, some at a time.
+/// Runs work for requests, a limited number of pieces at a time.
 #[derive(Debug)]
 pub(super) struct Workers {
     free: Arc<Semaphore>,
@@ -140,7 +140,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// Returns workers that do so much at a time. More waits.
+    /// Returns workers that run `count` pieces of work at a time. Further ones wait.
     pub(super) fn new(count: u32) -> Self {
         Self {
             free: Arc::new(Semaphore::new(count as usize)),
@@ -148,10 +148,10 @@ impl Workers {
         }
     }
 
-    /// Has `work` done, and returns its result.
+    /// Runs `work` on a thread, and returns its result.
     ///
     /// # Errors
-    /// [`NoResult`].
+    /// Fails with [`NoResult`] if `work` panics, or no thread can be started.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
