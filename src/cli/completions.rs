@@ -1,8 +1,8 @@
 //! `ccsession completions`: prints the script for a shell, and answers that script at each press of
 //! Tab.
 //!
-//! clap_complete finds out what is being typed. What the values of an option may be is known here, by
-//! the option's name, so that a new verb needs no code of its own.
+//! clap_complete finds out what is being typed. This module knows the values of an option by the
+//! option's name, so that a new verb needs no further code.
 
 mod candidates;
 mod used;
@@ -63,7 +63,8 @@ pub fn script(shell: Shell) -> String {
     let _ = completer.write_registration(COMPLETE, name, name, name, &mut script);
     let mut script = String::from_utf8_lossy(&script).trim().to_owned() + "\n";
     if shell == Shell::Zsh {
-        // zsh loads a script of this name at the first Tab, and that one must be answered, too.
+        // At the first Tab, zsh runs this script as the function `_ccsession`. That Tab must be
+        // answered, too.
         script += "\nif [ \"$funcstack[1]\" = \"_ccsession\" ]; then\n    _clap_dynamic_completer_ccsession \"$@\"\nfi\n";
     }
     script
@@ -82,7 +83,7 @@ pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
         Shell::Fish => words.len().saturating_sub(1),
         Shell::Bash | Shell::Zsh => env::completed_word().unwrap_or_default(),
     };
-    // zsh leaves away an empty last word.
+    // zsh omits an empty last word.
     if words.len() <= index {
         words.resize(index + 1, OsString::new());
     }
@@ -93,7 +94,7 @@ pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
     let found = complete(&mut command(others), words, index, here.as_deref());
     let mut found = found.unwrap_or_default();
     found.retain(|candidate| is_one_line(candidate.get_value()));
-    // Before anything is typed, values come first.
+    // Before anything is typed, options are offered only if there are no values.
     let is_option = |candidate: &CompletionCandidate| {
         candidate.get_value().as_encoded_bytes().starts_with(b"-")
     };
@@ -104,8 +105,8 @@ pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
     Status::Done
 }
 
-/// Returns the command line in which every option knows its values. `others` are the words that are
-/// not being typed.
+/// Returns the command in which every option knows its values. `others` are the words that are not
+/// being typed.
 fn command(others: Vec<OsString>) -> Command {
     let others: Arc<[OsString]> = others.into();
     let all = Arguments::command();
@@ -129,7 +130,7 @@ fn with_candidates(command: Command, verb: &str, others: &Arc<[OsString]>) -> Co
     })
 }
 
-/// Returns whether a shell can take a text as a part of its line.
+/// Returns whether a shell can insert a text into its command line.
 fn is_one_line(text: &OsStr) -> bool {
     text.to_str().is_some_and(|text| escaped(text) == text)
 }

@@ -1,4 +1,4 @@
-//! What the values of an option may be, from what is on record.
+//! Offers values for options, from what is on record.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -17,9 +17,9 @@ use crate::store::StateDir;
 use crate::store::archive::Archives;
 use crate::store::processors::on_all_processors;
 
-/// How many sessions are offered at once, the last ones.
+/// How many sessions are offered at once, the most recent ones.
 const MANY: usize = 100;
-/// How many of the last sessions are asked for their projects and roles.
+/// How many of the most recent sessions are read for titles, projects, roles and focuses.
 const RECENT: usize = 500;
 
 /// The times that are offered. [`crate::model::when`] reads many more.
@@ -42,14 +42,14 @@ const TIMES: [&str; 14] = [
 
 type Completer = fn(&OsStr) -> Vec<CompletionCandidate>;
 
-/// Returns what finds the values of an option or argument of this verb, if its name says what they
-/// are.
+/// Returns the function that finds the values of an option or argument; `None` if its name does not
+/// say what they are.
 pub(super) fn of(verb: &str, arg: &str) -> Option<Completer> {
     Some(match (verb, arg) {
         ("archive show" | "archive restore" | "archive verify", "id" | "ids") => archived,
-        // A new id is the user's own.
+        // The user makes up a new id.
         ("run", "session_id") => return None,
-        // Whose messages: the parser knows them.
+        // Here a role says who wrote a message, and the parser knows the possible ones.
         ("search", "role") => return None,
         // These verbs find a session by its title, too.
         (
@@ -74,7 +74,7 @@ fn state() -> Option<(Context, StateDir)> {
     Some((context, state))
 }
 
-/// Returns the last sessions whose ids begin so, at most so many, the last one first.
+/// Returns at most `most` sessions whose ids begin with `begin`, the most recently active first.
 fn last(state: &StateDir, begin: &str, most: usize) -> Vec<SessionId> {
     let ids = state.session_ids().into_iter().flatten();
     let ids = ids.filter(|id| id.as_str().starts_with(begin));
@@ -99,7 +99,7 @@ fn sessions(typed: &OsStr) -> Vec<CompletionCandidate> {
     let (Some((context, state)), Some(typed)) = (state(), typed.to_str()) else {
         return Vec::new();
     };
-    // Where the settings cannot be read, no text of a session is shown.
+    // If the settings cannot be read, no text of a session is shown.
     let capture = context.config().map_or(Capture::Metadata, |it| it.capture);
     let candidate = |id: &SessionId| {
         let record = record(&state, id)?;
@@ -120,8 +120,8 @@ fn sessions(typed: &OsStr) -> Vec<CompletionCandidate> {
     in_order(ids.iter().filter_map(candidate).collect())
 }
 
-/// Acts as [`sessions`], and offers titles that begin with what is typed. If several sessions have one,
-/// the last one is described.
+/// Offers what [`sessions`] does, and titles that begin with what is typed. A title that several
+/// sessions have is described by the most recent one.
 fn by_id_or_title(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut found = sessions(typed);
     found.extend(titles(typed).unwrap_or_default());
@@ -184,13 +184,13 @@ fn archived(typed: &OsStr) -> Vec<CompletionCandidate> {
     in_order(candidates.collect())
 }
 
-/// Returns a session as a candidate: what it is called, its project, and how old it is.
+/// Returns a session as a candidate, described by its title, its project and its age.
 fn session(id: &SessionId, about: [Option<String>; 3]) -> CompletionCandidate {
     let about: Vec<String> = about.into_iter().flatten().collect();
     CompletionCandidate::new(id.as_str()).help(Some(about.join(", ").into()))
 }
 
-/// Returns the candidates with their order as what counts: shells sort them otherwise.
+/// Marks each candidate with its place, so that this order is kept and not the alphabetical one.
 pub(super) fn in_order(candidates: Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
     let candidates = candidates.into_iter().enumerate();
     candidates
@@ -198,14 +198,15 @@ pub(super) fn in_order(candidates: Vec<CompletionCandidate>) -> Vec<CompletionCa
         .collect()
 }
 
-/// Returns the roots of the last sessions' projects, and the folders here.
+/// Returns the projects' roots of the most recent sessions, and the folders that match what is
+/// typed.
 fn projects(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut found = texts(typed, |record| Some(record.project.root));
     found.extend(PathCompleter::dir().complete(typed));
     found
 }
 
-/// Returns the texts that these fields of the last sessions' records have.
+/// Returns the texts that a field of the record has in the most recent sessions, each once.
 fn texts(typed: &OsStr, field: impl Fn(Record) -> Option<String>) -> Vec<CompletionCandidate> {
     let Some((_, state)) = state() else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! What a session has used: the values of options that filter its calls. The session is the one on the
-//! line that is being typed, or else the one that the verb would take.
+//! Offers the tools and subagents that a session has used, for options that filter its calls. The
+//! session is the one named on the command line, or else the one that the verb would take.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,11 +19,11 @@ use crate::store::{History, StateDir};
 /// The word that stands for the main thread.
 const MAIN: &str = "main";
 
-/// What is offered, with what it is.
+/// The offered values, each with a description.
 type Offers = Vec<(String, Option<String>)>;
 
-/// Returns what finds the values of this option, if they are what a session has used. `words` are
-/// those on the line but the one that is being typed.
+/// Returns the completer for this option, if its values are what a session has used. `words` are
+/// the words of the command line, except the one that is being typed.
 pub(super) fn of(verb: &str, arg: &str, words: &Arc<[OsString]>) -> Option<ArgValueCompleter> {
     let used = match (verb, arg) {
         ("timeline" | "search" | "export", "tool") => tools,
