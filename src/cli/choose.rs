@@ -1,4 +1,4 @@
-//! Which session a user means: by its id, by the beginning of it, or by its title.
+//! Finds the session that a user means by its id, by the beginning of its id, or by its title.
 
 use anyhow::Result;
 
@@ -16,7 +16,7 @@ use crate::store::processors::on_all_processors;
 
 /// The most candidates that are listed.
 const MAX_LISTED: usize = 10;
-/// The fewest characters that may stand for a longer title.
+/// The fewest characters that are compared with a part of a title or an id.
 const MIN_BEGINNING: usize = 3;
 
 /// Returns the session whose id or title is `given`, or the only one whose id or title begins with
@@ -53,7 +53,7 @@ pub(super) fn matching(context: &Context, state: &StateDir, given: &str) -> Resu
 /// The titles of all sessions on record, in lower case.
 type Titles = Vec<(SessionId, String)>;
 
-/// Acts as [`matching`], and also returns the titles, if they had to be read for that.
+/// Finds sessions as [`matching`] does. Also returns the titles, if they had to be read.
 fn search(context: &Context, state: &StateDir, given: &str) -> Result<(Vec<SessionId>, Titles)> {
     let mut by_id: Vec<SessionId> = Vec::new();
     if id::is_prefix(given) {
@@ -124,8 +124,8 @@ fn not_found(given: &str, is_id: bool, near: Option<&SessionCandidate>) -> anyho
     }
 }
 
-/// Returns the session that was probably meant: the last one whose title contains what was given, or
-/// else the one whose id begins most like it.
+/// Returns the session that was probably meant: one whose title contains `given`, or else the one
+/// whose id has the longest beginning in common with it.
 fn nearest(
     context: &Context,
     state: &StateDir,
@@ -167,7 +167,7 @@ impl SessionCandidate {
         })
     }
 
-    /// Asks whether this session was meant.
+    /// Returns the question whether this session was meant.
     fn guess(&self) -> String {
         let project = escaped(&self.record.project.name);
         let title = match self.title.as_str() {
@@ -178,7 +178,7 @@ impl SessionCandidate {
         format!("did you mean `{id}` ({project}{title})?")
     }
 
-    /// Returns its id, state, age, project and title, as one line of a list.
+    /// Returns a line for a list: id, state, time since the last activity, project and title.
     fn line(&self, state: SessionState, now: Timestamp) -> String {
         let Record {
             session_id,
@@ -206,7 +206,8 @@ pub(super) fn list_candidates(lines: impl ExactSizeIterator<Item = String>) {
     }
 }
 
-/// Refuses to choose among several sessions, and lists them, the most recently active first.
+/// Returns the error for several matching sessions. Lists them on stderr, the most recently active
+/// first.
 fn ambiguous(context: &Context, state: &StateDir, given: &str, ids: &[SessionId]) -> anyhow::Error {
     if let Ok(config) = context.config() {
         let read = |id: &SessionId| SessionCandidate::read(context, state, id, config.capture);

@@ -28,7 +28,7 @@ struct ChosenSession {
     bundled: BundledSession,
 }
 
-/// Writes the sessions that were asked for into a bundle.
+/// Writes the requested sessions into a bundle.
 pub(in crate::cli) fn export(context: &Context, args: &ExportArgs) -> Result<Status> {
     let path = args
         .output
@@ -72,13 +72,13 @@ pub(in crate::cli) fn export(context: &Context, args: &ExportArgs) -> Result<Sta
                 left_out.extend(bundle.add_archive(&archive, &manifest)?);
             }
             Ok(None) => {}
-            Err(err) => left_out.push(format!("{err}; it was left out")),
+            Err(err) => left_out.push(format!("{err}; skipped")),
         }
         if let Some(search) = &search {
             let files = search.files(&state.session(id), record, None);
             let agents = files.agents.iter().map(|(_, file)| file);
             for file in files.mains.iter().chain(agents).chain(&files.others) {
-                // Of two in one place, the larger one comes first.
+                // If two files belong at the same place, the larger one comes first and is written.
                 if !places.insert(file.place.clone()) {
                     continue;
                 }
@@ -143,7 +143,7 @@ fn chosen(
             Ok(None) => continue,
             Err(err) if matches!(which, SessionSelection::One(_)) => return Err(err.into()),
             Err(err) => {
-                output::complain(&format!("{err}; it was left out"));
+                output::complain(&format!("{err}; skipped"));
                 continue;
             }
         };
@@ -182,7 +182,7 @@ fn is_in(judge: &Judge<'_>, record: &Record, roots: &[PathBuf], is_candidate: bo
     })
 }
 
-/// Returns the archive of a session: that which its record names, or else the one that the index
+/// Returns the archive of a session: the one that its record names, or else the one that the index
 /// knows.
 fn archive_of(
     archives: &Archives,

@@ -26,7 +26,7 @@ struct BundleReport {
     new: u64,
     grown: u64,
     known: u64,
-    /// Events that were added to sessions that were here.
+    /// Events that were added to sessions already on record here.
     events: u64,
     excluded: u64,
     deleted: u64,
@@ -73,7 +73,7 @@ pub(in crate::cli) fn import(context: &Context, args: &ImportArgs, path: &Path) 
         state: state.as_ref().filter(|_| !args.dry_run),
         again: &again,
     };
-    // Before anything is taken over: what comes is not live here.
+    // Found before anything is taken over: the sessions that the bundle brings are not live here.
     let live: BTreeSet<SessionId> = match taker.state {
         Some(state) => wanted
             .iter()
@@ -193,7 +193,7 @@ impl Taker<'_> {
         Ok(self.bundle.take_session(state, id, is_live)?)
     }
 
-    /// Returns whether a process here has the session, or may have it.
+    /// Returns whether a process of this machine has the session, or may have it.
     fn is_live(&self, state: &StateDir, id: &SessionId) -> bool {
         let judge = self.context.judge(self.config, state);
         let record = state.session(id).record().ok().flatten();
@@ -246,7 +246,8 @@ impl Taker<'_> {
     }
 }
 
-/// Returns the session that a transcript's place names: `{folder}/{id}.jsonl`, or below `{id}`.
+/// Returns the session that a transcript's place names: `{folder}/{id}.jsonl`, or a file below
+/// `{folder}/{id}/`.
 fn session_of(place: &Path) -> Option<SessionId> {
     let name = place.iter().nth(1)?.to_str()?;
     name.strip_suffix(".jsonl").unwrap_or(name).parse().ok()
