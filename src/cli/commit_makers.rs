@@ -1,4 +1,5 @@
-//! Which sessions may have made a commit, by all journals: shared by `who` and `show`.
+//! Finds the sessions that may have made a commit, from all journals. `who`, `show` and the pages
+//! use it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use crate::view::commit_makers::{
 const REFLOG: usize = 4 << 20;
 /// The most commits of one session that are shown, the last ones.
 const MOST: usize = 500;
-/// How many digits of a hash people need.
+/// How many digits of a hash are shown to people.
 const SHORT: usize = 12;
 
 /// A commit, and the working tree where it was made.
@@ -77,7 +78,7 @@ pub(super) struct Maker {
     is_here: bool,
 }
 
-/// A call, as far as these answers show it.
+/// What `who` shows of a call.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct CallWords {
     pub(super) tool_use_id: Option<String>,
@@ -128,7 +129,7 @@ pub(super) struct JudgedCommit {
     pub(super) beside: Vec<SessionId>,
 }
 
-/// Returns the commits among these moves, each with its working tree.
+/// Returns the commits among the moves in the reflog of the working tree at `root`.
 pub(super) fn made(root: &Path, moves: &[ReflogEntry]) -> Vec<SoughtCommit> {
     let commits = moves.iter().filter_map(ReflogEntry::commit);
     let sought = commits.map(|note| SoughtCommit {
@@ -150,8 +151,8 @@ pub(super) fn noted(record: &Record, noted: &NotedCommits) -> Vec<SoughtCommit> 
     commits.collect()
 }
 
-/// Returns where a session works by its record: it may have begun below its project's root, or in a
-/// worktree of it.
+/// Returns the working tree in which a session began, by its record. It may differ from the
+/// project's root, as a worktree within the project does.
 fn project_of(record: &Record) -> PathBuf {
     match record.cwd.as_deref() {
         Some(cwd) if Path::new(cwd).is_dir() => project::discover(Path::new(cwd)).root().to_owned(),
@@ -159,15 +160,15 @@ fn project_of(record: &Record) -> PathBuf {
     }
 }
 
-/// Keeps each commit once: the first time that it was made.
+/// Keeps each commit once, with the earliest of its times.
 pub(super) fn once(commits: &mut Vec<SoughtCommit>) {
     commits.sort_by_key(|commit| commit.note.ts);
     let mut seen = HashSet::new();
     commits.retain(|commit| seen.insert(commit.note.id.clone()));
 }
 
-/// Finds the sessions that may have made each of these commits. A session that cannot be read is
-/// left out and named.
+/// Finds the sessions that may have made each of these commits. Skips a session that cannot be
+/// read, with a warning.
 pub(super) fn judge(judge: &Judge<'_>, sought: Vec<SoughtCommit>) -> Result<Vec<JudgedCommit>> {
     let which = SessionSelection::These(around(judge, &sought)?);
     let counting = || MakerCounter {
@@ -219,7 +220,7 @@ fn around(judge: &Judge<'_>, sought: &[SoughtCommit]) -> Result<Vec<SessionId>> 
         if !live.contains(id) && dir.last_activity().is_some_and(|at| at < first) {
             return false;
         }
-        // Without a readable record, the reader says so.
+        // A session without a readable record is kept: whoever reads it warns of it.
         dir.record()
             .ok()
             .flatten()
@@ -255,7 +256,7 @@ impl JudgedCommit {
 
 struct MakerCounter<'a> {
     sought: &'a [SoughtCommit],
-    /// Each with the index of its commit.
+    /// Each maker with the index of its commit in `sought`.
     found: Vec<(usize, Maker)>,
     beside: Vec<(usize, SessionId)>,
 }
@@ -313,9 +314,9 @@ pub(super) struct MadeCommit {
 #[derive(Debug)]
 pub(super) struct SoughtBySession {
     id: SessionId,
-    /// Everything that was committed there. One commit may replace another.
+    /// All commits of those places, to find out which one replaces another.
     notes: Vec<CommitNote>,
-    /// Those during which the session ran a call that can make commits.
+    /// The commits during which the session ran a call that can make commits.
     commits: Vec<SoughtCommit>,
 }
 
@@ -418,7 +419,8 @@ impl SessionPlaces {
         self.noted.contains(&commit.note.id) || self.roots.contains(&commit.root)
     }
 
-    /// Returns whether one of them belongs to the repository of the working tree at `root`.
+    /// Returns whether the session was in any working tree of the repository that `root` belongs
+    /// to.
     fn are_beside(&self, root: &Path) -> bool {
         let main = project::main_root(root);
         self.roots.iter().any(|it| project::main_root(it) == main)

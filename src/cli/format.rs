@@ -19,7 +19,7 @@ const FIELDS: [&str; 15] = [
     "count",
 ];
 
-/// The help about the fields.
+/// The help text of `current`: examples, and the fields of `--format`.
 pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)        # fails rather than guess\n  \
     ccsession current --explain             # how the answer was found\n  ccsession current --format 'cc:{short}'\n\n\
     In tmux.conf:\n  set -g status-right '#(ccsession current -p \"#{pane_current_path}\" --format {short})'\n\n\
@@ -67,7 +67,7 @@ impl Format {
             };
             let Some(field) = FIELDS.iter().find(|field| **field == name) else {
                 return Err(format!(
-                    "there is no field `{name}`; there are {}",
+                    "unknown field `{name}`: expected one of {}",
                     FIELDS.join(", ")
                 ));
             };
@@ -119,7 +119,7 @@ mod tests {
     fn what_is_no_field_is_refused_by_name() {
         let why = Format::parse("{colour}").unwrap_err();
         assert!(
-            why.starts_with("there is no field `colour`; there are id, short,"),
+            why.starts_with("unknown field `colour`: expected one of id, short,"),
             "{why}"
         );
         for open in ["{id", "}", "{", "a}b"] {

@@ -18,17 +18,17 @@ use crate::store::{lock, project, reason, write};
 
 /// The hidden verb with which a machine sends its sessions.
 pub(super) const SEND: &str = "__send";
-/// What runs on the other machine. ssh starts no login shell, so the usual places of the program are
-/// added to its search path.
+/// The command that runs on the other machine. ssh starts no login shell, so it adds the usual
+/// places of the program to its search path.
 const REMOTE: &str =
     "PATH=\"$HOME/.local/bin:$HOME/.cargo/bin:/usr/local/bin:$PATH\" exec ccsession __send";
 /// The option of the hidden verb for archives.
 const ARCHIVES: &str = " --archives";
-/// Bytes that are written at once.
+/// How many bytes are written at once.
 const PIECE: usize = 1 << 18;
-/// Status of a shell that does not find a program.
+/// The exit status of a shell that does not find a program.
 const NOT_FOUND: i32 = 127;
-/// Longest line of another machine that is shown, in characters.
+/// How many characters of another machine's line are shown.
 const MAX_SHOWN: usize = 80;
 
 #[derive(Debug, Args)]
@@ -97,7 +97,7 @@ pub(super) fn run(args: &PullArgs) -> Result<Status> {
             output::complain(&format!("could not copy the sessions of {host}: {why}"));
         }
         for text in received.iter().flat_map(|received| &received.left_out) {
-            output::complain(&format!("{host}: {}; it was left out", escaped(text)));
+            output::complain(&format!("{host}: {}; skipped", escaped(text)));
         }
         for text in received.iter().flat_map(|received| &received.notes) {
             output::complain(&format!("{host}: {text}"));
@@ -133,7 +133,7 @@ pub(super) fn send(context: &Context, args: &SendArgs) -> Result<Status> {
     );
     match sent {
         Ok(()) => Ok(Status::Done),
-        // The receiver says why it no longer reads.
+        // The receiving side reports why it no longer reads.
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(Status::Failed),
         Err(err) => {
             let text = format!("could not send the sessions: {}", reason(&err));
@@ -142,7 +142,7 @@ pub(super) fn send(context: &Context, args: &SendArgs) -> Result<Status> {
     }
 }
 
-/// Refuses what ssh would take for an option, or what is no name of a directory.
+/// Refuses a name that ssh would take for an option, or that cannot name a directory.
 fn check_host(host: &str) -> Result<()> {
     let is_name = !host.starts_with(['-', '.']) && !host.contains(['/', '\0']) && !host.is_empty();
     let is_plain = !host.chars().any(|it| it.is_control() || it.is_whitespace());
@@ -163,7 +163,7 @@ fn pull(host: &str, into: &Path, contents: Contents) -> Result<Received, String>
     let _lock = lock::acquire(&dir.join("lock"), lock::CLI_PATIENCE).map_err(here)?;
     let mut child = start(host, contents)?;
     let done = transfer(&mut child, &dir, contents);
-    // Whatever it still wants to send is no longer read.
+    // What the other machine still sends is no longer read.
     drop(child.stdout.take());
     let ended = child.wait().map_err(|err| reason(&err).to_string())?;
     done.map_err(|err| explain(host, &err, ended))
@@ -190,10 +190,10 @@ fn transfer(child: &mut Child, dir: &Path, contents: Contents) -> Result<Receive
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TransferError::BrokenOff);
     };
-    // The sender reads all of it before it sends any file.
+    // The sender reads the whole list of what is here before it sends any file.
     let mut stdin = io::BufWriter::new(stdin);
     match transfer::write_held(dir, contents, &mut stdin) {
-        // What it says instead tells more.
+        // If the sender stopped reading, its answer says more than this error.
         Ok(()) | Err(TransferError::BrokenOff) => {}
         Err(err) => return Err(err),
     }
@@ -202,7 +202,7 @@ fn transfer(child: &mut Child, dir: &Path, contents: Contents) -> Result<Receive
     transfer::receive(dir, contents, stdout)
 }
 
-/// Says why a transfer broke off.
+/// Returns why a transfer broke off, and what to do.
 fn explain(host: &str, err: &TransferError, ended: ExitStatus) -> String {
     let again = "what was copied is kept; run it again to go on";
     match err {

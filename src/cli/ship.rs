@@ -1,4 +1,4 @@
-//! `ccsession ship`: sends what is new of all sessions to the destinations of the settings.
+//! `ccsession ship`: sends what is new in all sessions to the destinations in the settings.
 
 pub(super) mod facts;
 mod numbers;
@@ -24,7 +24,7 @@ use crate::ship::destination::Destinations;
 use crate::store::shown;
 use sending::Sending;
 
-/// The exit status after a second interrupt, as a shell has it.
+/// The exit status after a second signal: what a shell reports for an interrupt.
 const INTERRUPTED: i32 = 130;
 
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ pub(super) struct ShipArgs {
     json: bool,
 }
 
-/// What is done at all destinations.
+/// The options that apply to all destinations.
 #[derive(Debug, Clone, Copy)]
 struct ShipOptions {
     follow: bool,
@@ -112,7 +112,7 @@ pub(super) fn run(context: &Context, args: &ShipArgs) -> Result<Status> {
         let running: Vec<_> = destinations.iter().map(begin).collect();
         let ended = running.into_iter().map(|thread| match thread.join() {
             Ok(status) => status,
-            // A panic has ended the process.
+            // Not reached: a panic ends the process.
             Err(_) => Ok(Status::Failed),
         });
         ended.collect()
@@ -124,7 +124,7 @@ pub(super) fn run(context: &Context, args: &ShipArgs) -> Result<Status> {
     for ended in statuses {
         match ended? {
             Status::Done => {}
-            // A failure says more than that another process is at it.
+            // `Failed` matters more than `Held`, which says that another process sends.
             other if status != Status::Failed => status = other,
             _ => {}
         }
@@ -136,7 +136,8 @@ fn since_when(when: &str, context: &Context) -> Result<Timestamp> {
     since(when, context.now)
 }
 
-/// Returns the destinations with these names, or all, and whether any cannot be used.
+/// Returns the destinations with these names, or all without a name. The flag is true if any of
+/// them cannot be used.
 fn destinations(context: &Context, names: &[String]) -> Result<(Vec<Destination>, bool)> {
     let all = Destinations::read(&context.places, &context.env)?;
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|it| it == name);
@@ -188,7 +189,8 @@ fn none_configured(context: &Context) -> String {
     )
 }
 
-/// Returns a flag that the usual signals set. The second one ends the process at once.
+/// Returns a flag that an interrupt, termination or hangup sets. The second signal ends the process
+/// at once.
 fn stopped_by_signals() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {

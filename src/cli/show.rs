@@ -47,7 +47,7 @@ pub(super) struct ShowArgs {
     pub(super) json: bool,
 }
 
-/// The contents of the journal.
+/// What the journal contains.
 struct JournalCounts {
     by_event: BTreeMap<String, u64>,
     open_calls: Vec<OpenCall>,
@@ -105,7 +105,7 @@ struct SessionDetails {
     journal: PathBuf,
 }
 
-/// Reads the journal. `record` is the one on file.
+/// Reads the journal. `record` is the session's record as it was stored.
 fn count(
     judge: &Judge<'_>,
     dir: &SessionDir,
@@ -221,7 +221,7 @@ impl SessionDetails {
         fact("revision", head.and_then(|head| head.revision.clone()));
         fact("started", Some(format!("{started} ({source})")));
         fact("last event", finding.last_activity.map(active));
-        // A session that was resumed since still has its former end on record.
+        // The record of a session that was resumed still has the former end.
         let end = record.ended_at.filter(|_| !finding.state.is_live());
         fact("ended", end.map(|at| ended(at, record)));
         fact("processes", Some(pids.join(", ")));
@@ -293,8 +293,8 @@ impl SessionDetails {
     }
 }
 
-/// Returns how many of the transcript's calls hooks recorded. Warns of an unreadable transcript and
-/// treats it as missing.
+/// Returns how many calls of the transcript the hooks recorded. Warns of an unreadable transcript,
+/// and treats it as missing.
 fn coverage(context: &Context, dir: &SessionDir, record: &Record) -> Option<Coverage> {
     coverage::of_session(&context.env, dir, record, u64::MAX).unwrap_or_else(|err| {
         output::complain(&err.to_string());

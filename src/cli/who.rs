@@ -1,4 +1,4 @@
-//! `ccsession who`: which session made a commit, or edited a file.
+//! `ccsession who`: says which session made a commit or edited a file.
 
 mod commit;
 mod file;
@@ -39,7 +39,7 @@ pub(super) struct WhoArgs {
     pub(super) json: bool,
 }
 
-/// What is needed to answer.
+/// What is needed to answer the question.
 struct WhoQuestion<'a> {
     context: &'a Context,
     config: &'a Config,
@@ -94,7 +94,7 @@ fn unknown(question: &WhoQuestion<'_>, path: &Path) -> anyhow::Error {
     refusal(Status::NotFound, text)
 }
 
-/// A session, as these answers show it.
+/// What the answers show of a session.
 #[derive(Debug, Serialize)]
 struct SessionWords {
     session_id: SessionId,
@@ -123,7 +123,7 @@ impl SessionWords {
         title.map(|title| title.text.clone()).unwrap_or_default()
     }
 
-    /// Returns the session as JSON, with these members.
+    /// Returns the session as JSON, with the members of `more` added.
     fn with(&self, more: Value) -> Value {
         let mut value = json!(self);
         if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {

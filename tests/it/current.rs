@@ -386,7 +386,7 @@ fn a_format_is_filled_in_and_what_is_unknown_is_empty() {
     );
     let said = formatted("{colour}").refused(64);
     assert!(
-        said.starts_with("ccsession: could not use --format: there is no field `colour`"),
+        said.starts_with("ccsession: could not use --format: unknown field `colour`"),
         "{said}"
     );
 }

@@ -1,4 +1,4 @@
-//! What is told of a session besides its events.
+//! What is sent of a session besides its events.
 
 use crate::claude::transcript;
 use crate::cli::title::title;
@@ -10,7 +10,8 @@ use crate::store::machine::{machine_id, machine_name};
 use crate::store::{Environment, SessionDir, StateDir, remote};
 use crate::view::otlp::{OtlpMachine, Remote};
 
-/// Gathers it. The tokens are counted once the session is over; until then they change all the time.
+/// Gathers the facts of a session. Its tokens are counted only once it is over, because until then
+/// they change all the time.
 pub(in crate::cli) fn facts(
     (env, state, capture): (&Environment, &StateDir, Capture),
     dir: &SessionDir,
@@ -32,7 +33,7 @@ pub(in crate::cli) fn facts(
     };
     let remote = match &record.remote {
         Some(url) => Remote::parse(url),
-        // Of a session from before this was recorded, and of one that was imported.
+        // Old records and those of imported sessions lack it.
         None => remote::remote(&record.project.root()),
     };
     SessionFacts {

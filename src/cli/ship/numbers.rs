@@ -1,5 +1,5 @@
-//! Sends the numbers of `ccsession metrics`. They are sums over all sessions, so nothing is lost where
-//! a sending fails: the next one has all of it.
+//! Sends the numbers of `ccsession metrics`. They are sums over all sessions, so a failure to send
+//! loses nothing: the next batch contains everything.
 
 use anyhow::Result;
 
@@ -11,7 +11,7 @@ use crate::store::machine::{machine_id, machine_name};
 use crate::store::{StateDir, clock};
 use crate::view::otlp::{Resource, json, metrics, protobuf};
 
-/// Sends them. Returns why the destination did not take them.
+/// Sends the metrics. Returns `Some` with the reason if the destination did not take them.
 pub(super) fn send(
     context: &Context,
     state: &StateDir,

@@ -1,4 +1,4 @@
-//! Sends to one destination: once, or as long as nothing ends it.
+//! Sends to one destination: once or, with `--follow`, until a signal ends it.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,17 +23,19 @@ use crate::ship::{Destination, Form, Outlet, Protocol, Signal, http, observabili
 use crate::store::machine::{machine_id, machine_name};
 use crate::store::{Host, StateDir, clock};
 
-/// How long to wait before looking for something new again. A pass that took long is followed by a
-/// longer pause, so that sending never keeps a processor busy.
+/// The shortest pause between two passes.
 const LOOK: Duration = Duration::from_secs(1);
+/// Sending takes at most about 1/20 of the time: a pause is this many times as long as the last
+/// pass.
 const PAUSE_PER_WORK: u32 = 20;
+/// The longest pause between two passes.
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
-/// How long to leave a destination alone that did not answer; doubled each time.
+/// The pause after a destination halted a pass. It is doubled each time, up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(5 * 60);
-/// How often the metrics are sent. They are sums, so a store needs no more of them.
+/// How often the metrics are sent. They are sums, so nothing between two of them is lost.
 const NUMBERS: Duration = Duration::from_secs(60);
-/// How often to look whether to end.
+/// How often to check whether a signal asks to end.
 const WAKE: Duration = Duration::from_millis(200);
 
 /// Sending to one destination.
@@ -98,7 +100,8 @@ impl Sending<'_> {
         }
     }
 
-    /// Begins with a destination, or goes on.
+    /// Begins with a new destination or continues with a known one. Warns of what has changed
+    /// since.
     fn begin(&self, cursor: &mut Cursor) -> Result<()> {
         let now = clock::now();
         let name = self.name();
@@ -113,7 +116,7 @@ impl Sending<'_> {
         };
         if self.options.since.is_some() {
             let text = format!(
-                "--since counts at the first run only, and {name} has had sessions since {}; use --again to start over",
+                "--since applies only to the first run, but {name} has received sessions since {}; use --again to start over",
                 began.at
             );
             return Err(refusal(Status::Usage, text));
@@ -126,7 +129,7 @@ impl Sending<'_> {
         }
         if began.what != what {
             self.complain(&format!(
-                "it got `{}` so far, and now gets `{what}`; what was sent is not sent again without --again",
+                "received `{}` so far and receives `{what}` from now on; use --again to resend what was already sent",
                 began.what
             ));
         }
@@ -152,7 +155,7 @@ impl Sending<'_> {
         output::complain(&format!("{}: {text}", self.name()));
     }
 
-    /// Makes one pass, and notes what came of it.
+    /// Makes one pass, and notes its result in the cursor.
     fn pass(&self, state: &StateDir, cursor: &mut Cursor) -> Result<PassResult> {
         let since = cursor.state.began.as_ref().and_then(|began| began.since);
         let make = || http::open(self.destination);
@@ -179,7 +182,8 @@ impl Sending<'_> {
         Ok(result)
     }
 
-    /// Returns whether the metrics should be sent now: once a minute while this follows.
+    /// Returns whether to send the metrics now: at the first pass, then once a minute. If so, notes
+    /// the time.
     fn numbers_are_due(&self) -> bool {
         let is_wanted = self.destination.signals.contains(&Signal::Metrics);
         let last = self.numbers_sent.get();
@@ -197,7 +201,8 @@ impl Sending<'_> {
         since: Option<crate::model::Timestamp>,
         make: &(dyn Fn() -> Result<Box<dyn Outlet>, String> + Sync),
     ) -> Result<PassResult> {
-        // The settings of this moment: what is excluded meanwhile is not sent.
+        // The settings are read at each pass, so that a project that was excluded meanwhile is not
+        // sent.
         let config: Config = self.context.config()?;
         let env = &self.context.env;
         let host = Host {
@@ -244,7 +249,7 @@ impl Sending<'_> {
         bar
     }
 
-    /// Says what would be sent.
+    /// Prints what would be sent.
     fn dry_run(&self, state: &StateDir) -> Result<Status> {
         let known = match CursorState::read(state, self.name()) {
             Ok(known) => known,
@@ -283,7 +288,7 @@ impl Sending<'_> {
         loop {
             let began = Instant::now();
             let result = self.pass(state, cursor)?;
-            // What was said already is not said at every look.
+            // A complaint is printed once, not again at each pass while it lasts.
             let mut news = complaints(&result);
             news.retain(|it| !said.contains(it));
             news.iter().for_each(|it| self.complain(it));
@@ -305,7 +310,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Waits. Returns whether to go on.
+    /// Waits for `time`. Returns false if a signal asked to end.
     fn wait(&self, time: Duration) -> bool {
         let began = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
@@ -318,7 +323,7 @@ impl Sending<'_> {
         false
     }
 
-    /// Says what was sent, and what was not.
+    /// Prints what was sent, and warns of what was not.
     fn report(&self, result: &PassResult) {
         match amount(result) {
             Some(amount) => output::line(&format!("{}: sent {amount}", self.name())),
@@ -335,7 +340,7 @@ impl Sending<'_> {
     }
 }
 
-/// Returns a line for each thing that is not as it should be.
+/// Returns a line for everything that was not sent, and for all that is wrong.
 pub(in crate::cli) fn complaints(result: &PassResult) -> Vec<String> {
     let mut lines = result.left_out.clone();
     if result.lost > 0 {
@@ -385,14 +390,14 @@ fn trouble(result: &PassResult) -> Option<String> {
         let sessions = plural(count, "session");
         let has = if count == 1 { "has" } else { "have" };
         return Some(format!(
-            "{sessions} {has} events of up to {}, later than this machine's clock; correct the clock; they are sent when it is past them",
+            "{sessions} {has} events of up to {}, later than this machine's clock; correct the clock; they are sent once it has passed that time",
             latest
         ));
     }
     None
 }
 
-/// Returns what was sent, in words, or `None` if that was nothing.
+/// Returns how much was sent, in words; `None` if it was nothing.
 fn amount(result: &PassResult) -> Option<String> {
     let Tally {
         sent, bytes: size, ..
@@ -410,7 +415,7 @@ fn amount(result: &PassResult) -> Option<String> {
     Some(format!("{} ({})", parts.join(", "), bytes(*size)))
 }
 
-/// Returns what has changed of the machine that sends.
+/// Returns how the sending machine differs from the one that sent before; `None` if it is the same.
 fn differences(before: &Sender, now: &Sender) -> Option<String> {
     let name = |sender: &Sender| {
         sender

@@ -103,7 +103,7 @@ fn text(it: &DestinationStatus<'_>, now: Timestamp) -> String {
     let mut lines = vec![format!("{}: {} ({})", it.name, it.endpoint, it.protocol)];
     let ago = |at: Timestamp| format!("{} ago", duration::brief(at.age(now)));
     match (&it.error, &it.behind) {
-        (Some(why), _) => lines.push(format!("  cannot be told: {why}")),
+        (Some(why), _) => lines.push(format!("  error      {why}")),
         (None, Some(behind)) if behind.sessions > 0 => {
             let since = behind.since.map(|at| format!(", since {}", ago(at)));
             lines.push(format!(

@@ -1,4 +1,4 @@
-//! Which session made a commit.
+//! Finds the session that made a commit.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,15 +20,15 @@ use crate::model::{SessionId, Timestamp};
 use crate::store::{clock, project, reflog};
 use crate::view::commit_makers::Certainty;
 
-/// The fewest digits that stand for a hash.
+/// The fewest digits that can stand for a whole hash.
 const MIN_DIGITS: usize = 4;
-/// How much later than its entry in the reflog a commit's file may have been written, or earlier: a
-/// hook of the user's may run in between.
+/// How far apart the reflog's time of a commit and the time when git wrote its file may be: a git
+/// hook of the user may run in between.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
 /// The most commits that are named where several match.
 const MAX_NAMED: usize = 5;
 
-/// The commit that was meant, and all others that are known.
+/// The commit that was meant, and all known commits, which may replace it.
 pub(super) struct FoundCommit {
     sought: SoughtCommit,
     known: Vec<CommitNote>,
@@ -40,10 +40,11 @@ pub(super) fn is_digits(text: &str) -> bool {
     length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Finds the commit that `text` means here. Returns `None` if it means none that is known.
+/// Finds the commit that `text` means in the repository of the current directory. Returns `None` if
+/// no known commit fits and `text` may mean something else.
 ///
 /// # Errors
-/// If several commits are meant, or if the commit was not made here.
+/// Fails if several commits match, or if the commit was not made on this machine.
 pub(super) fn find(question: &WhoQuestion<'_>, text: &str) -> Result<Option<FoundCommit>> {
     let here = project::discover(&project::current_dir()?);
     let named = project::named_commit(here.root(), text);
@@ -138,7 +139,7 @@ impl Count for NotedCounter {
     }
 }
 
-/// Says who made the commit.
+/// Prints which session made the commit.
 pub(super) fn answer(
     question: &WhoQuestion<'_>,
     args: &WhoArgs,
@@ -179,8 +180,8 @@ pub(super) fn answer(
     Ok(status)
 }
 
-/// Warns if the commit's file was written at another time than the reflog says. The answer is by the
-/// reflog, because a copied or restored repository has newer files, too.
+/// Warns if the commit's file was written at another time than the reflog says. The answer still
+/// relies on the reflog, because a copied or restored repository has newer files, too.
 fn doubt(view: &CommitView) {
     let written = reflog::object_written(Path::new(&view.root), &view.id);
     let is_as_said = |at: Timestamp| at.age(view.at).max(view.at.age(at)) <= WRITTEN_WITHIN;
@@ -201,11 +202,11 @@ fn nobody(view: &CommitView, beside: &[SessionId]) -> anyhow::Error {
             escaped(&view.root)
         ),
         [one] => format!(
-            "no session made commit {id} at {at}: session {one} was open, but no command of its ran then; \
+            "no session made commit {id} at {at}: session {one} was open, but ran no command then; \
              a person or another program made it"
         ),
         several => format!(
-            "no session made commit {id} at {at}: {} sessions were open, but no command of theirs ran then; \
+            "no session made commit {id} at {at}: {} sessions were open, but none of them ran a command then; \
              a person or another program made it",
             several.len()
         ),
@@ -272,7 +273,7 @@ fn as_text(view: &CommitView, makers: &[(SessionWords, Maker)]) -> String {
 
 fn sure(certainty: Certainty) -> String {
     let why = match certainty {
-        Certainty::Certain => "a command labelled so ran then, and no other session's",
+        Certainty::Certain => "a command labelled as a commit ran then, in no other session",
         Certainty::Likely => "its command ran then, and nothing else speaks for another session",
         Certainty::Possible => "it only ran in the background, or in another working tree",
     };

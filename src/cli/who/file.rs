@@ -1,4 +1,4 @@
-//! Which sessions edited a file, by the labels of their calls.
+//! Finds the sessions that edited a file, by the labels of their calls.
 
 use std::cmp::Reverse;
 use std::path::Path;
@@ -24,7 +24,7 @@ const TOOLS: [&str; 4] = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
 /// A session that edited the file.
 struct Editor {
     record: Record,
-    /// Its edits, the last one first.
+    /// The session's edits of the file, the last one first.
     edits: Vec<FileEdit>,
 }
 
@@ -34,7 +34,7 @@ struct FileEdit {
     prompt: Option<PromptWords>,
 }
 
-/// Says which sessions edited the file. Returns `None` if none did.
+/// Prints which sessions edited the file. Returns `None` if none did.
 pub(super) fn answer(
     question: &WhoQuestion<'_>,
     args: &WhoArgs,
