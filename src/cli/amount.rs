@@ -46,8 +46,8 @@ pub(super) fn bytes(size: u64) -> String {
     }
 }
 
-/// Draws a bar whose share of `width` columns is that of `part` in `whole`. A `part` above zero is
-/// always visible.
+/// Draws a bar that shows how much of `whole` is `part`; `width` columns show all of it. A `part`
+/// above zero is always visible.
 pub(super) fn bar(part: u64, whole: u64, width: u64) -> String {
     let length = u128::from(part) * u128::from(width) / u128::from(whole.max(1));
     let length = usize::try_from(length).unwrap_or_default();

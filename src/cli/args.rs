@@ -1,4 +1,5 @@
-//! The command line as clap reads it: the verbs. What a verb takes is beside it. Help texts are imperative and without a full stop.
+//! The verbs of the command line, as clap reads them. The arguments of a verb are in its own
+//! module. Help texts are imperative and have no full stop.
 
 use std::ffi::OsString;
 
@@ -55,8 +56,9 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Parses a command line.
     ///
-    /// The parser of all verbs takes most of the time that `current` needs. So each verb that prompts, status bars and timers call has
-    /// one of its own. Whatever that refuses goes to the whole one, whose messages know the other verbs.
+    /// To build the parser of all verbs would take most of the time that `current` needs. So each
+    /// verb that prompts, status bars and timers call has a separate parser. What that one refuses
+    /// goes to the parser of all verbs, whose messages can name other verbs.
     pub(super) fn parse_from_words(words: &[OsString]) -> Result<Self, clap::Error> {
         let verb = match words.get(1).and_then(|verb| verb.to_str()) {
             Some("current") => alone(words, |CurrentVerb::Current(args)| Verb::Current(args)),
@@ -183,7 +185,7 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    /// Returns which collected sessions the verb is to read, if it can read such.
+    /// Returns the verb's `--from`, or `None` if the verb cannot read collected sessions.
     pub(super) fn collected(&self) -> Option<&FromArgs> {
         match self {
             Self::List(args) => Some(&args.from),

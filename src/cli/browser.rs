@@ -11,21 +11,21 @@ use anyhow::Result;
 use super::status::{Status, refusal};
 use crate::store::{env, file, shown};
 
-/// The programs that open a page, the first that exists is taken.
+/// The programs that can open a page. The first one that exists is used.
 const PROGRAMS: &[&str] = if cfg!(target_os = "macos") {
     &["open"]
 } else {
     &["xdg-open", "wslview", "open"]
 };
 
-/// How often a program that was started is looked at, and how long between two looks.
+/// How often a started program is checked at most, and how long to wait before the next check.
 const LOOKS: u32 = 40;
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Opens a file in the browser. The page stays where it is, so the message names it.
+/// Opens a file in the browser. If that fails, the message names the file, which stays where it is.
 ///
 /// # Errors
-/// If no program can open it.
+/// Fails if no program can open it.
 pub(super) fn open(path: &Path) -> Result<()> {
     let path = file::canonical(path)?;
     start(path.as_os_str()).map_err(|why| {
@@ -40,7 +40,8 @@ pub(super) fn open(path: &Path) -> Result<()> {
 /// Opens a page, by its path or address, in the browser.
 ///
 /// # Errors
-/// Says in words why none could be started.
+/// Fails with the reason, in words for people, if no program could be started or the program
+/// failed.
 pub(super) fn start(page: &OsStr) -> Result<(), String> {
     let given = env::browsers();
     let programs = given.iter().map(String::as_str);
@@ -61,7 +62,7 @@ pub(super) fn start(page: &OsStr) -> Result<(), String> {
     Err(format!("there is no {} here", names.join(" and no ")))
 }
 
-/// Waits until the program has ended, or long enough to be a browser that stays.
+/// Waits until the program has ended, or has run so long that it must be the browser itself.
 fn settle(mut child: Child, program: &str) -> Result<(), String> {
     for _ in 0..LOOKS {
         match child.try_wait() {

@@ -39,14 +39,15 @@ pub(super) struct CleanupArgs {
     pub(super) detach: bool,
 }
 
-/// So many stale pointers at once show that some program does not clean up after itself.
+/// If more stale pointers than this are removed at once, some program does not clean up after
+/// itself.
 const MANY: usize = 10;
 
 pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
     if !args.detach {
         return clean_up(context, &args).map(|report| done(&args, &report));
     }
-    // It fails only if this process already leads a session.
+    // This fails only if the process already leads a process group.
     let _ = rustix::process::setsid();
     let report = clean_up(context, &args);
     // A detached process has no reader for its stderr, so failures go to the log.
@@ -66,8 +67,8 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<CleanupReport> {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
         loaded.config.ttl = duration(ttl).map_err(wrong)?;
     }
-    // Use the same settings as the hook that started this cleanup. What the hook marked is due
-    // then, whether it is archived or only noted. Otherwise each start would start another cleanup.
+    // The hook that started this cleanup decided by these settings that something is due. With
+    // other settings nothing might be, and each session's start would start another cleanup.
     let (state, fault) = context.state_or_fault();
     let due = match args.if_due && !args.dry_run {
         true => cleanup::claim(&context.host(&loaded.config, state.as_ref()))?,
@@ -115,7 +116,7 @@ fn done(args: &CleanupArgs, report: &CleanupReport) -> Status {
     }
 }
 
-/// Returns whether this cleanup examines all transcripts, and so all settings for their retention.
+/// Returns whether this cleanup examines all transcripts and so needs all retention settings.
 fn does_daily_work(context: &Context, state: Option<&StateDir>) -> bool {
     state.is_some_and(|state| state.daily_is_due(context.now).unwrap_or(true))
 }

@@ -94,8 +94,8 @@ fn status_of(err: &ClockInError) -> Status {
     }
 }
 
-/// Returns the table about a session that was clocked in. Without a process of Claude Code it is
-/// live `until` then.
+/// Returns the table about a session that was clocked in. If no process of Claude Code has it, it
+/// counts as live until the time `until`.
 fn facts(done: &ClockIn, until: &str) -> TextTable {
     let record = &done.record;
     let mut facts = TextTable::new(&["SESSION", record.session_id.as_str()]);

@@ -61,7 +61,8 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
 
 fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<SessionArchive> {
     let state = StateDir::create(&context.places, Decompressor::BUILT_IN)?;
-    // If no cleanup has run since, the record lacks the end, and the archive would lack it, too.
+    // If no cleanup has run since the session ended, its record lacks the end, and so would the
+    // archive.
     ending::note(&context.judge(&context.config()?, &state), id)?;
     let request = ArchiveRequest {
         description: args.description.clone(),
@@ -79,7 +80,7 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Se
 /// Returns the archive of a session that is no longer on record.
 ///
 /// # Errors
-/// If the session and its archive were pruned.
+/// Fails if the session and its archive were pruned.
 fn gone(state: Option<&StateDir>, given: &str) -> Result<Option<SessionArchive>> {
     let Some(state) = state else {
         return Ok(None);

@@ -20,17 +20,17 @@ pub(super) struct FromArgs {
 }
 
 impl FromArgs {
-    /// Returns whether collected sessions are read. They are those of no project here.
+    /// Returns whether collected sessions are read. They belong to no project on this machine.
     pub(super) fn is_given(&self) -> bool {
         !self.from.is_empty()
     }
 }
 
-/// Merges the collected sessions that `verb` is to read, and has `context` read those. The result
-/// must be kept as long as they are read.
+/// Merges the collected sessions that `verb` is to read, and makes them the state of `context`.
+/// Keep the result as long as they are read.
 ///
 /// # Errors
-/// If a directory has no sessions, or the merged ones cannot be stored.
+/// Fails if a directory has no sessions, or the merged sessions cannot be stored.
 pub(super) fn open(context: &mut Context, verb: &Verb) -> Result<Option<CollectedState>> {
     let Some(args) = verb.collected().filter(|args| args.is_given()) else {
         return Ok(None);
@@ -44,7 +44,7 @@ pub(super) fn open(context: &mut Context, verb: &Verb) -> Result<Option<Collecte
     Ok(Some(collected))
 }
 
-/// Returns the directory for what is needed while a command runs.
+/// Returns the directory for files that are needed only while a command runs.
 pub(super) fn cache_dir(env: &Environment) -> Result<PathBuf> {
     let default = || Some(env.home.as_ref()?.join(".cache"));
     let base = env.xdg_cache_home.clone().or_else(default);

@@ -45,7 +45,7 @@ impl Context {
         Ok(self.loaded()?.config)
     }
 
-    /// Returns the settings as [`Self::config`], with the source of each.
+    /// Returns the settings as [`Self::config`] does, with the source of each.
     pub(super) fn loaded(&self) -> Result<LoadedConfig> {
         let loaded = load(&self.places);
         for complaint in &loaded.complaints {
@@ -56,7 +56,8 @@ impl Context {
         Ok(loaded)
     }
 
-    /// Returns what changes if the file of the settings does; `None` without one.
+    /// Returns the metadata of the configuration file, which changes whenever the file does.
+    /// Returns `None` if there is no file.
     pub(super) fn settings_meta(&self) -> Option<Meta> {
         let path = file::canonical(self.places.config.as_deref()?).ok()?;
         Some(file::look(&path).ok()??.meta)
@@ -68,7 +69,7 @@ impl Context {
         StateDir::open(&self.places, Decompressor::BUILT_IN)
     }
 
-    /// Returns what hides machines in an output, if that `is_wanted`.
+    /// Returns what replaces the names and ids of machines by hashes in an output, if `is_wanted`.
     pub(super) fn machine_hash(&self, is_wanted: bool) -> Result<Option<MachineHash>> {
         if !is_wanted {
             return Ok(None);
@@ -158,12 +159,12 @@ pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
     why.into_iter().map(said).collect()
 }
 
-/// Returns a warning that a session without a record was left out, or `None` if it has no events
+/// Returns a warning that a session without a record was skipped; `None` if it has no events
 /// either.
 pub(super) fn unrecorded(dir: &SessionDir, id: &SessionId) -> Option<String> {
     dir.last_activity()?;
     Some(format!(
-        "could not find the record of session `{id}`; it was left out"
+        "could not find the record of session `{id}`; skipped"
     ))
 }
 

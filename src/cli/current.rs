@@ -102,8 +102,8 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
             .first()
             .map(|candidate| candidate.session_id.clone());
     }
-    // A prompt asks again and again, so only people are warned of an unusable directory. Everybody
-    // is warned if no place for one exists.
+    // A shell prompt asks again and again, so only people are warned of an unusable state
+    // directory. Everybody is warned if there is no place for one.
     let is_doubtful = answer.id.is_none() || answer.rung == Rung::Pointer;
     let is_said = |fault: &&Error| {
         is_doubtful && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
@@ -111,7 +111,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
     if let Some(fault) = host.state_fault.filter(is_said) {
         output::complain(&format!("{fault}; recorded sessions are unknown"));
     }
-    // A prompt asks again and again, and nobody reads its warnings.
+    // A shell prompt asks again and again, and nobody reads its warnings.
     if answer.id.is_none() && (args.explain || output::are_warnings_for_people()) {
         let said = not_recorded(&host, answer.project.as_ref());
         said.iter().for_each(|said| output::complain(said));
@@ -312,7 +312,7 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
             }),
             "role" => of_record(|record| record.role.clone()),
             "focus" => of_record(|record| record.focus.clone()),
-            // An answer that is certain has no other candidates, and still means one session.
+            // A certain answer lists no candidates, but means one session.
             "count" => {
                 let certain = usize::from(answer.trust == Trust::Exact);
                 answer.candidates.len().max(certain).to_string()
@@ -328,7 +328,7 @@ fn title_of(host: &Host<'_>, record: &Record) -> Option<Title> {
     title(host.env, host.state?, record, host.config.capture)
 }
 
-/// Returns whether session `id` waits for a person. A session without a record waits for nobody.
+/// Returns what session `id` waits for. A session without a record waits for nobody.
 fn attention(host: &Host<'_>, id: &SessionId) -> Attention {
     let found = || {
         let judge = Judge::of(host)?.telling_idle();
@@ -340,7 +340,8 @@ fn attention(host: &Host<'_>, id: &SessionId) -> Attention {
     found().unwrap_or_default()
 }
 
-/// Warns if the session that the user named is not on record: a mistyped id would be its own answer.
+/// Warns if the session that the user named is not on record. A mistyped id is printed all the
+/// same.
 fn warn_of_unrecorded(host: &Host<'_>, answer: &Answer) {
     let Some(id) = answer.id.as_ref().filter(|_| answer.rung == Rung::Explicit) else {
         return;
@@ -395,7 +396,7 @@ struct CurrentOutput<'a> {
     trust: Trust,
     project: Option<CurrentProject>,
     candidates: &'a [Candidate],
-    /// What the session is called; null if that is unknown.
+    /// The session's title; null if it has none.
     title: Option<Title>,
     /// What the session waits for; null if the answer names none.
     attention: Option<Attention>,

@@ -45,11 +45,11 @@ pub(super) struct DeleteArgs {
     pub(super) json: bool,
 }
 
-/// What is deleted of one session.
+/// What is to be deleted of one session.
 struct PlannedDeletion {
     id: SessionId,
     steps: Vec<DeletionStep>,
-    /// What Claude Code keeps of it.
+    /// The files and folders that Claude Code itself keeps of the session.
     remains: Vec<PathBuf>,
 }
 
@@ -127,7 +127,7 @@ fn ids(
     let mut ids = BTreeSet::new();
     for given in &args.id {
         let found = match find_session(context, state, given) {
-            // A deletion that was killed may have left only traces of it.
+            // A deletion that was killed may have left only traces of the session.
             Err(why) => match (given.parse::<SessionId>(), state) {
                 (Ok(id), Some(state)) if has_traces(context, state, &id)? => id,
                 _ => return Err(why),
@@ -210,7 +210,7 @@ fn report(args: &DeleteArgs, planned: &[PlannedDeletion], sessions: &str) {
         .collect();
     if !paths.is_empty() {
         output::warn(&format!(
-            "Claude Code itself keeps this of it, and its prompts in history.jsonl; to remove it:\nrm -r -- {}",
+            "Claude Code itself keeps prompts in history.jsonl, and these files; to remove the files:\nrm -r -- {}",
             paths.join(" ")
         ));
     }

@@ -1,8 +1,8 @@
 //! `ccsession timeline --follow`: prints events as they come, of one session or of all, until
 //! nobody reads them.
 //!
-//! An interrupt ends it as it ends `tail -f`: by the signal itself, so that a script that waits for
-//! it stops, too.
+//! As with `tail -f`, the signal of an interrupt itself ends the program, so that a script that
+//! runs it stops, too.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -26,15 +26,15 @@ use crate::store::{Environment, StateDir, clock};
 use crate::view::event::{EventFilter, Rows};
 use crate::view::timeline::text::TimelineLayout;
 
-/// The name of the row that says that a session waits for a person.
+/// The event name in a row that says that a session waits for a person.
 const WAITS: &str = "waits";
 /// How many earlier events of an existing session are shown, as `tail` does.
 const LAST: usize = 10;
-/// The shortest and the longest pause between two looks. The longest is how late an event may be
-/// shown.
+/// The shortest and the longest pause between two looks. An event is shown at most the longest
+/// pause late.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// How often sessions without a new event are asked whether they wait for a person.
+/// How often to check, without a new event, whether sessions wait for a person.
 const BETWEEN_WAITS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
@@ -105,8 +105,8 @@ impl<'a> Waits<'a> {
         Ok(waits)
     }
 
-    /// Returns the sessions that began to wait since the last look, and has the user notified of
-    /// them. Looks at once if events `came`, otherwise once a second.
+    /// Returns the sessions that began to wait since the last look, and notifies the user of them.
+    /// Looks at once if events `came`, otherwise once a second.
     fn look(&mut self, came: bool) -> Result<Vec<AttentionChange>> {
         let now = clock::now();
         if !came && self.next > now {
@@ -144,7 +144,7 @@ fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(StateDir, 
 struct Printer<'a> {
     state: &'a StateDir,
     filter: EventFilter,
-    /// Prints the lines as they are recorded.
+    /// Whether to print the lines as they are recorded.
     as_recorded: bool,
     colour: bool,
     bars: bool,
@@ -173,7 +173,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints the last events that exist already.
+    /// Prints the last of the events that were recorded before.
     fn last(&mut self, follower: &mut Follower) -> Result<()> {
         let mut last = VecDeque::new();
         let failed = follower.look(|id, line| {
@@ -202,8 +202,8 @@ impl<'a> Printer<'a> {
         self.filter.shows(&event).then_some(row)
     }
 
-    /// Prints that a session waits for a person. Returns whether it did: recorded lines stay as they
-    /// are recorded, and a filter shows only what was asked for.
+    /// Prints that a session waits for a person. Prints nothing and returns false if only recorded
+    /// lines are wanted, or only filtered events.
     fn wait(&mut self, change: &AttentionChange) -> bool {
         if self.as_recorded || self.filter != EventFilter::default() {
             return false;

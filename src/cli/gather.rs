@@ -34,11 +34,11 @@ pub(super) trait Count: Send {
     /// True if the calls must have their labels.
     const WITH_LABELS: bool = false;
 
-    /// True if single events are looked at, and calls must have their labels.
+    /// True if the counter looks at single events. Calls then have their labels, too.
     const WITH_EVENTS: bool = false;
 
-    /// True if turns and subagents that no process can end any more count as ended. Open calls
-    /// always do.
+    /// True if turns and subagents that no process can end any more must count as ended. Calls that
+    /// no process can end always do.
     const CLOSES_ALL: bool = false;
 
     /// True if the sessions must be taken in the order in which they began.
@@ -47,7 +47,8 @@ pub(super) trait Count: Send {
     /// Counts a session. The error says, in words for people, what could not be counted.
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String>;
 
-    /// Ends a session that was taken, whether or not it was counted. `place` is its place in the order.
+    /// Called after each requested session, whether or not it was counted. `place` is the session's
+    /// place in the order.
     fn pass(&mut self, _place: usize) {}
 
     /// Adds the counts of another thread.
@@ -64,7 +65,7 @@ pub(super) struct GatheredSession<'a> {
     pub(super) record: &'a Record,
     pub(super) trace: &'a Trace,
     pub(super) activity: Activity<'a>,
-    /// The path of Claude Code's transcript, by the last event that names it.
+    /// The path of Claude Code's transcript, by the last event that names one.
     pub(super) moved: Option<&'a str>,
     /// What the session's hooks noted of commits.
     pub(super) noted: &'a NotedCommits,
@@ -78,7 +79,7 @@ pub(super) struct GatheredSession<'a> {
 /// The commits that events of a session note, and where the session was.
 #[derive(Debug, Default)]
 pub(super) struct NotedCommits {
-    /// Each commit with the directory of its event. `None` is the directory on record.
+    /// Each commit with the directory of its event. `None` means the directory on record.
     pub(super) commits: Vec<(CommitNote, Option<String>)>,
     /// The directories that events name besides the one on record.
     pub(super) dirs: Vec<String>,
@@ -116,17 +117,17 @@ pub(super) struct GatherResult<C> {
     pub(super) counts: C,
     /// Files with lines that are not events.
     pub(super) damaged: Vec<(PathBuf, Damage)>,
-    /// What was left out, and why, in words for people.
+    /// What could not be read or counted, and why, in words for people.
     pub(super) left_out: Vec<String>,
     /// Why the only requested session could not be read.
     unread: Option<Error>,
 }
 
 /// Reads each requested session and counts it. `counts` creates the counter of each thread. If
-/// several sessions are requested, an unreadable one is left out and named.
+/// several sessions are requested, an unreadable one is skipped and named in the result.
 ///
 /// # Errors
-/// If the sessions cannot be listed, or the only requested one cannot be read.
+/// Fails if the sessions cannot be listed, or the only requested one cannot be read.
 pub(super) fn gather<C: Count>(
     judge: &Judge<'_>,
     which: &SessionSelection,
@@ -139,7 +140,7 @@ pub(super) fn gather<C: Count>(
         SessionSelection::Projects(_) | SessionSelection::All => state.session_ids()?.collect(),
     };
     if C::IN_ORDER {
-        // Whoever reads a session says what is wrong with its record.
+        // What is wrong with a record is reported when the session is read.
         let began = |id: &SessionId| Some(state.session(id).record().ok()??.started_at);
         ids.sort_by_cached_key(|id| (began(id), id.clone()));
     }
@@ -245,14 +246,14 @@ impl<C: Count> Worker<'_, C> {
             (Ok(()), _) => {}
             (Err(err), SessionSelection::One(_)) => self.gathered.unread = Some(err),
             (Err(err), _) => {
-                let why = format!("{err}; it was left out");
+                let why = format!("{err}; skipped");
                 self.gathered.left_out.push(why);
             }
         }
     }
 
     /// Returns whether the session was requested. Its start directory matters only while it runs,
-    /// so ended sessions need no judgement.
+    /// so the state of the other sessions need not be found out.
     fn is_wanted(&self, id: &SessionId, record: &Record) -> bool {
         match self.which {
             SessionSelection::One(_) | SessionSelection::All | SessionSelection::These(_) => true,

@@ -1,5 +1,5 @@
-//! An empty answer on a terminal says what would fill it: other sessions on record, a past that can
-//! be imported, or a first session.
+//! Hints for empty answers on a terminal: other sessions on record, past sessions that can be
+//! imported, or how to begin a first session.
 
 use super::amount::plural;
 use super::context::Context;
@@ -10,8 +10,8 @@ use crate::model::Project;
 use crate::store::project::current_dir;
 use crate::store::{Host, StateDir, exclusion};
 
-/// Returns `nothing`, which says that an answer is empty, with what would fill it. If sessions are on
-/// record, `elsewhere` says where they can be seen: it is given how many they are.
+/// Returns `nothing`, which says that an answer is empty, and a hint. If sessions are on record,
+/// `elsewhere` gets their number in words, such as `3 sessions`, and says how to see them.
 pub(super) fn filled(
     nothing: &str,
     context: &Context,
@@ -38,7 +38,8 @@ pub(super) fn filled(
     }
 }
 
-/// Returns that sessions of the project here are not recorded, and why. `None` if they are.
+/// Returns a sentence that says why sessions of the project are not recorded; `None` if they are.
+/// Without a `project`, it is about the one of the current directory.
 pub(super) fn not_recorded(host: &Host<'_>, project: Option<&Project>) -> Option<String> {
     let here = match project {
         Some(project) => project.clone(),
@@ -51,7 +52,7 @@ pub(super) fn not_recorded(host: &Host<'_>, project: Option<&Project>) -> Option
     Some(format!("this project is not recorded: {why}"))
 }
 
-/// Says on a terminal that sessions of the project here are not recorded, and why.
+/// Prints [`not_recorded`] if stderr is a terminal.
 pub(super) fn say_not_recorded(host: &Host<'_>, project: Option<&Project>) {
     if output::are_warnings_for_people()
         && let Some(said) = not_recorded(host, project)
@@ -60,7 +61,7 @@ pub(super) fn say_not_recorded(host: &Host<'_>, project: Option<&Project>) {
     }
 }
 
-/// Prints [`filled`] on a terminal, and nothing elsewhere.
+/// Prints [`filled`] if stdout is a terminal, and nothing otherwise.
 pub(super) fn say_nothing(
     nothing: &str,
     context: &Context,

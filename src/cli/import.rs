@@ -149,7 +149,7 @@ fn print(args: &ImportArgs, report: &ImportReport) {
         let path = shown(path);
         // A file operation's error names the file already.
         if why.contains(&path) {
-            output::complain(&format!("{why}; it was left out"));
+            output::complain(&format!("{why}; skipped"));
         } else {
             output::complain(&format!("left out `{path}`: {why}"));
         }

@@ -27,7 +27,7 @@ use crate::setup::settings::{
 use crate::store::config::load;
 use crate::store::{Decompressor, StateDir, shown};
 
-/// Which of Claude Code's settings files.
+/// One of Claude Code's settings files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ScopeArg {
     /// `~/.claude/settings.json`: every project of yours
@@ -171,7 +171,7 @@ fn say_what_is_kept(context: &Context) {
     ));
 }
 
-/// Names the sessions that an import would bring in. On a terminal, it offers to do so.
+/// Says how many sessions an import would bring in. On a terminal, it offers to import them.
 fn offer_the_past(context: &Context) -> Result<()> {
     let state = context.state()?;
     let Some(past) = UnrecordedPast::of(&context.env, state.as_ref()) else {
@@ -187,7 +187,7 @@ fn offer_the_past(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Returns why Claude Code does not run these hooks all the same, according to its settings.
+/// Returns why Claude Code will not run the registered hooks, according to its settings.
 fn hindrance(
     context: &Context,
     settings: &SettingsEditor,
@@ -211,7 +211,7 @@ fn hindrance(
     Some(format!("nothing is recorded until this is fixed: {why}"))
 }
 
-/// Warns that a file shared by a team names paths of this machine.
+/// Warns that a settings file that a team shares now contains paths of this machine.
 fn say_who_shares_it(settings: &SettingsEditor) {
     if settings.scope == SettingsScope::Project {
         output::line(&format!(
@@ -244,7 +244,7 @@ fn uninstall_hooks(context: &Context, args: &UninstallArgs) -> Result<Status> {
         uninstall_from(context, args.dry_run, &here)?;
         for install in elsewhere {
             output::line(&format!(
-                "the hooks stay registered in {}; `ccsession uninstall --all` takes them out everywhere",
+                "the hooks stay registered in {}; `ccsession uninstall --all` removes them everywhere",
                 shown(&install.settings)
             ));
         }
@@ -293,7 +293,7 @@ fn uninstall_from(context: &Context, dry: bool, settings: &SettingsEditor) -> Re
     Ok(())
 }
 
-/// Returns every recorded install, or nothing if there is no state.
+/// Returns every recorded install; none if there is no state directory.
 fn installs(context: &Context) -> Result<Vec<Install>> {
     match context.state()? {
         Some(state) => Ok(settings::installs(&state)?),
@@ -301,7 +301,8 @@ fn installs(context: &Context) -> Result<Vec<Install>> {
     }
 }
 
-/// Makes a change, or only computes it. A dry run creates nothing, not even the state directory.
+/// Makes a change or, on a dry run, only computes it. A dry run creates nothing, not even the state
+/// directory.
 fn run(
     context: &Context,
     dry: bool,

@@ -46,7 +46,8 @@ pub(super) struct MetricsArgs {
     pub(super) output: Option<PathBuf>,
 }
 
-/// The ending of a manifest's name. The manifest is written last, and makes the archive complete.
+/// How the name of a manifest ends. The manifest is written last: an archive that has one is
+/// complete.
 const MANIFEST: &str = ".manifest.json";
 
 pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
@@ -78,14 +79,14 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// The numbers over all sessions.
+/// The metrics of all sessions.
 pub(super) struct CountedMetrics {
     pub(super) summary: MetricsSummary,
     /// When the first session began.
     pub(super) since: Option<Timestamp>,
 }
 
-/// Counts all sessions. Warns of what is not counted.
+/// Counts all sessions. Warns of everything that could not be counted.
 pub(super) fn counted(
     context: &Context,
     config: &Config,
@@ -153,7 +154,7 @@ impl Count for MetricsCounter<'_> {
     }
 }
 
-/// Counts leases and archives.
+/// Counts hook errors, leases and archives.
 fn around(state: &StateDir) -> Result<StoreCounts, Error> {
     let counts = lease::counts(state);
     let mut archives = ArchiveTotals::default();
@@ -174,8 +175,8 @@ fn around(state: &StateDir) -> Result<StoreCounts, Error> {
     })
 }
 
-/// Writes the text to a file that other users' programs read, such as the textfile collector of
-/// Prometheus' node exporter.
+/// Writes the text to a file that programs of other users can read, such as the textfile collector
+/// of Prometheus' node exporter.
 fn publish(path: &Path, text: &str) -> Result<()> {
     write::publish(path, text.as_bytes()).map_err(|err| match err {
         Error::Untrusted { path, why } => {

@@ -1,4 +1,5 @@
-//! The command line: a verb is a file. Each is parse, run, exit status.
+//! The command line. Each verb has a module with its arguments and a function that runs it and
+//! returns the exit status.
 
 mod amount;
 mod archive;
@@ -90,8 +91,8 @@ pub fn command() -> clap::Command {
 /// Runs the command, from its first instruction to its exit status.
 pub fn main() -> u8 {
     write::open_closed_streams();
-    // A closed pipe must show as a write error. Without Rust's own start, SIGPIPE would kill the
-    // process first.
+    // A closed pipe must show as a write error. Rust's own startup code, which would ignore
+    // SIGPIPE, is not run; without a handler, the signal would kill the process first.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
     fail_without_memory();
     run(std::env::args_os().collect())
@@ -102,20 +103,20 @@ fn run(arguments: Vec<OsString>) -> u8 {
     // call.
     if arguments.get(1).is_some_and(|verb| verb == "hook") && !is_question(&arguments) {
         let event = arguments.get(2).map(|event| event.to_string_lossy());
-        // An option is not an event, and no hook is registered with one here.
+        // An option is not an event, and ccsession registers no hook with an option here.
         if !event.as_ref().is_some_and(|event| event.starts_with('-')) {
             let name = event.filter(|event| crate::hook::is_event_name(event));
             crate::hook::run(name.as_deref());
         }
         return Status::Done as u8;
     }
-    // No user types this verb, so the parser must not suggest it.
+    // Only ccsession itself starts this verb, so the parser does not know it and never suggests it.
     if arguments.get(1).is_some_and(|verb| verb == LISTEN) {
-        // It ends when its stdin is closed, and nobody needs to know of a failure then.
+        // It ends when its stdin is closed. Nobody needs to know of a failure.
         let _ = crate::lifecycle::run::listen();
         return Status::Done as u8;
     }
-    // So the script of a shell asks what a word may become.
+    // In this form, a shell's completion script asks what a word may become.
     if arguments.get(1).is_some_and(|word| word == "--")
         && let Some(shell) = env::completing_shell()
     {
@@ -136,7 +137,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-/// Returns whether a person asks for the help of a verb. No hook is registered with that.
+/// Returns whether a person asks for the help of a verb. No hook is registered with such an option.
 fn is_question(arguments: &[OsString]) -> bool {
     matches!(arguments, [_, _, word] if word == "--help" || word == "-h")
 }
@@ -149,7 +150,7 @@ fn run_verb(verb: Verb) -> u8 {
         ));
         return Status::Failed as u8;
     }
-    // What these verbs become or start must get the original limit.
+    // The programs that these verbs become or start must get the original limit.
     if !matches!(verb, Verb::Run(_) | Verb::Become(_) | Verb::Resume(_)) {
         raise_limit_of_files();
     }
@@ -195,7 +196,8 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),
         Verb::Doctor(args) => doctor::run(&context, args),
-        // These are done before the command line is parsed.
+        // Handled before the parser returns: hooks by `run`, the others as `--help` and
+        // `--version`.
         Verb::Hook { .. } | Verb::Help { .. } | Verb::Version => Ok(Status::Done),
     };
     say_operations(&context);
@@ -207,8 +209,9 @@ fn run_verb(verb: Verb) -> u8 {
     status as u8
 }
 
-/// Exits with the status of a failure if memory runs out. The standard library then prints to
-/// stderr and aborts, which cannot be prevented. So the signal of the abort is turned into an exit.
+/// Makes the process exit with [`Status::Failed`] if memory runs out. The standard library then
+/// prints to stderr and aborts, which cannot be prevented. So a handler turns the abort's signal
+/// into an exit.
 fn fail_without_memory() {
     let always = Arc::new(AtomicBool::new(true));
     let status = Status::Failed as i32;
@@ -222,7 +225,7 @@ fn raise_limit_of_files() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum {
         limit.current = limit.maximum;
-        // If the system refuses, the usual limit is enough for most.
+        // If the system refuses, the usual limit is enough for most sessions.
         let _ = setrlimit(Resource::Nofile, limit);
     }
 }
@@ -245,8 +248,8 @@ fn say_operations(context: &Context) {
     }
 }
 
-/// Prints the parser's answer: help and version on stdout, anything else as one line on stderr.
-/// Never returns status 2.
+/// Prints what the parser returned instead of arguments: help and version on stdout, an error as
+/// one line on stderr. Never returns status 2.
 fn refuse(err: &clap::Error, arguments: &[OsString]) -> Status {
     match err.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -270,7 +273,7 @@ fn refuse(err: &clap::Error, arguments: &[OsString]) -> Status {
     }
 }
 
-/// Describes an unknown verb, with the one that was probably meant.
+/// Describes an unknown verb, and names the verb that was probably meant.
 fn unknown_verb(err: &clap::Error, command: &clap::Command, below: &[&str]) -> Option<String> {
     let Some(ContextValue::String(word)) = err.get(ContextKind::InvalidSubcommand) else {
         return None;

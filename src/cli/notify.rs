@@ -1,4 +1,4 @@
-//! Runs a command of the user's for each session that begins to wait for a person.
+//! Runs the user's `--notify` command for each session that begins to wait for a person.
 
 use std::process::{Child, Command, Stdio};
 
@@ -8,12 +8,12 @@ use crate::identity::attention::AttentionChange;
 use crate::model::text::escaped;
 use crate::store::reason;
 
-/// Most commands of which the end is awaited. More are not started until some have ended, so that a
-/// command that hangs does not fill the machine.
+/// How many commands may run at once. While this many run, no more are started, so that a command
+/// that hangs does not fill the machine.
 const MOST: usize = 32;
 
-/// Runs the command. Words that come from a session are in its environment only, never in the text
-/// that the shell reads.
+/// Runs the command. Texts that come from a session are only in its environment, never in the
+/// command line that the shell reads.
 #[derive(Debug)]
 pub(super) struct Notifier {
     command: String,
@@ -28,7 +28,7 @@ impl Notifier {
         }
     }
 
-    /// Starts the command for a session. It is not waited for.
+    /// Starts the command for a session, and does not wait for it.
     pub(super) fn notify(&mut self, change: &AttentionChange) {
         self.running
             .retain_mut(|child| matches!(child.try_wait(), Ok(None)));

@@ -1,4 +1,5 @@
-//! The one writer to the terminal. A closed pipe counts as success: the reader has read enough.
+//! Writes to stdout and stderr, for all verbs. If stdout is a closed pipe, the command ends with
+//! success: its reader has read enough.
 
 use std::io::IsTerminal;
 use std::os::fd::BorrowedFd;
@@ -50,7 +51,7 @@ fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()>
 /// Writes the bytes that draw on a terminal to stdout.
 ///
 /// # Errors
-/// Those of the terminal, for example after it was closed.
+/// Fails if the terminal takes no output, for example after it was closed.
 pub(super) fn draw(bytes: &[u8]) -> rustix::io::Result<()> {
     write_all(rustix::stdio::stdout(), bytes)
 }
@@ -78,8 +79,8 @@ pub(super) fn print_json(text: &str) {
     print(&escaped_json(text));
 }
 
-/// Prints JSON by another author on stdout: byte by byte for programs, as [`print_json`] for
-/// people.
+/// Prints JSON that another program wrote on stdout: unchanged for programs, and on a terminal as
+/// [`print_json`] does.
 pub(super) fn print_recorded(text: &str) {
     match is_for_people() {
         true => print_json(text),
@@ -87,8 +88,8 @@ pub(super) fn print_recorded(text: &str) {
     }
 }
 
-/// Returns the width of the terminal on stdout, or `COLUMNS`. Returns `None` if the output goes
-/// elsewhere.
+/// Returns `COLUMNS`, or else the width of the terminal on stdout. Returns `None` if there is
+/// neither.
 pub(super) fn width(screen: Screen) -> Option<usize> {
     let terminal = || {
         let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
@@ -97,7 +98,7 @@ pub(super) fn width(screen: Screen) -> Option<usize> {
     screen.columns.or_else(terminal)
 }
 
-/// Returns how many lines the terminal on stdout has. Returns `None` if the output goes elsewhere.
+/// Returns how many lines the terminal on stdout has; `None` if stdout is not a terminal.
 pub(super) fn height() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
     Some(usize::from(size.ws_row)).filter(|rows| *rows > 0)
@@ -143,7 +144,7 @@ pub(super) fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Waits for `time`, or until the reader closes stdout. Returns whether it is still open.
+/// Waits for `time`, or until the reader closes stdout. Returns whether stdout is still open.
 pub(super) fn wait(time: Duration) -> bool {
     let stdout = rustix::stdio::stdout();
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
@@ -151,7 +152,8 @@ pub(super) fn wait(time: Duration) -> bool {
     match rustix::event::poll(&mut polled, timeout.as_ref()) {
         Ok(0) | Err(Errno::INTR) => true,
         Ok(_) if is_closed(&polled) => false,
-        // A stream that cannot be polled must not return at once each time.
+        // If the stream cannot be polled, wait all the same: the caller must not loop without
+        // pause.
         Ok(_) | Err(_) => {
             std::thread::sleep(time);
             true
@@ -165,20 +167,20 @@ fn is_closed(polled: &[PollFd<'_>]) -> bool {
         .any(|polled| polled.revents().intersects(PollFlags::ERR | PollFlags::HUP))
 }
 
-/// Prints on stderr why the command failed.
+/// Prints an error or a warning on stderr, after the program's name.
 pub(super) fn complain(text: &str) {
     warn(&format!("ccsession: {text}"));
 }
 
-/// Prints text on stderr without moving a cursor, whatever it contains. If that fails, the exit
-/// status still tells.
+/// Prints text on stderr. Whatever it contains, it moves no cursor. A failure to print is ignored:
+/// the exit status still tells what happened.
 pub(super) fn warn(text: &str) {
     let text = escaped_lines(text);
     let _ = write_all(rustix::stdio::stderr(), format!("{text}\n").as_bytes());
 }
 
-/// Asks a person a question on a terminal, and returns whether the answer is yes. Where nobody can
-/// answer, it asks nothing, and the answer is no.
+/// Asks a person a question on a terminal, and returns whether the answer is yes; just Enter is
+/// yes. Where nobody can answer, it asks nothing and returns false.
 pub(super) fn ask(question: &str) -> bool {
     if !is_for_people() || !std::io::stdin().is_terminal() {
         return false;
@@ -190,7 +192,7 @@ pub(super) fn ask(question: &str) -> bool {
     read.is_ok_and(|bytes| bytes > 0) && matches!(answer.as_str(), "" | "y" | "yes")
 }
 
-/// Asks a person on a terminal to confirm what cannot be undone. Without an answer it is no.
+/// Asks a person on a terminal to confirm what cannot be undone. Returns true only for a yes.
 pub(super) fn confirm(question: &str) -> bool {
     if !is_for_people() || !std::io::stdin().is_terminal() {
         return false;

@@ -1,4 +1,4 @@
-//! Reads sessions for a page: the report's and the dashboard's.
+//! Reads sessions for the pages of the report and of the dashboard.
 
 use anyhow::Result;
 use chrono::NaiveDateTime;
@@ -30,14 +30,14 @@ use crate::view::subtree::Subtrees;
 /// The most calls on a page of several sessions: about 15 MB.
 const MOST_CALLS: usize = 150_000;
 
-/// The most sessions on the page of another one that came from it.
+/// The most relatives that the page of a session names.
 const MOST_KIN: usize = 50;
 
 /// The sessions of a page.
 pub(super) struct GatheredPages {
     /// The latest first.
     pub(super) sessions: Vec<SessionPage>,
-    /// What `stats` says of all of them.
+    /// The numbers that `stats` shows for all these sessions.
     pub(super) stats: StatsSummary,
     /// What could not be read, in words for people.
     pub(super) left_out: Vec<String>,
@@ -47,15 +47,15 @@ pub(super) struct GatheredPages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PageEffort {
     Whole,
-    /// Only what an event changes. The tokens are those of the last count. Neither coverage nor
-    /// commits nor relatives are known.
+    /// Only what an event changes. The tokens are those of the last count; coverage, commits and
+    /// relatives are left out.
     Brief,
 }
 
-/// Reads the sessions that were asked for.
+/// Reads the requested sessions.
 ///
 /// # Errors
-/// If the sessions cannot be listed, or the only requested one cannot be read.
+/// Fails if the sessions cannot be listed, or the only requested one cannot be read.
 pub(super) fn pages(
     context: &Context,
     config: &Config,
@@ -103,7 +103,8 @@ pub(super) fn pages(
     })
 }
 
-/// Leaves out the calls of the oldest sessions if there are too many for one page. Says so in words.
+/// Leaves out the calls of the oldest sessions if there are too many for one page. Returns a
+/// sentence that says so.
 fn leave_out_oldest(sessions: &mut [SessionPage]) -> Option<String> {
     let (mut calls, mut without) = (0, 0_u64);
     for page in sessions {
@@ -129,7 +130,7 @@ struct PageCounter<'a> {
     families: Option<&'a Families>,
     config: &'a Config,
     state: &'a StateDir,
-    /// True if one session was requested. Then its transcripts are searched for in all places.
+    /// True if a single session was requested. Its transcripts are then searched for everywhere.
     is_one: bool,
     effort: PageEffort,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
@@ -206,7 +207,7 @@ impl PageCounter<'_> {
             model: text(&record.model),
             source: text(&record.source),
             started_at: record.started_at,
-            // A session that was resumed since still has its former end on record.
+            // The record of a session that was resumed still has the former end.
             ended_at: record.ended_at.filter(|_| !is_live),
             last_activity: finding.last_activity,
             outcome: text(&record.outcome),

@@ -1,4 +1,4 @@
-//! Shows long texts to people with the program of their choice, and says how a verb uses the screen.
+//! Shows long texts to people in the pager of their choice.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use signal_hook::consts::SIGINT;
 use super::output;
 use crate::store::env::{self, Screen};
 
-/// How a verb uses the screen.
+/// The options that say how a verb uses the screen.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct ScreenArgs {
     /// Print plain text: words and numbers, no bars, lines or colour, no pager
@@ -22,7 +22,7 @@ pub(in crate::cli) struct ScreenArgs {
 }
 
 impl ScreenArgs {
-    /// Returns what the environment says about the screen, with the user's choice.
+    /// Returns what the environment says about the screen, changed by these options.
     pub(super) fn screen(self) -> Screen {
         let screen = Screen::read();
         Screen {
@@ -50,7 +50,7 @@ impl ScreenArgs {
     }
 }
 
-/// Prints text with a pager, or without one.
+/// Prints text to a pager or, without one, to stdout.
 #[derive(Debug)]
 pub(super) struct Pager {
     child: Option<Child>,
@@ -63,7 +63,7 @@ impl Pager {
         let is_needed = is_wanted && output::is_for_people();
         let child = is_needed.then(start_program).flatten();
         if child.is_some() {
-            // An interrupt is the pager's: it ends a search in the text, not the reading.
+            // An interrupt is for the pager, where it ends a search. It must not end this program.
             let _ = signal_hook::flag::register(SIGINT, Arc::default());
         }
         Self {
@@ -80,7 +80,7 @@ impl Pager {
         }
     }
 
-    /// Waits until the text was read. Returns false if its reader has left early.
+    /// Waits until the pager has ended. Returns false if it took only a part of the text.
     pub(super) fn end(self) -> bool {
         if let Some(mut child) = self.child {
             drop(child.stdin.take());
@@ -101,7 +101,7 @@ fn start_program() -> Option<Child> {
     )]
     let mut command = Command::new(words.next()?);
     if !env::has_less_options() {
-        // A short text stays on the screen, colours are colours, and nothing is cleared.
+        // F: a short text needs no key. R: colours are shown. X: the screen is not cleared.
         command.env("LESS", "FRX");
     }
     command.args(words).stdin(Stdio::piped()).spawn().ok()

@@ -49,7 +49,7 @@ pub(super) struct BecomeArgs {
     pub(super) command: Vec<OsString>,
 }
 
-/// Runs the command and passes its status on.
+/// Runs the command, and returns its exit status.
 pub(super) fn run(context: &Context, args: RunArgs) -> u8 {
     match attempt(context, args) {
         Ok(outcome) => u8::try_from(outcome.status()).unwrap_or(u8::MAX),
@@ -98,7 +98,7 @@ fn status_of(err: &anyhow::Error) -> Status {
     }
 }
 
-/// Enters this process into the lease, and then becomes the command. `run` starts it.
+/// Enters this process, which `run` has started, into the lease. Then becomes the command.
 pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let (Ok(Some(state)), Ok(id)) = (context.state(), valid(&args.id)) else {
         output::complain("could not run the command: the state directory can no longer be used");

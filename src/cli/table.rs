@@ -1,5 +1,5 @@
-//! Plain tables: columns as wide as their widest cell, two spaces between, no lines, so that `awk`
-//! reads them, too.
+//! Plain tables: each column is as wide as its widest cell, with two spaces between columns and no
+//! lines, so that `awk` can read them, too.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,15 +17,15 @@ use crate::view::timeline::text::{cut, cut_apart};
 const EMPTY: &str = "-";
 /// How many spaces are between two columns.
 const GAP: usize = 2;
-/// The smallest width that a column is cut to.
+/// The smallest width to which [`TextTable::fit`] cuts a column.
 const MIN_CUT: usize = 8;
-/// The shortest beginning that stands for a session id.
+/// The fewest characters to which a table shortens a session id.
 const SHORT_ID: usize = 8;
 
 /// The layout of tables.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TableLayout {
-    /// How many columns of a terminal they may have. `None` does not limit them.
+    /// How many columns wide a table may be. `None` does not limit it.
     pub(super) width: Option<usize>,
     /// Whether bars are drawn beside the numbers.
     pub(super) bars: bool,
@@ -104,7 +104,7 @@ impl TextTable {
         }
     }
 
-    /// Removes those of these columns that are empty in all rows.
+    /// Removes each of these columns that is empty in all rows.
     pub(super) fn drop_empty(&mut self, columns: &[&str]) {
         let Some((heading, rows)) = self.rows.split_first() else {
             return;
@@ -124,8 +124,8 @@ impl TextTable {
         }
     }
 
-    /// Shortens the cells of a column until no line is wider than `width`, as far as this column
-    /// allows. Different cells stay different.
+    /// Shortens the cells of a column until no line is wider than `width`, but not below a minimum.
+    /// Different cells stay different.
     pub(super) fn fit(&mut self, column: &str, width: usize) {
         let names = self.rows.first().into_iter().flatten();
         let Some(place) = names.clone().position(|name| name == column) else {
@@ -145,8 +145,8 @@ impl TextTable {
         }
     }
 
-    /// Shortens the columns step by step until no line is wider than `width`. If the last step is not
-    /// enough, the lines are cut.
+    /// Makes the table narrower step by step until no line is wider than `width`. If all steps are
+    /// not enough, the lines are cut.
     pub(super) fn squeeze(&mut self, width: usize, steps: &[Squeeze]) -> String {
         for step in steps {
             let widths = self.widths();

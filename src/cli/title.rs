@@ -1,4 +1,4 @@
-//! What a session is called, also if only its archive still knows.
+//! Finds the title of a session, even if only its archive still has it.
 
 use crate::archive::recorded;
 use crate::identity::title::{self, Title, TitleSource};
@@ -6,8 +6,7 @@ use crate::model::{Capture, Record};
 use crate::store::archive::Archives;
 use crate::store::{Environment, StateDir};
 
-/// Returns what a session is called, as [`title::title`] does. If nothing else knows, its archive
-/// does.
+/// Returns the title of a session as [`title::title`] does, or else the one in its archive.
 pub(super) fn title(
     env: &Environment,
     state: &StateDir,

@@ -1,5 +1,5 @@
-//! The words that people type instead of a verb: those that mean the same are understood, for others
-//! the right verb is named, or what to do instead.
+//! Words that people type instead of a verb. Those that mean the same as a verb are understood. For
+//! others, the error names the right verb, or what to do instead.
 
 use std::ffi::OsString;
 
@@ -7,14 +7,14 @@ use clap::Command;
 
 use crate::model::id;
 
-/// Words for a verb with an option. Words that mean just a verb are its aliases in `args`.
+/// Words that mean a verb with an option. Words that mean a verb alone are its aliases in `args`.
 const PHRASES: [(&str, [&str; 2]); 2] = [
     ("tail", ["timeline", "--follow"]),
     ("watch", ["timeline", "--follow"]),
 ];
 
-/// Words that mean something else, or not quite a verb: what a person who types one may want. A verb
-/// that does not exist is not named.
+/// Words that do not mean exactly one verb, each with the verbs that a person who types one may
+/// want. A verb that does not exist is not suggested.
 const SUGGESTIONS: &[(&[&str], &[&str])] = &[
     (&["status", "state"], &["list", "doctor"]),
     (
@@ -79,7 +79,7 @@ const SUGGESTIONS: &[(&[&str], &[&str])] = &[
     (&["man", "manual"], &["help"]),
 ];
 
-/// Words for what no verb does, and how to do it.
+/// Words for things that no verb does, and how to do them.
 const REMEDIES: &[(&[&str], &str)] = &[
     (
         &["upgrade", "update", "self-update"],
@@ -92,7 +92,7 @@ const REMEDIES: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The same below `archive`.
+/// As [`SUGGESTIONS`], for words after `archive`.
 const ARCHIVE_SUGGESTIONS: &[(&[&str], &[&str])] = &[
     (
         &["cat", "read", "open", "print", "view", "get"],
@@ -126,7 +126,7 @@ pub(super) fn written_out(mut words: Vec<OsString>) -> Vec<OsString> {
     }
     let phrase = PHRASES.iter().find(|(word, _)| is_first(&words, word));
     if let Some((_, phrase)) = phrase {
-        // `tail -f` asks for it twice.
+        // In `tail -f`, the option repeats what the word means.
         let mut rest = words.split_off(2);
         rest.retain(|word| word != "-f" && word != "--follow");
         words.truncate(1);
@@ -136,7 +136,7 @@ pub(super) fn written_out(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// Returns how to do what this word asks for, if no verb does it.
+/// Returns how to do what this word asks for; `None` unless it is a thing that no verb does.
 pub(super) fn remedy(word: &str) -> Option<&'static str> {
     let lower = word.to_lowercase();
     let mut remedies = REMEDIES.iter();
@@ -144,8 +144,8 @@ pub(super) fn remedy(word: &str) -> Option<&'static str> {
     Some(remedy)
 }
 
-/// Returns the verbs that are suggested for an unknown word below these verbs. `nearest` are the
-/// existing ones that are written alike.
+/// Returns the verbs to suggest for an unknown word that follows the verbs in `below`. `nearest`
+/// are the existing verbs with similar names.
 pub(super) fn suggested(
     command: &Command,
     below: &[&str],

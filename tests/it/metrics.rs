@@ -630,7 +630,7 @@ fn what_cannot_be_read_is_named_left_out_or_counted() {
     );
     let said = text(&output.stderr);
     assert!(
-        said.contains(record.to_str().unwrap()) && said.ends_with("; it was left out\n"),
+        said.contains(record.to_str().unwrap()) && said.ends_with("; skipped\n"),
         "{said}"
     );
 }

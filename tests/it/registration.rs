@@ -144,7 +144,7 @@ fn uninstalling_everywhere_goes_through_all_that_is_on_record() {
 
     let said = ccsession(&sandbox, ["uninstall"]).stdout();
     let stays = format!(
-        "the hooks stay registered in {}; `ccsession uninstall --all` takes them out everywhere\n",
+        "the hooks stay registered in {}; `ccsession uninstall --all` removes them everywhere\n",
         other.join("settings.json").display()
     );
     assert!(said.contains(&stays), "{said}");

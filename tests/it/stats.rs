@@ -383,7 +383,7 @@ fn what_cannot_be_read_is_named_and_left_out() {
     );
     let stderr = text(&output.stderr);
     assert!(
-        stderr.contains(record.to_str().unwrap()) && stderr.ends_with("; it was left out\n"),
+        stderr.contains(record.to_str().unwrap()) && stderr.ends_with("; skipped\n"),
         "{stderr}"
     );
     sandbox.ccsession(["stats", OTHER_ID]).refused(1);
@@ -431,9 +431,7 @@ fn a_journal_without_a_record_is_named() {
         assert_eq!(output.status.code(), Some(0));
         assert_eq!(
             text(&output.stderr),
-            format!(
-                "ccsession: could not find the record of session `{OTHER_ID}`; it was left out\n"
-            )
+            format!("ccsession: could not find the record of session `{OTHER_ID}`; skipped\n")
         );
     }
 }

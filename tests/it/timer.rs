@@ -209,7 +209,7 @@ fn a_file_that_somebody_else_wrote_stays_and_nothing_is_installed() {
         let output = uninstall(&sandbox).output();
         assert_eq!(output.status.code(), Some(0));
         let left = format!(
-            "ccsession: left `{}`: it is not by `ccsession install --timer`\n",
+            "ccsession: left `{}` as it is: `ccsession install --timer` did not write it\n",
             unit.display()
         );
         assert_eq!(text(&output.stderr), left);

@@ -16,12 +16,12 @@ use crate::store::{Decompressor, StateDir, shown};
 #[derive(Debug)]
 pub(super) struct TimerPlan {
     units: Vec<Unit>,
-    /// The equivalent line for cron.
+    /// The line for cron that does the same.
     line: String,
 }
 
-/// Plans what to write, and writes nothing. Fails if another program or user wrote one of the
-/// files, before anything was changed.
+/// Plans what to write, and changes nothing. Fails if another program or user wrote one of the
+/// files.
 pub(super) fn planned(context: &Context) -> Result<TimerPlan> {
     let program = programs::lasting(&context.env)?;
     let (command, _) = command_for(&program.to_string_lossy());
@@ -75,7 +75,7 @@ pub(super) fn uninstall(context: &Context, dry: bool) -> Result<()> {
     let present = timer::present(&context.env)?;
     for path in &present.others {
         output::complain(&format!(
-            "left `{}`: it is not by `ccsession install --timer`",
+            "left `{}` as it is: `ccsession install --timer` did not write it",
             shown(path)
         ));
     }

@@ -88,7 +88,7 @@ fn tools(summary: &MetricsSummary, layout: TableLayout) -> String {
     table.to_string()
 }
 
-/// Returns a table of how many calls, over all tools, took how long.
+/// Returns a table of the calls of all tools by their durations.
 fn durations(summary: &MetricsSummary, layout: TableLayout) -> String {
     let all = summary.tools.iter().map(|tool| &tool.durations);
     let Some(all) = all.fold(None, |sum: Option<Durations>, more| match sum {

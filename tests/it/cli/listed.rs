@@ -263,7 +263,7 @@ fn a_list_names_a_session_without_a_record() {
     let sandbox = swept();
     start(&sandbox, ID);
     fs::remove_file(record_path(&sandbox, ID)).unwrap();
-    let said = format!("ccsession: could not find the record of session `{ID}`; it was left out\n");
+    let said = format!("ccsession: could not find the record of session `{ID}`; skipped\n");
     sandbox.ccsession(["list"]).expect(0, "", &said);
 }
 
