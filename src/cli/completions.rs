@@ -37,7 +37,7 @@ pub enum Shell {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "install.sh puts these scripts where the shells look for them. Completed are verbs, options, session ids \
+    after_help = "install.sh puts these scripts where the shells look for them. They complete verbs, options, session ids \
     and titles, projects, tools, subagents, roles, focuses, times and files.\n\n\
     Examples:\n  source <(ccsession completions bash)    # in ~/.bashrc\n  source <(ccsession completions zsh)     # in ~/.zshrc, after compinit\n  ccsession completions fish | source     # in config.fish"
 )]

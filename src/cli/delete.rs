@@ -34,7 +34,7 @@ pub(super) struct DeleteArgs {
     /// Print what would be removed; remove nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Ask nothing
+    /// Do not ask for confirmation
     #[arg(long, short)]
     pub(super) yes: bool,
     /// Remove what Claude Code itself keeps of the sessions, too

@@ -61,7 +61,7 @@ pub(super) struct ListArgs {
     /// List only sessions that wait for a person: for permission, an answer, or the next prompt
     #[arg(long, short, conflicts_with_all = ["all", "ended", "state"])]
     pub(super) waiting: bool,
-    /// List at most so many sessions
+    /// List at most N sessions
     #[arg(long, short = 'n', value_name = "N")]
     pub(super) limit: Option<NonZeroUsize>,
     /// When to use colour

@@ -57,7 +57,7 @@ pub(super) struct SearchArgs {
     /// Only this session: its id, title, or the beginning of either
     #[arg(long, value_name = "ID")]
     session: Option<String>,
-    /// Show at most so many sessions
+    /// Show at most N sessions
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<NonZeroUsize>,
     /// How many hits of each session to show: a number, or `all`

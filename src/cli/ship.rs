@@ -53,14 +53,14 @@ pub(super) struct ShipArgs {
     /// Print what each destination has, how far behind it is, since when and why
     #[arg(long, conflicts_with_all = ["once", "follow", "dry_run", "since", "again", "skip_refused"])]
     status: bool,
-    /// Send only sessions that began since then, and what others do from now on: `today`, `7d`,
-    /// `2026-11`. For the first time, or with --again
+    /// Send sessions that began since then and, of older ones, only what they do from now on: `today`,
+    /// `7d`, `2026-11`. For the first time, or with --again
     #[arg(long, short, value_name = "WHEN")]
     since: Option<String>,
     /// Send everything again: the destination lost it, or should get what it did not before
     #[arg(long)]
     again: bool,
-    /// Go on without what a destination refuses to take
+    /// Leave out what a destination refuses to take, and send the rest
     #[arg(long)]
     skip_refused: bool,
     /// Print the status as one JSON object

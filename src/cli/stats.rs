@@ -44,7 +44,8 @@ pub(super) struct StatsArgs {
     /// Sum by day, project, branch and so on
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(super) by: Option<GroupByArg>,
-    /// Show what each registered hook costs, as far as Claude Code notes it: at the end of turns
+    /// Show how often each registered hook ran and how long it took; Claude Code notes this for the
+    /// hooks at the end of a turn
     #[arg(long, conflicts_with = "by")]
     pub(super) hooks: bool,
     /// When to draw bars

@@ -23,8 +23,8 @@ use crate::store::{StateDir, project, shown};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A commit is a hash or its first digits, at least 4, HEAD, or a branch of the repository here. A file that is called like \
-    one is given as ./NAME. ccsession reads git's reflog and the journals. It starts no git and writes nothing into a commit. A date that GIT_COMMITTER_DATE set misleads it.\n\n\
+    after_help = "A commit is a hash or its first digits, at least 4, HEAD, or a branch of the repository here. Give a file with the \
+    same name as ./NAME. ccsession reads git's reflog and the journals. It starts no git and writes nothing into a commit. A date set by GIT_COMMITTER_DATE misleads it.\n\n\
     Examples:\n  ccsession who HEAD                      # which session made the last commit\n  ccsession who 1a2b3c\n  \
     ccsession who src/main.rs               # which sessions edited this file"
 )]

@@ -60,7 +60,7 @@ pub(in crate::cli) struct ArchiveFilter {
 pub(in crate::cli) struct ArchiveListArgs {
     #[command(flatten)]
     pub(in crate::cli) chosen: ArchiveFilter,
-    /// List at most so many archives
+    /// List at most N archives
     #[arg(long, short = 'n', value_name = "N")]
     pub(in crate::cli) limit: Option<NonZeroUsize>,
     #[command(flatten)]

@@ -42,12 +42,12 @@ pub(in crate::cli) enum SignalArg {
 /// Which spans are written of turns that Claude Code traces itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum SpansArg {
-    /// None, so that no call is there twice; all of other turns
+    /// Write spans only for turns that Claude Code does not trace itself, so that no call is there twice
     #[default]
     Auto,
-    /// All, below those of Claude Code
+    /// Write spans for all turns; where Claude Code traces a turn itself, they are children of its spans
     Always,
-    /// No spans at all
+    /// Write no spans at all
     Never,
 }
 
