@@ -13,7 +13,7 @@ pub(super) struct Skin {
     pub(super) colour: bool,
     /// Whether to avoid drawn characters.
     pub(super) is_plain: bool,
-    /// Whether to avoid all letters but those of ASCII.
+    /// Whether to avoid every character that is not ASCII.
     pub(super) is_ascii: bool,
 }
 
@@ -36,7 +36,7 @@ impl<'b> Canvas<'b> {
         }
     }
 
-    /// Returns the style; without colours, only what needs none of them.
+    /// Returns the style; without its colour if the terminal shows no colours.
     pub(super) fn style(&self, colour: Color, modifier: Modifier) -> Style {
         let style = Style::default().add_modifier(modifier);
         match self.skin.colour && colour != Color::Reset {
@@ -51,7 +51,7 @@ impl<'b> Canvas<'b> {
         self.put(column, line, room, text, style)
     }
 
-    /// Writes text into a cell of this width.
+    /// Writes text into a cell of this width. A number is aligned to the right.
     pub(super) fn cell(
         &mut self,
         column: usize,

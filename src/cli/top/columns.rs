@@ -8,7 +8,7 @@ use crate::cli::board::{BoardSession, Group};
 use crate::cli::list::needs;
 use crate::model::Timestamp;
 
-/// From this width on there is room for numbers and calls.
+/// From this width on there is room for the project, the numbers and the current call.
 const MEDIUM: usize = 64;
 /// From this width on there is room for the branch, and for wider gaps.
 const WIDE: usize = 116;
@@ -27,7 +27,7 @@ pub(super) enum ColumnKind {
     Now,
 }
 
-/// A column, and where it is.
+/// A column, with its place and width on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) kind: ColumnKind,
@@ -35,7 +35,8 @@ pub(super) struct Column {
     pub(super) width: usize,
 }
 
-/// Returns the columns for a terminal of this width, after the mark of the selected session.
+/// Returns the columns for a terminal of this width. They begin after the mark of the selected
+/// session.
 pub(super) fn columns(width: usize) -> Vec<Column> {
     use ColumnKind as Kind;
     let more = |least: usize, share: usize| width.saturating_sub(least) / share;
@@ -74,7 +75,7 @@ pub(super) fn columns(width: usize) -> Vec<Column> {
     let mut columns = Vec::new();
     for (kind, wanted) in kinds {
         let rest = width.saturating_sub(start);
-        // The last one takes what is left.
+        // The last column takes the width that is left.
         let width = if wanted == 0 { rest } else { wanted.min(rest) };
         columns.push(Column { kind, start, width });
         start += width + gap;
@@ -102,7 +103,7 @@ impl ColumnKind {
         }
     }
 
-    /// Returns whether the column is a number, which ends at its right edge.
+    /// Returns whether the column contains numbers, which are aligned to the right.
     pub(super) fn is_number(self) -> bool {
         matches!(
             self,
@@ -132,7 +133,7 @@ impl ColumnKind {
 /// What is shown where nothing is known.
 const UNKNOWN: &str = "-";
 
-/// Returns what a session waits for, or that it works.
+/// Returns what a session waits for, or its group.
 pub(super) fn state(session: &BoardSession) -> String {
     match session.group {
         Group::NeedsYou => session.facts.attention.state.as_str().to_owned(),

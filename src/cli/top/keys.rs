@@ -1,5 +1,5 @@
-//! Turns the bytes that a terminal sends into keys. Pure. No byte sequence is an error: what is no
-//! known key is left out.
+//! Turns the bytes that a terminal sends into keys. Pure. No byte sequence is an error: unknown
+//! keys are skipped.
 
 /// A key that the board knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Key {
     Enter,
     Escape,
     Backspace,
-    /// Ctrl-U: deletes the line.
+    /// Ctrl-U: clears the filter.
     Clear,
     /// Ctrl-L: draws everything again.
     Redraw,
@@ -26,8 +26,8 @@ pub(super) enum Key {
 
 const ESCAPE: u8 = 0x1b;
 
-/// Returns whether the bytes end within a key, so that the rest may still come. A single Esc does,
-/// too: a moment later it is the key.
+/// Returns whether the bytes end within a key, so that the rest may still come. A single Esc at the
+/// end counts, too: if nothing follows for a moment, it is the Esc key.
 pub(super) fn is_unfinished(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some((_, after)) = next(rest) {
@@ -50,7 +50,7 @@ pub(super) fn keys(bytes: &[u8]) -> Vec<Key> {
     found
 }
 
-/// Returns whether these bytes, a single key's, may be only its beginning.
+/// Returns whether these bytes of one key may be only the beginning of that key.
 fn is_open(bytes: &[u8]) -> bool {
     match bytes {
         [ESCAPE] | [ESCAPE, b'O'] => true,
@@ -75,7 +75,7 @@ fn length_of(first: u8) -> usize {
     }
 }
 
-/// Splits off the first key. Returns `None` at the end.
+/// Splits the first key, if it is a known one, from the rest. Returns `None` if there are no bytes.
 fn next(bytes: &[u8]) -> Option<(Option<Key>, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let key = match *first {
@@ -103,7 +103,7 @@ fn is_control(key: Key) -> bool {
     matches!(key, Key::Char(c) if c.is_control())
 }
 
-/// Reads what follows an Esc.
+/// Reads the bytes after an Esc byte. Returns the key and the rest.
 fn after_escape(rest: &[u8]) -> (Option<Key>, &[u8]) {
     match rest {
         [b'[', sequence @ ..] => {
@@ -116,7 +116,7 @@ fn after_escape(rest: &[u8]) -> (Option<Key>, &[u8]) {
         }
         [b'O', last, rest @ ..] => (of_sequence(&[*last]), rest),
         [b'O'] => (None, &[]),
-        // A character that follows at once was another key.
+        // What follows does not belong to the Esc, and is another key.
         rest => (Some(Key::Escape), rest),
     }
 }

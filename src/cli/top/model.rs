@@ -14,11 +14,11 @@ pub(super) enum Page {
     Sessions,
     /// The sessions, while the filter is typed.
     Filter {
-        /// The filter before, which Esc restores.
+        /// The previous filter, which Esc restores.
         before: String,
     },
     Help(TextPage),
-    /// How to resume a session: the command.
+    /// The command that resumes a session.
     Command(String),
     /// The timeline of a session.
     Timeline(SessionId, TextPage),
@@ -27,7 +27,7 @@ pub(super) enum Page {
 /// What the loop has to do after a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyEffect {
-    /// Nothing but drawing.
+    /// Draw the board again.
     Draw,
     OpenTimeline(SessionId),
     /// Give this text to the terminal's clipboard.
@@ -64,7 +64,7 @@ pub(super) enum BoardLine<'b> {
 }
 
 impl Board {
-    /// Changes the sessions, and puts them in order again.
+    /// Changes the sessions. If any changed, puts them in order again.
     pub(super) fn update<T>(&mut self, change: impl FnOnce(&mut BoardSessions) -> T) -> T {
         let result = change(&mut self.sessions);
         if !self.sessions.take_changed().is_empty() {
@@ -118,7 +118,7 @@ impl Board {
         self.top = self.top.min(count.saturating_sub(height));
     }
 
-    /// Returns the page of text that is open.
+    /// Returns the open page of text, and the index of its first line on the screen.
     pub(super) fn text_page(&self) -> Option<(&TextPage, usize)> {
         match &self.page {
             Page::Help(text) | Page::Timeline(_, text) => Some((text, text.top(self.height))),
@@ -149,8 +149,8 @@ impl Board {
         Some(&self.sessions.get(id)?.facts.title)
     }
 
-    /// Puts the sessions in order. The order is total and does not depend on what changes all the
-    /// time, so a session moves only if it must.
+    /// Puts the sessions that the filter accepts in order. By default, the order does not depend on
+    /// values that change all the time, so sessions seldom move.
     fn arrange(&mut self) {
         let place = self.place();
         let accepted = self.sessions.iter().filter(|it| it.matches(&self.filter));
@@ -164,7 +164,7 @@ impl Board {
         }
     }
 
-    /// Returns the place of the selected session.
+    /// Returns the place of the selected session among those that are shown.
     fn place(&self) -> usize {
         let is_it = |id: &SessionId| Some(id) == self.selected.as_ref();
         self.order.iter().position(is_it).unwrap_or(0)

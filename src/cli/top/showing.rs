@@ -22,7 +22,8 @@ use crate::store::{StateDir, clock};
 
 /// The shortest time between two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
-/// Looks and readings take at most this share of the time: one in so many.
+/// Looks and readings take at most about 1/20 of the time: each pause is this many times as long as
+/// the last look or reading.
 const SHARE: u32 = 20;
 /// How often ages are drawn again.
 const TICK: Duration = Duration::from_secs(1);
@@ -52,11 +53,11 @@ pub(super) struct Showing {
     screen: FullScreen,
     signals: Signals,
     skin: Skin,
-    /// The beginning of a key.
+    /// The bytes of an unfinished key.
     pending: Vec<u8>,
     /// Whether anything but an age has changed since the last frame.
     has_changed: bool,
-    /// Whether a text was laid out for another size.
+    /// Whether the terminal's size has changed since the timeline was laid out.
     has_resized: bool,
 }
 
@@ -64,9 +65,10 @@ impl Showing {
     /// Takes over the terminal.
     ///
     /// # Errors
-    /// Those of the terminal.
+    /// Fails if the terminal or the signals cannot be set up.
     pub(super) fn begin(skin: Skin) -> Result<Self> {
-        // A signal that comes now must find the terminal restorable.
+        // Listen before the terminal changes, so that no signal ends the program without restoring
+        // it.
         let signals = Signals::listen()?;
         Ok(Self {
             board: Board::default(),
@@ -82,7 +84,7 @@ impl Showing {
     /// Shows that nothing was recorded yet, until something is.
     ///
     /// # Errors
-    /// Those of the state directory.
+    /// Fails if `is_recorded` does.
     pub(super) fn without_sessions(
         &mut self,
         is_recorded: impl Fn() -> Result<bool>,
@@ -263,7 +265,7 @@ impl Showing {
     }
 }
 
-/// Returns the sequence that gives a text to the terminal's clipboard (OSC 52).
+/// Returns the escape sequence that copies a text to the terminal's clipboard (OSC 52).
 fn clipboard(text: &str) -> Vec<u8> {
     let mut sequence = Vec::new();
     // Writing to memory cannot fail.

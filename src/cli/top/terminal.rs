@@ -1,5 +1,5 @@
 //! The terminal of the board: entering and leaving the full screen, and the signals that end or
-//! interrupt it. Whatever ends the board, the terminal is as it was.
+//! interrupt it. Whatever ends the board, the terminal is restored.
 
 use std::cell::RefCell;
 use std::ffi::c_int;
@@ -33,7 +33,7 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?25l";
 /// Undoes [`ENTER`].
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
-/// The signals that end a program which does not expect them.
+/// The signals that end a program unless it handles them.
 const ENDING: [c_int; 10] = [
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU,
 ];
@@ -52,7 +52,7 @@ impl FullScreen {
     /// Takes over the terminal.
     ///
     /// # Errors
-    /// Those of the terminal.
+    /// Fails if the terminal is gone or cannot be set up.
     pub(super) fn enter() -> io::Result<Self> {
         let frame = FrameWriter::default();
         let terminal = Terminal::new(TermionBackend::new(frame.clone()))?;
@@ -64,18 +64,18 @@ impl FullScreen {
     /// Takes over the terminal again, after another program may have used it.
     ///
     /// # Errors
-    /// Those of the terminal.
+    /// Fails if the terminal is gone or cannot be set up.
     pub(super) fn enter_again(&mut self) -> io::Result<()> {
         take_over()?;
         self.redraw()
     }
 
-    /// Has the next frame draw everything.
+    /// Makes the next frame draw everything.
     ///
     /// # Errors
-    /// Those of the terminal.
+    /// Fails if the terminal is gone.
     pub(super) fn redraw(&mut self) -> io::Result<()> {
-        // `Terminal::clear` would ask the terminal for the cursor's place.
+        // Not `Terminal::clear`, which would ask the terminal where the cursor is.
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
@@ -89,7 +89,7 @@ impl FullScreen {
     /// Draws a frame: only what differs from the last one, in one write.
     ///
     /// # Errors
-    /// Those of the terminal, for example after it was closed.
+    /// Fails if the terminal takes no output, for example after it was closed.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Buffer)) -> io::Result<()> {
         self.terminal.draw(|frame| render(frame.buffer_mut()))?;
         Ok(output::draw(&self.frame.bytes.take())?)
@@ -102,7 +102,7 @@ impl Drop for FullScreen {
     }
 }
 
-/// Collects a frame.
+/// Collects the bytes of a frame.
 #[derive(Debug, Clone, Default)]
 struct FrameWriter {
     bytes: Rc<RefCell<Vec<u8>>>,
@@ -119,8 +119,8 @@ impl Write for FrameWriter {
     }
 }
 
-/// Switches the terminal to the full screen and to single keys. Keys such as Ctrl-C and Ctrl-Z
-/// still send their signals.
+/// Switches the terminal to the full screen, and makes it send each key at once. Keys such as
+/// Ctrl-C and Ctrl-Z still send their signals.
 fn take_over() -> io::Result<()> {
     let stdin = rustix::stdio::stdin();
     let now = tcgetattr(stdin)?;
@@ -156,17 +156,17 @@ pub(super) fn restore_before_panics() {
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SignalKind {
-    /// To end.
+    /// To end, by this signal.
     End(c_int),
     /// To stop until it is continued.
     Stop,
-    /// It was stopped, and is continued.
+    /// To go on after a stop.
     Continue,
-    /// The terminal has another size.
+    /// To draw for another size of the terminal.
     Resize,
 }
 
-/// The signals that have come.
+/// Notes the signals that come.
 #[derive(Debug)]
 pub(super) struct Signals {
     came: Vec<(c_int, Arc<AtomicBool>)>,
@@ -174,11 +174,11 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. A second signal to end ends the process at once, in case the first one
-    /// comes while a terminal takes no output.
+    /// Begins to listen. If the same ending signal comes twice before it is handled, the second
+    /// ends the process at once: the terminal may take no output.
     ///
     /// # Errors
-    /// Those of the system.
+    /// Fails if the system refuses a handler or a socket.
     pub(super) fn listen() -> io::Result<Self> {
         let (wake, waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
@@ -196,7 +196,7 @@ impl Signals {
         Ok(Self { came, wake })
     }
 
-    /// Returns the next signal that has come.
+    /// Returns a signal that has come, and forgets it.
     pub(super) fn next(&mut self) -> Option<SignalKind> {
         while self.wake.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
         let mut came = self.came.iter();

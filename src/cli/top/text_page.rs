@@ -6,8 +6,8 @@ use super::keys::Key;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TextPage {
     pub(super) lines: Vec<String>,
-    /// The first line on the screen. A number beyond the last screen stands for the last one, so
-    /// that the end stays in view as the text grows.
+    /// The first line on the screen. A number beyond the last screen means the last screen, so that
+    /// the end stays in view as the text grows.
     top: usize,
 }
 
@@ -28,7 +28,7 @@ impl TextPage {
         }
     }
 
-    /// Replaces the text, and stays where it is.
+    /// Replaces the text without scrolling.
     pub(super) fn replace(&mut self, text: &str) {
         self.lines = text.lines().map(str::to_owned).collect();
     }
@@ -42,7 +42,7 @@ impl TextPage {
         self.lines.len().saturating_sub(height)
     }
 
-    /// Moves as a key says.
+    /// Scrolls as a key says.
     pub(super) fn press(&mut self, key: Key, height: usize) {
         let top = self.top(height);
         let step = height.saturating_sub(1).max(1);

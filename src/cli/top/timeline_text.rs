@@ -17,7 +17,7 @@ use crate::view::timeline::{CallFilter, entries};
 /// Returns the timeline, for a terminal of this width.
 ///
 /// # Errors
-/// If the record or the journal cannot be read.
+/// Fails if the record or the journal cannot be read.
 pub(super) fn of(sight: &Sight<'_>, id: &SessionId, width: usize, skin: Skin) -> Result<String> {
     let dir = sight.state.session(id);
     let record = dir.record()?.ok_or_else(|| no_record(id))?;

@@ -28,7 +28,7 @@ pub(super) fn body_height(page: &Page, height: usize) -> usize {
     height.saturating_sub(rest)
 }
 
-/// What is around the list of sessions.
+/// Which parts are shown around the list of sessions.
 struct ListParts {
     has_headings: bool,
     has_details: bool,
@@ -42,8 +42,8 @@ impl ListParts {
         }
     }
 
-    /// Returns how many lines it takes: the headings, a line and three of details, and always the
-    /// first and the last line.
+    /// Returns how many lines the parts take: the first and the last line always, one for the
+    /// headings, four for the details and the rule above them.
     fn around(&self) -> usize {
         2 + usize::from(self.has_headings) + 4 * usize::from(self.has_details)
     }
@@ -119,7 +119,8 @@ fn sessions(board: &Board, now: Timestamp, canvas: &mut Canvas<'_>) {
     }
 }
 
-/// Draws the first line: what this is, and how many sessions are in each group.
+/// Draws the first line: the command's name, the number of sessions in each group, order and
+/// filter.
 fn heading(board: &Board, canvas: &mut Canvas<'_>) {
     let count = |group: &Group| (board.count(*group), *group);
     let counts = Group::ALL.iter().map(count);
@@ -198,7 +199,7 @@ fn row(
     }
 }
 
-/// Describes the selected session in three lines, with what its row has no room for.
+/// Describes the selected session in three lines, more fully than its row does.
 fn details(session: &BoardSession, line: usize, now: Timestamp, canvas: &mut Canvas<'_>) {
     let facts = &session.facts;
     let bold = canvas.style(Color::Reset, Modifier::BOLD);
@@ -301,8 +302,8 @@ fn coloured(line: &str) -> (Color, &str) {
     styled.unwrap_or((Color::Reset, line))
 }
 
-/// Shows the command that resumes a session: from the left edge on, and nothing beside it, so that
-/// it can be copied by hand.
+/// Shows the command that resumes a session. It begins at the left edge with nothing beside it, so
+/// that it can be copied by hand.
 fn resume(command: &str, canvas: &mut Canvas<'_>) {
     let bold = canvas.style(Color::Reset, Modifier::BOLD);
     canvas.text(0, 0, "To resume this session, run in a shell:", bold);
