@@ -1,4 +1,4 @@
-//! `ccsession export`: what sessions did, for other programs.
+//! `ccsession export`: writes what sessions did, for other programs.
 
 mod otlp;
 mod output_file;
@@ -72,7 +72,7 @@ pub(super) struct ExportArgs {
     /// Which signal of OpenTelemetry to write; `traces` without it
     #[arg(long, value_enum, value_name = "SIGNAL")]
     pub(super) signal: Option<SignalArg>,
-    /// Which spans to write of turns that Claude Code itself traces; `auto` without it
+    /// Which spans to write, because Claude Code may trace turns itself; `auto` without it
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(super) spans: Option<SpansArg>,
     /// Write what calls were given and what they returned, too; needs `capture = "full"`
@@ -147,14 +147,14 @@ struct ExportRequest<'a> {
     capture: Capture,
     /// This machine, for records without one.
     here: OtlpMachine,
-    /// Hides machines.
+    /// Replaces names and ids of machines by hashes.
     hash: Option<MachineHash>,
     format: ExportFormat,
     table: Table,
     filter: CallFilter,
     since: Option<Timestamp>,
     slowest: Option<NonZeroUsize>,
-    /// True if one session was requested. Then its transcript is searched for in all places.
+    /// True if a single session was requested. Its transcript is then searched for everywhere.
     is_one: bool,
 }
 
@@ -168,7 +168,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         .as_deref()
         .map(|when| since(when, context.now))
         .transpose()?;
-    // Else the file of the first day would lose what began earlier on that day.
+    // Otherwise the file of the first day would lack what began earlier on that day.
     let since = since.map(|at| if args.by_day { otlp::whole_day(at) } else { at });
     let config = context.config()?;
     if args.content && config.capture != Capture::Full {
@@ -279,7 +279,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Returns what is written of a machine: a hash, if machines are to be hidden.
+/// Returns what is written of a machine: hashes instead of its name and id if there is a `hash`.
 fn shown_machine(hash: Option<&MachineHash>, machine: OtlpMachine) -> OtlpMachine {
     let Some(hash) = hash else {
         return machine;
@@ -291,7 +291,7 @@ fn shown_machine(hash: Option<&MachineHash>, machine: OtlpMachine) -> OtlpMachin
     }
 }
 
-/// Refuses options that say nothing about what is exported.
+/// Refuses options that do not apply to the chosen format.
 fn check(args: &ExportArgs) -> Result<()> {
     let usage = |text: &str| Err(refusal(Status::Usage, text));
     let is_bundle = args.format == ExportFormat::Bundle;
@@ -416,13 +416,13 @@ fn end(format: ExportFormat, machine: Option<&str>) -> String {
     }
 }
 
-/// One thread's part of the work. What it writes of a session comes after all sessions that began
-/// earlier, so no more is in memory than one session of each thread.
+/// One thread's part of the work. The sessions are written in the order in which they began, so at
+/// most one session of each thread is in memory.
 #[derive(Debug)]
 struct Exporter<'a> {
     request: &'a ExportRequest<'a>,
     turns: &'a InTurn,
-    /// What is written of the session at hand.
+    /// The text of the current session, until it is written.
     text: String,
     slowest: Slowest,
     sessions: u64,

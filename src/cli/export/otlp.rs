@@ -1,5 +1,5 @@
-//! Sessions as OpenTelemetry, in the form of the Collector's file exporter: one request on each line,
-//! one signal in each file.
+//! Writes sessions as OpenTelemetry, in the format of the Collector's file exporter: one request on
+//! each line, one signal in each file.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ use crate::view::otlp::{
 
 /// The most spans or records on a line.
 const MOST_ON_A_LINE: usize = 256;
-/// About how many bytes a line has at most, unless a single span has more. The Collector reads lines of
-/// up to 1 MiB unless it is told otherwise.
+/// About how many bytes a line has at most, unless a single span has more. By default, the
+/// Collector reads lines of up to 1 MiB.
 const LONGEST_LINE: usize = 512 << 10;
 
 /// Which signal is written.
@@ -39,13 +39,15 @@ pub(in crate::cli) enum SignalArg {
     Metrics,
 }
 
-/// Which spans are written of turns that Claude Code traces itself.
+/// Which spans are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum SpansArg {
-    /// Write spans only for turns that Claude Code does not trace itself, so that no call is there twice
+    /// Write spans only for turns that Claude Code does not trace itself, so that no call is there
+    /// twice
     #[default]
     Auto,
-    /// Write spans for all turns; where Claude Code traces a turn itself, they are children of its spans
+    /// Write spans for all turns; where Claude Code traces a turn itself, they are children of its
+    /// spans
     Always,
     /// Write no spans at all
     Never,
@@ -61,7 +63,7 @@ impl From<SpansArg> for SpanPolicy {
     }
 }
 
-/// What of a session is written, and how.
+/// What is written of each session.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OtlpChoice {
     pub(super) signal: SignalArg,
@@ -93,7 +95,7 @@ struct OtlpExporter<'a> {
     request: &'a ExportRequest<'a>,
     choice: OtlpChoice,
     turns: OtlpTurns<'a>,
-    /// The lines of the session at hand by day; of no day where all go to one file.
+    /// The lines of the current session by day. The day is empty if all lines go to one file.
     texts: BTreeMap<String, String>,
     sessions: u64,
 }
@@ -118,8 +120,8 @@ impl Count for OtlpExporter<'_> {
         let machine = shown_machine(request.hash.as_ref(), machine);
         let remote = match &record.remote {
             Some(url) => Remote::parse(url),
-            // Of a session from before this was recorded, and of one that was imported. On another
-            // machine, the same path may be another repository.
+            // Old records and those of imported sessions lack it. For a session of another machine,
+            // the same path here may be another repository.
             None if record.machine.is_none() || record.machine == request.here.name => {
                 remote::remote(&record.project.root())
             }
@@ -130,7 +132,7 @@ impl Count for OtlpExporter<'_> {
             false => CallContents::default(),
         };
         let commits = commits(session);
-        // Without subagents, no span says what was used.
+        // Only spans of subagents say what was used.
         let has_tokens =
             self.choice.signal == SignalArg::Logs || !session.activity.agents.is_empty();
         let usage = has_tokens.then(|| used(request.env, request.is_one, None, session));

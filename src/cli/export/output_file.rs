@@ -1,5 +1,5 @@
-//! Where an export is written: to stdout, to a file that appears once it is complete, or to a file for
-//! each day.
+//! Writes an export to stdout, to a file that appears once it is complete, or to a file for each
+//! day.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ impl OutputFile {
         Ok(Self { file })
     }
 
-    /// Writes a text in which nothing moves a cursor.
+    /// Writes a text. It must contain nothing that moves a cursor, because stdout may be a
+    /// terminal.
     pub(super) fn write(&mut self, text: &str) -> Result<(), Error> {
         match &mut self.file {
             Some(file) => file.write(text.as_bytes()),
@@ -42,7 +43,7 @@ impl OutputFile {
         }
     }
 
-    /// Gives the file its name.
+    /// Makes the complete file appear under its name.
     pub(super) fn end(self) -> Result<(), Error> {
         self.file.map_or(Ok(()), GuestFile::replace)
     }
@@ -52,7 +53,7 @@ impl OutputFile {
 #[derive(Debug)]
 pub(super) struct DayFiles {
     dir: PathBuf,
-    /// How the names begin.
+    /// How the names of the files begin.
     what: &'static str,
     files: BTreeMap<String, GuestFile>,
 }
@@ -80,13 +81,14 @@ impl DayFiles {
         Ok(())
     }
 
-    /// Gives the files their names.
+    /// Makes the complete files appear under their names.
     pub(super) fn end(self) -> Result<(), Error> {
         self.files.into_values().try_for_each(GuestFile::replace)
     }
 }
 
-/// An output to which threads write in turn, each when everything before is written.
+/// An output to which threads write in a fixed order: each waits until all texts before its own are
+/// written.
 #[derive(Debug)]
 pub(super) struct InTurn<F = OutputFile> {
     state: Mutex<TurnState<F>>,
@@ -145,7 +147,7 @@ impl<F> InTurn<F> {
         }
     }
 
-    /// Returns whether something could not be written, so that the rest need not be made.
+    /// Returns whether writing has failed, so that the other threads can stop.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Relaxed)
     }
@@ -169,7 +171,7 @@ impl<F> InTurn<F> {
     /// Returns the output, with everything written.
     ///
     /// # Errors
-    /// The first one of writing.
+    /// Fails with the first error of writing.
     pub(super) fn finish(self) -> Result<F, Error> {
         let state = self.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
@@ -180,7 +182,7 @@ impl<F> InTurn<F> {
     }
 
     fn lock(&self) -> MutexGuard<'_, TurnState<F>> {
-        // Whoever panics ends the process.
+        // Never poisoned: a panic ends the process.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
-//! The calls that took longest, of all sessions: no more of them are in memory than are asked for.
+//! Finds the calls that took longest in all sessions. Keeps only as many in memory as were
+//! requested.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,19 +8,19 @@ use std::time::Duration;
 
 use crate::model::{SessionId, Timestamp};
 
-/// The order of the rows: the longest first, of equals the earliest.
+/// The order of the rows: the longest first; of equally long ones, the earliest first.
 type Rank = (Duration, Reverse<Timestamp>, Reverse<SessionId>);
 
 /// The rows of the slowest calls so far.
 #[derive(Debug)]
 pub(super) struct Slowest {
     count: usize,
-    /// The fastest of them on top.
+    /// The rows, with the fastest on top of the heap.
     rows: BinaryHeap<Reverse<(Rank, Reverse<usize>, String)>>,
 }
 
 impl Slowest {
-    /// Creates an empty list of at most this many.
+    /// Creates an empty list for at most `count` calls; for none if `count` is `None`.
     pub(super) fn new(count: Option<NonZeroUsize>) -> Self {
         Self {
             count: count.map_or(0, NonZeroUsize::get),
@@ -27,7 +28,8 @@ impl Slowest {
         }
     }
 
-    /// Adds the row of a call, if it is among the slowest. `number` is its place in its session.
+    /// Adds the row of a call, if it is among the slowest. `number` is the call's place in its
+    /// session.
     pub(super) fn offer(
         &mut self,
         took: Duration,
@@ -45,7 +47,7 @@ impl Slowest {
         self.drop_fastest();
     }
 
-    /// Adds those of another thread.
+    /// Adds the calls that another thread found.
     pub(super) fn add(&mut self, other: Self) {
         self.rows.extend(other.rows);
         self.drop_fastest();

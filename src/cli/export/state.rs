@@ -1,5 +1,5 @@
-//! `export --state FILE`: only what is new since the last export with that file. What was exported is
-//! remembered as `ship` remembers what a destination has.
+//! `export --state FILE`: writes only what is new since the last export with that file. The file
+//! remembers what was exported as `ship` remembers what a destination has.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -24,8 +24,7 @@ use crate::ship::{Batch, Delivery, Failure, Form, Outlet, Protocol, Signal, obse
 use crate::store::machine::{machine_id, machine_name};
 use crate::store::{Host, StateDir, clock, project};
 
-/// How long a line is at most, more or less. The Collector reads lines of 1 MiB unless it is told
-/// otherwise.
+/// About how many bytes a line has at most. By default, the Collector reads lines of up to 1 MiB.
 const LINE: usize = 512 << 10;
 
 /// Writes what is new of the selected sessions since the last export with the file at `path`.
@@ -104,7 +103,8 @@ pub(super) fn run(
     if result.halt.is_some() {
         return Ok(Status::Failed);
     }
-    // What is noted is in the file: if this is killed in between, it is exported again.
+    // The output is complete before the state is noted: if this is killed in between, the same is
+    // exported again.
     let file = file.lock().unwrap_or_else(PoisonError::into_inner).take();
     file.map_or(Ok(()), OutputFile::end)?;
     if let Notebook::InMemory(known) = notebook {

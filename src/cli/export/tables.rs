@@ -1,4 +1,4 @@
-//! The rows of one session, for `csv` and `jsonl`.
+//! Writes the rows of one session, for `csv` and `jsonl`.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::view::otlp::OtlpMachine;
 use crate::view::stats::{Stats, WallClock};
 use crate::view::tables::{Cell, SessionNumbers, Table, TabledSession, csv_line, json_line};
 
-/// Writes the rows of a session. The error says what is missing from them.
+/// Appends the rows of a session to `text`. The error says what is missing from them.
 pub(super) fn write(
     request: &ExportRequest<'_>,
     session: &GatheredSession<'_>,
@@ -109,7 +109,7 @@ fn write_session(
     let known = SessionNumbers {
         state: finding.state.as_str(),
         last_activity: finding.last_activity,
-        // A session that was resumed since still has its former end on record.
+        // The record of a session that was resumed still has the former end.
         ended_at: ended.filter(|_| !finding.state.is_live()),
         imported_calls: imported as u64,
         stats: &stats,

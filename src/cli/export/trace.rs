@@ -1,4 +1,4 @@
-//! The events of one session, for `chrome-trace`: one JSON object, written session by session.
+//! Writes the events of sessions for `chrome-trace`: one JSON object, written session by session.
 
 use std::collections::HashSet;
 
@@ -52,12 +52,12 @@ pub(super) fn text(
 }
 
 fn as_json(event: &TraceEvent) -> String {
-    // These are only texts and numbers, so writing them to memory cannot fail.
+    // An event has only texts and numbers, so writing it to memory cannot fail.
     let text = serde_json::to_string(event).unwrap_or_default();
     escaped_json(&text).into_owned()
 }
 
-/// Returns the commits that hooks noted while the session ran a call that can make one, each once.
+/// Returns each commit that hooks noted while the session ran a call that can make commits, once.
 pub(super) fn commits(session: &GatheredSession<'_>) -> Vec<CommitNote> {
     let mut seen = HashSet::new();
     let noted = session.noted.commits.iter().map(|(note, _)| note);
