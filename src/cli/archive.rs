@@ -35,7 +35,7 @@ use args::{
     ArchiveShowArgs, ArchiveVerb, ArchiveVerifyArgs,
 };
 
-/// How the list gets narrower: what a person needs least goes first.
+/// How the list is made narrower: what a person needs least is cut first.
 const NARROWER: [Squeeze; 12] = [
     Squeeze::Cut("DESCRIPTION", 16),
     Squeeze::Cut("FOCUS", 12),
@@ -50,7 +50,7 @@ const NARROWER: [Squeeze; 12] = [
     Squeeze::Cut("TITLE", 8),
     Squeeze::Drop("PROJECT"),
 ];
-/// The most bytes of a line that are read at once.
+/// How many bytes of a line are read at once at most.
 const MAX_PIECE: u64 = 1 << 20;
 
 pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
@@ -69,8 +69,8 @@ pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
     }
 }
 
-/// Completes what a killed process began, so that every archive is whole. Returns the lock if the
-/// verb reads archives to their ends, to hold it meanwhile.
+/// Completes what a killed process began, so that every archive is whole. If the verb reads whole
+/// archives, returns the lock, to be held meanwhile.
 fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
     let reads_all = matches!(
         verb,
@@ -91,21 +91,23 @@ pub(super) fn finish_interrupted(archives: &Archives) -> Result<()> {
     Ok(())
 }
 
-/// Completes what a killed process began. Returns the lock under which it did.
+/// Completes what a killed process began. Returns the lock that it took for that.
 fn completed(archives: &Archives) -> Result<Lock> {
     let lock = archives.lock()?;
     for err in archives.finish_interrupted()? {
-        output::complain(&format!("{err}; it waits, and the others are whole"));
+        output::complain(&format!(
+            "{err}; it is tried again next time, and the other archives are whole"
+        ));
     }
     Ok(lock)
 }
 
-/// The archives that were asked for.
+/// The requested archives.
 #[derive(Default)]
 struct ArchiveSelection {
     /// The readable archives, the newest first.
     archives: Vec<SessionArchive>,
-    /// Errors of archives that cannot be read, and that may have been meant.
+    /// The errors of archives that cannot be read, but may have been requested.
     unreadable: Vec<Error>,
 }
 
@@ -139,7 +141,7 @@ impl ArchiveSelection {
     /// Reports the unreadable archives, and returns the others.
     fn readable(self) -> Vec<SessionArchive> {
         for err in &self.unreadable {
-            output::complain(&format!("{err}; it was left out"));
+            output::complain(&format!("{err}; skipped"));
         }
         self.archives
     }
@@ -192,7 +194,7 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArc
     }
 }
 
-/// Returns the id of an archive's session, its project, when it began, and its title.
+/// Returns a line for a list: the session's id, its project, when it began, and its title.
 fn candidate(SessionArchive { manifest, .. }: &SessionArchive) -> String {
     let project = &manifest.project.name;
     let began = clock::local_text(manifest.started_at);
@@ -229,8 +231,8 @@ fn wanted(context: &Context, state: Option<&StateDir>, given: &str) -> Result<Se
     })
 }
 
-/// Returns the session whose archive was pruned, and when. The title of a session counts as long as
-/// the session is on record.
+/// Returns the session whose archive was pruned, and when. A title finds it only while the session
+/// is on record.
 fn pruned(context: &Context, state: &StateDir, given: &str) -> Option<(SessionId, Timestamp)> {
     let of = |id: &str| tombstones::of(state, id).into_iter().next();
     of(given).or_else(|| match matching(context, state, given).ok()?.as_slice() {
@@ -422,8 +424,8 @@ fn opened(archived: &SessionArchive, part: &ArchivePart) -> Result<Box<dyn Read>
     })
 }
 
-/// Reads line by line, and replaces what is not UTF-8. Uses little memory for a line of any length:
-/// a very long one comes in pieces, and only the last has the line break.
+/// Reads line by line, and replaces what is not UTF-8. Uses little memory even for a very long
+/// line: it is passed on in pieces, and only the last piece has the line break.
 fn copy(text: &mut dyn Read, mut each: impl FnMut(&str)) -> Result<()> {
     let mut reader = BufReader::new(text);
     let mut piece = Vec::new();
@@ -480,7 +482,7 @@ fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs)
             }
         };
         look_through(part(&archived, PartKind::Text), None);
-        // Outputs that were too long for the transcript, and notes.
+        // These parts are outputs that were too long for the transcript, and notes.
         let parts = archived.manifest.parts.iter();
         for part in parts.filter(|part| part.kind == PartKind::File) {
             let name = part

@@ -63,7 +63,7 @@ pub(super) fn is_front(arguments: &[OsString]) -> bool {
     first.is_none_or(|first| first == "--help" || first == "-h")
 }
 
-/// Returns the verbs with which a command line begins: the path to the page of help about it.
+/// Returns the verbs at the beginning of a command line: they name the help page about it.
 pub(super) fn verbs_of<'a>(command: &'a Command, arguments: &[OsString]) -> Vec<&'a str> {
     let mut at = command;
     let words = arguments.iter().skip(1);

@@ -88,10 +88,10 @@ impl ListArgs {
 
 /// The longest text that says what a session does, in characters.
 const MAX_DOING: usize = 40;
-/// The longest title in a table, in characters.
+/// How many characters of a title are shown.
 const MAX_TITLE: usize = 40;
 
-/// How the table gets narrower: what a person needs least goes first.
+/// How the table is made narrower: what a person needs least is cut first.
 const NARROWER: [Squeeze; 19] = [
     Squeeze::Cut("ROOT", 16),
     Squeeze::Ids("SESSION"),
@@ -192,7 +192,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Finds out what the list says of a session.
+/// Finds out what the list shows of a session.
 struct Lister<'a, W> {
     context: &'a Context,
     judge: Judge<'a>,
@@ -208,9 +208,10 @@ struct Lister<'a, W> {
 enum ListLook {
     /// It is listed.
     Listed(Box<ListedSession>),
-    /// The user asked for others.
+    /// The options exclude it.
     NotWanted,
-    /// It may have to be listed, but cannot: the reason, for people.
+    /// It cannot be listed, although it may have been requested. Contains the reason, for people,
+    /// if the user should know it.
     LeftOut(Option<String>),
 }
 
@@ -220,7 +221,7 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
         let record = match dir.record() {
             Ok(Some(record)) => record,
             Ok(None) => return ListLook::LeftOut(unrecorded(&dir, id)),
-            Err(err) => return ListLook::LeftOut(Some(format!("{err}; it was left out"))),
+            Err(err) => return ListLook::LeftOut(Some(format!("{err}; skipped"))),
         };
         let (finding, place) = self.judge.find_and_place(id, &record);
         let is_in = |root: &PathBuf| finding.is_in(&record, root);
@@ -252,7 +253,7 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
             }
         };
         let record = self.heads.now_at(place, record, is_live);
-        // If a few are listed, the titles of the others are not needed.
+        // With a limit, titles are read later, only for the sessions that are listed.
         let is_shown = self.args.limit.is_none();
         ListedSession {
             state: finding.state,
@@ -270,10 +271,10 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
     }
 }
 
-/// Sorts sessions whose work stands still first, the one that has waited longest at the top. The
-/// others follow, the most recently active first.
+/// Sorts first the sessions whose work stands still, the one that has waited longest at the top.
+/// The others follow, the most recently active first.
 fn by_urgency(one: &ListedSession, other: &ListedSession) -> Ordering {
-    // The dialogs are one group; the others are as urgent as their order says.
+    // All dialogs are one group. The other states are as urgent as their order in `Need` says.
     let group = |listed: &ListedSession| match listed.attention.state {
         need if need.is_dialog() => Need::Permission,
         need => need,
@@ -331,7 +332,7 @@ fn print(
         "STATE", "WAITS", "SESSION", "TITLE", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS",
         "PID", "NOW", "MACHINE", "ROOT",
     ]);
-    // Sessions of this machine need not name it.
+    // The machine is named only for collected sessions.
     let machine = |record: &Record| record.machine.clone().filter(|_| args.from.is_given());
     for listed in sessions {
         let record = &listed.record;
@@ -372,7 +373,7 @@ fn print(
     Ok(())
 }
 
-/// Colours what each session waits for. A row without that stays as it is.
+/// Colours what each session waits for. The row of a session that waits for nothing stays as it is.
 fn coloured(table: &str, sessions: &[ListedSession], now: Timestamp) -> String {
     let mut lines = table.lines();
     let heading = lines.next().into_iter().map(|line| format!("{line}\n"));
@@ -388,7 +389,7 @@ fn coloured(table: &str, sessions: &[ListedSession], now: Timestamp) -> String {
     heading.chain(rows).collect()
 }
 
-/// Returns the terminal's colour for what a session waits for: the board's.
+/// Returns the terminal's colour for what a session waits for, the same as on the board.
 fn colour(need: Need) -> Option<&'static str> {
     match need {
         Need::Error => Some("31"),
@@ -398,7 +399,7 @@ fn colour(need: Need) -> Option<&'static str> {
     }
 }
 
-/// Says on a terminal that the list is empty, and what would fill it.
+/// Prints on a terminal that the list is empty, with a hint.
 fn print_nothing(context: &Context, args: &ListArgs, state: Option<&StateDir>) {
     let (nothing, remedy) = if args.waiting {
         ("no session waits for you", None)
@@ -469,7 +470,7 @@ pub(super) fn doing(calls: &[OpenCall]) -> String {
     }
 }
 
-/// Formats how long ago `from` was, in its one or two largest units: `3m 20s`, `2h 5m`, `4d 2h`.
+/// Formats how long ago `from` was, in one or two units: `3m 20s`, `2h 5m`, `4d 2h`.
 pub(super) fn span(from: Timestamp, now: Timestamp) -> String {
     duration::brief(from.age(now))
 }

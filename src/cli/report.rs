@@ -25,10 +25,10 @@ use crate::view::page::{PageData, PageMode, document};
 /// The page without data, as `src/web` builds it.
 const PAGE: &str = include_str!("../web/built/report.html");
 
-/// What every report begins with, so that no other file is ever replaced by one.
+/// How every report begins. A file that begins otherwise is never replaced.
 const BEGINNING: &str = "<!doctype html><!-- ccsession report -->";
 
-/// How a file name stands for stdout.
+/// The file name that means stdout.
 const STDOUT: &str = "-";
 
 #[derive(Debug, Args)]
@@ -137,7 +137,8 @@ fn which(
     Ok((SessionSelection::One(id), name))
 }
 
-/// Returns as much of an id as people need. An id of a person's own making is content.
+/// Returns the beginning of an id, for a file name. With `metadata`, an id that a person made up is
+/// content and is left out.
 fn beginning(id: &SessionId, metadata: bool) -> String {
     let beginning: String = id.as_str().chars().take(8).collect();
     let is_random = beginning.chars().all(|c| c.is_ascii_hexdigit());
@@ -147,7 +148,7 @@ fn beginning(id: &SessionId, metadata: bool) -> String {
     }
 }
 
-/// Returns a file name that has no meaning to any shell or file system.
+/// Returns a file name for a report, without characters that are special to a shell or file system.
 fn file_name(subject: &str, metadata: bool) -> String {
     let plain = |c: char| match c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
         true => c,
@@ -168,8 +169,8 @@ fn data(context: &Context, gathered: GatheredPages, is_one: bool, metadata: bool
     }
 }
 
-/// Writes the file in one step. A link is followed. Its content may be private, so others cannot
-/// read it.
+/// Writes the file in one step, and follows a symbolic link. Other users cannot read the file,
+/// because its content may be private.
 fn write(path: &Path, html: &str) -> Result<()> {
     let path = &match file::look(path)? {
         Some(found) if found.is_link() => file::canonical(path)?,

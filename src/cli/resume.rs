@@ -31,7 +31,7 @@ use crate::model::{Config, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::{StateDir, shown};
 
-/// The longest title after a printed command, in characters.
+/// How many characters of a title are shown.
 const MAX_TITLE: usize = 60;
 
 #[derive(Debug, Args)]
@@ -160,7 +160,7 @@ fn none_lost() -> anyhow::Error {
     refusal(Status::NotFound, text)
 }
 
-/// What a search for sessions needs.
+/// What is needed to find and resume sessions.
 struct Look<'a> {
     context: &'a Context,
     config: &'a Config,
@@ -172,8 +172,8 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Returns the sessions that may be meant. First come those of the project here, and in each
-    /// group the most recently active.
+    /// Returns the sessions that may be meant: first those of the project here, then the others,
+    /// the most recently active first in each group.
     fn find(&self) -> Result<Vec<ResumableSession>> {
         if !self.args.words.is_empty() {
             let given = self.args.words.join(" ");
@@ -201,7 +201,7 @@ impl Look<'_> {
         Ok(found)
     }
 
-    /// Returns the session that the user named. It must be one that can be taken up.
+    /// Returns the session that the user named. Fails if it cannot be resumed.
     fn named(&self, id: &SessionId) -> Result<ResumableSession> {
         let record = self.state.session(id).record()?;
         let session = record.and_then(|record| self.session(record));
@@ -221,7 +221,7 @@ impl Look<'_> {
         Ok(session)
     }
 
-    /// Returns what is known of a session, or `None` if no directory is.
+    /// Returns what is needed to resume a session; `None` if its directory is not known.
     fn session(&self, record: Record) -> Option<ResumableSession> {
         let Context { env, .. } = self.context;
         let id = record.session_id.clone();
@@ -263,13 +263,13 @@ impl Look<'_> {
         })
     }
 
-    /// Becomes Claude Code in this session.
+    /// Replaces this process by Claude Code, which resumes the session. Returns only if that fails.
     fn take_up(&self, session: &ResumableSession) -> Result<Status> {
         let command = &session.command;
         let id = &session.record.session_id;
         if !command.dir.is_dir() {
             let text = format!(
-                "could not resume session {id}: its directory `{}` is gone; make it again, then `{}`",
+                "could not resume session {id}: its directory `{}` is gone; create it, then run `{}`",
                 shown(&command.dir),
                 escaped(&command.line())
             );
@@ -326,7 +326,7 @@ impl Look<'_> {
     }
 }
 
-/// Replaces this program by the command. Returns only if that fails.
+/// Replaces this process by the command. Returns only if that fails.
 fn start(command: &ResumeCommand) -> std::io::Error {
     let Some((program, arguments)) = command.words.split_first() else {
         return std::io::ErrorKind::InvalidInput.into();

@@ -79,7 +79,7 @@ pub(super) struct SearchArgs {
     json: bool,
 }
 
-/// Whose messages.
+/// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum RoleArg {
     /// A person
@@ -119,7 +119,7 @@ struct Found {
     query: SearchQuery,
     /// The sessions with hits, up to the limit.
     sessions: Vec<(SessionHeading, FoundSession)>,
-    /// How many more there are.
+    /// How many more sessions have hits.
     others: usize,
     notes: Vec<String>,
     left_out: Vec<String>,
@@ -166,7 +166,7 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
 /// Searches with these arguments, and returns what `--json` prints.
 ///
 /// # Errors
-/// As [`run`], and if the arguments are invalid.
+/// Fails as [`run`] does, and if the arguments are invalid.
 pub(super) fn json_of(
     context: &Context,
     arguments: impl Iterator<Item = String>,
@@ -200,7 +200,7 @@ fn scope(args: &SearchArgs) -> SearchScope {
 fn searched_env(context: &Context, state: Option<&StateDir>, args: &SearchArgs) -> Environment {
     let env = context.env.clone();
     match state.filter(|_| args.from.is_given()) {
-        // Nothing is there.
+        // This directory does not exist, so nothing of this machine is found.
         Some(collected) => Environment {
             claude_config_dir: Some(collected.root().join("claude")),
             ..env

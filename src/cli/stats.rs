@@ -140,7 +140,7 @@ fn print_nothing(
     });
 }
 
-/// Prints what each hook costs.
+/// Prints how often each hook ran and how long it took.
 fn run_hooks(
     context: &Context,
     args: &StatsArgs,
@@ -178,7 +178,7 @@ fn run_hooks(
     Ok(Status::Done)
 }
 
-/// Prints the sums by what was asked for.
+/// Prints the sums that `--by` requests.
 fn run_by(
     context: &Context,
     args: &StatsArgs,

@@ -78,7 +78,7 @@ pub(super) struct TimelineArgs {
     pub(super) jsonl: bool,
 }
 
-/// Why there is no timeline.
+/// The error for `--from` without an id.
 const WITHOUT_ID: &str = "could not choose a session: with --from, give an id before it; `ccsession list --all --from DIR` lists them";
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
@@ -222,14 +222,14 @@ fn calls<'s, 'a>(entries: &'s [TimelineEntry<'s, 'a>]) -> impl Iterator<Item = C
 fn print_lines(entries: &[TimelineEntry<'_, '_>]) {
     let mut lines = Vec::new();
     for call in calls(entries) {
-        // These are only texts, numbers and times, so writing them to memory cannot fail.
+        // A call has only texts, numbers and times, so writing it to memory cannot fail.
         let _ = serde_json::to_writer(&mut lines, &call);
         lines.push(b'\n');
     }
     output::print_json(&String::from_utf8_lossy(&lines));
 }
 
-/// Describes the session for people, a line each: its names and state, when it was, and what it did
+/// Describes the session for people in three lines: its names and state, its time, and what it did
 /// in total.
 pub(super) fn heading(
     record: &Record,
@@ -322,7 +322,7 @@ fn complain(id: &SessionId, activity: &Activity<'_>, damage: Damage) {
     if activity.duplicates > 0 {
         let count = activity.duplicates;
         output::complain(&format!(
-            "counted {count} events of session {id} once, though they were told more often: hooks are registered more than once; see `ccsession doctor`"
+            "left out {count} copies of events of session {id}: hooks are registered more than once; see `ccsession doctor`"
         ));
     }
 }

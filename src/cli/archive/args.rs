@@ -1,4 +1,4 @@
-//! What `ccsession archive` takes.
+//! The arguments of `ccsession archive`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(in crate::cli) enum ArchiveVerb {
 }
 
 impl ArchiveVerb {
-    /// Returns which collected archives the verb is to read, if it can read such.
+    /// Returns the verb's `--from`, or `None` if the verb cannot read collected archives.
     pub(in crate::cli) fn collected(&self) -> Option<&FromArgs> {
         match self {
             Self::List(args) => Some(&args.from),

@@ -12,9 +12,9 @@ use crate::search::{FoundSession, HitKind, SearchHit, SearchQuery, SearchRole, S
 use crate::store::clock;
 use crate::view::timeline::text::cut;
 
-/// The widest column of authors.
+/// The largest width of the column that says who wrote a message.
 const MAX_WHO: usize = 24;
-/// The least columns for the text of a hit.
+/// The smallest width of the column with the text of a hit.
 const MIN_TEXT: usize = 20;
 const BOLD: &str = "1";
 const MATCH: &str = "1;31";
@@ -115,7 +115,7 @@ impl SearchLayout {
         if with_match.width() < room {
             return self.cut(text, room);
         }
-        // A third of the room is for what is before the match.
+        // A third of the room is for the text before the match.
         let mut columns = 0;
         let near = before.char_indices().rev().take_while(|(_, c)| {
             columns += c.width().unwrap_or(0);

@@ -72,7 +72,7 @@ pub(super) struct GroupRequest<'a> {
     pub(super) since: Option<Timestamp>,
     pub(super) prices: &'a Prices,
     pub(super) capture: Capture,
-    /// True if one session was requested. Then its transcript is searched for in all places.
+    /// True if a single session was requested. Its transcript is then searched for everywhere.
     pub(super) is_one: bool,
 }
 
@@ -256,7 +256,7 @@ impl GroupReport {
                 root: None,
                 session_id: None,
             };
-            // A blank is no missing value.
+            // With a blank, the cell does not count as missing, which is shown as `-`.
             table.row(self.row(&key, &self.sum_of_columns(), " ".to_owned()));
         }
         if self.by == GroupBy::Session {
@@ -295,8 +295,7 @@ impl GroupReport {
         text
     }
 
-    /// Returns the last row: the sum of what the rows above show. A session is one session, in
-    /// however many rows it is.
+    /// Returns the sums for the last row. A session in several rows counts once.
     fn sum_of_columns(&self) -> GroupSums {
         let mut sum = GroupSums::default();
         for (_, sums) in &self.groups {

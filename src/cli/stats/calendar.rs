@@ -7,17 +7,17 @@ use chrono::{Datelike, Days, NaiveDate, Weekday};
 use crate::cli::amount::grouped;
 use crate::view::stats::Day;
 
-/// From none to the most.
+/// How a day is drawn, from no session to the most.
 const SHADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
-/// From the fewest to the most.
+/// How an hour is drawn, from the fewest calls to the most.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// How many weeks are drawn at most.
 const MAX_WEEKS: usize = 26;
-/// The columns of a week.
+/// The width of a week, in columns.
 const WEEK: usize = 2;
-/// The columns before the first week.
+/// How many columns are before the first week.
 const MARGIN: usize = 5;
-/// The narrowest screen on which a calendar is drawn.
+/// The narrowest screen on which a calendar or a clock is drawn, in columns.
 pub(super) const LEAST_WIDTH: usize = 28;
 
 /// Draws a column for each week and a row for each day of it, up to the last day with a session.
@@ -92,7 +92,8 @@ fn months(weeks: &[NaiveDate]) -> String {
     let mut text = String::new();
     let mut shown = None;
     for (place, monday) in weeks.iter().enumerate() {
-        // The week belongs to the month of its Sunday: a month begins with its first day.
+        // A week belongs to the month of its Sunday, so a month begins with the week of its first
+        // day.
         let sunday = monday.checked_add_days(Days::new(6)).unwrap_or(*monday);
         let month = (sunday.year(), sunday.month());
         let is_free = text.chars().count() <= place * WEEK;

@@ -16,7 +16,7 @@ use crate::view::stats::{Stats, WallClock};
 #[derive(Debug)]
 pub(super) struct StatsCounter<'a> {
     env: &'a Environment,
-    /// True if one session was requested. Then its transcript is searched for in all places.
+    /// True if a single session was requested. Its transcript is then searched for everywhere.
     is_one: bool,
     since: Option<Timestamp>,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
@@ -37,7 +37,7 @@ pub(super) struct AgentTokens {
 }
 
 impl<'a> StatsCounter<'a> {
-    /// Creates empty counts, for what began at `since` or later.
+    /// Creates empty counts. They will count what began at `since` or later.
     pub(super) fn new(env: &'a Environment, is_one: bool, since: Option<Timestamp>) -> Self {
         Self {
             env,
@@ -73,8 +73,8 @@ impl<'a> StatsCounter<'a> {
     }
 }
 
-/// Returns what a session used since then. If it `is_one` of one, its transcript is searched for in all
-/// places.
+/// Returns what a session used since `since`, or ever. If `is_one`, the only requested session, its
+/// transcript is searched for everywhere.
 pub(in crate::cli) fn used(
     env: &Environment,
     is_one: bool,
@@ -95,8 +95,8 @@ pub(in crate::cli) fn used(
     used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
 }
 
-/// Returns what a session used, message by message. If it `is_one` of one, its transcript is
-/// searched for in all places.
+/// Returns what a session used, message by message. If `is_one`, the only requested session, its
+/// transcript is searched for everywhere.
 pub(in crate::cli) fn messages(
     env: &Environment,
     is_one: bool,

@@ -1,4 +1,4 @@
-//! `ccsession stats --hooks`: what each registered hook costs.
+//! `ccsession stats --hooks`: how often each registered hook ran and how long it took.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::view::stats::hooks::{HookStats, HookTallies};
 use crate::view::tables::csv_cell;
 use crate::view::timeline::text::duration;
 
-/// What is not known.
+/// What is printed for an unknown event.
 const UNKNOWN: &str = "?";
 
-/// The durations that one thread found.
+/// The runs of hooks that one thread found.
 pub(super) struct HookCounter<'a> {
     env: &'a Environment,
     since: Option<Timestamp>,
-    /// True if one session was requested. Then its transcript is searched for in all places.
+    /// True if a single session was requested. Its transcript is then searched for everywhere.
     is_one: bool,
     tallies: HookTallies,
 }
@@ -69,7 +69,7 @@ impl Count for HookCounter<'_> {
     }
 }
 
-/// What each hook costs.
+/// How often each hook ran and how long it took.
 #[derive(Serialize)]
 pub(super) struct HookReport {
     v: u64,

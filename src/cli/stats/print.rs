@@ -19,7 +19,7 @@ use crate::view::stats::StatsSummary;
 use crate::view::tables::csv_cell;
 use crate::view::timeline::text::duration;
 
-/// How many columns the longest bar has.
+/// The width of the longest bar, in columns.
 const BAR: u64 = 20;
 /// The most days that are shown to people.
 const MAX_DAYS: usize = 14;
@@ -30,7 +30,7 @@ fn drawing_width(layout: TableLayout) -> Option<usize> {
     layout.width.filter(|_| layout.bars).filter(is_enough)
 }
 
-/// What was asked for.
+/// Which sessions were requested.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StatsSubject {
     /// One session: all of it, or only what it did `since` a time.
@@ -53,7 +53,7 @@ pub(super) struct StatsReport {
     pub(super) damage: DamageReport,
 }
 
-/// Lines that are not events.
+/// The journal lines that are not events, in total and by file.
 #[derive(Debug, Serialize)]
 pub(super) struct DamageReport {
     #[serde(flatten)]
@@ -163,7 +163,7 @@ impl StatsReport {
         let remarkable = [
             (summary.open, "running"),
             (summary.abandoned, "abandoned"),
-            (counts.duplicates, "told twice"),
+            (counts.duplicates, "recorded twice"),
         ];
         let remarkable: Vec<String> = remarkable
             .into_iter()

@@ -326,7 +326,7 @@ fn check_unreadable(record: &str, why: &str) {
     for arguments in [&["list", "--json"][..], &["list", "--all", "--json"]] {
         let output = sandbox.ccsession(arguments).output();
         assert_eq!(output.status.code(), Some(0));
-        assert_eq!(text(&output.stderr), format!("{said}; it was left out\n"));
+        assert_eq!(text(&output.stderr), format!("{said}; skipped\n"));
         let listed = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(ids(&listed), ["s-good"]);
     }
