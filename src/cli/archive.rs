@@ -324,7 +324,7 @@ fn list(context: &Context, state: Option<&StateDir>, args: &ArchiveListArgs) -> 
     Ok(Status::Done)
 }
 
-/// Says on a terminal that no archive is listed, and what would fill the list.
+/// Prints on a terminal that no archive is listed, with a hint.
 fn print_nothing(context: &Context, state: Option<&StateDir>, scope: &Scope) -> Result<()> {
     let archives = ArchiveSelection::all(state)?.archives.len() as u64;
     if archives > 0 && output::is_for_people() {
@@ -343,7 +343,7 @@ fn print_nothing(context: &Context, state: Option<&StateDir>, scope: &Scope) -> 
     Ok(())
 }
 
-/// Says on a terminal that a text is in no archive, and where else it may be.
+/// Prints on a terminal that no archive contains the text, and how many sessions were not searched.
 fn say_not_found(state: Option<&StateDir>, searched: usize, scope: &Scope) {
     if !output::is_for_people() {
         return;

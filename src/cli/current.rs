@@ -81,7 +81,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         state_fault: fault.as_ref(),
         ..context.host(&config, state.as_ref())
     };
-    // These questions need the records.
+    // `--live` and `--last` need the records.
     if let Some(fault) = host.state_fault.filter(|_| args.live || args.last) {
         return Err(refusal(Status::Failed, fault.to_string()));
     }

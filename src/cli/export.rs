@@ -372,7 +372,7 @@ fn complain<C>(gathered: &GatherResult<C>) {
     }
 }
 
-/// Says on a terminal that nothing was exported, and what would be.
+/// Warns on a terminal that nothing was exported, with a hint.
 fn say_empty(
     context: &Context,
     state: Option<&StateDir>,

@@ -86,7 +86,7 @@ impl ListArgs {
     }
 }
 
-/// The longest text that says what a session does, in characters.
+/// How many characters of what a session does are shown.
 const MAX_DOING: usize = 40;
 /// How many characters of a title are shown.
 const MAX_TITLE: usize = 40;

@@ -335,7 +335,7 @@ fn session(
     }
 }
 
-/// Says that nothing was found: where, and how to search wider.
+/// Returns a sentence that says where nothing was found, and how to find more.
 fn nothing(args: &SearchArgs, found: &Found) -> String {
     let counts = found.counts;
     let words: Vec<String> = args.words.iter().map(|word| one_line(word, 40)).collect();

@@ -120,7 +120,7 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Says that there is no session to count, and what would fill the answer.
+/// Prints that there is no session to count, with a hint.
 fn print_nothing(
     context: &Context,
     state: Option<&StateDir>,
