@@ -1,7 +1,9 @@
-//! Which projects a verb means: one rule for all verbs that read several sessions.
+//! Decides which projects a verb means, by one rule for all verbs that read several sessions.
 //!
-//! A verb about now means every project, so that no session that waits for a person is hidden. A verb about the past means the
-//! project here if it has sessions on record, else every project. `--project` names others, and `--all` means every project.
+//! A verb about the present means every project, so that it hides no session that waits for a
+//! person. A verb about the past means the project of the current directory, or every project if
+//! that one has no session on record. `--project` chooses other projects, and `--all` every
+//! project.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,8 +50,8 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// Returns the subject of a verb about the past that can read collected sessions. Those of other machines belong to no project
-    /// here.
+    /// Returns the subject of a verb about the past that can read collected sessions. Collected
+    /// sessions belong to no project on this machine, so with `--from` every project is meant.
     pub(super) fn past_of(from: &FromArgs) -> Self {
         match from.is_given() {
             true => Self::Now,
@@ -67,27 +69,29 @@ pub(super) enum Scope {
     Named(NamedProjects),
     /// Every project.
     Every {
-        /// The project here, if the verb would mean it and it has no session on record.
+        /// The project here, if the verb means every project only because this one has no session
+        /// on record.
         instead_of: Option<Project>,
     },
 }
 
-/// The projects with a path or a name.
+/// The projects that `--project` chose, by a path or a name.
 #[derive(Debug)]
 pub(super) struct NamedProjects {
-    /// Their roots. The first is where the path leads.
+    /// The roots of the projects. The first is the one that the path leads to.
     roots: Vec<PathBuf>,
     /// The path as it was given, if nothing exists there. It may be a name.
     name: Option<PathBuf>,
-    /// Why the path leads nowhere, if no session on record has it as its project's root or name.
+    /// Why the path leads nowhere. `None` if it exists, or if a session on record has it as its
+    /// project's root or name.
     unknown: Option<Error>,
 }
 
 impl Scope {
-    /// Returns the projects that are meant by these options. The verb reads sessions on record.
+    /// Returns the projects that these options mean, for a verb that reads only sessions on record.
     ///
     /// # Errors
-    /// If the named project neither exists nor has a session on record.
+    /// Fails if the named project neither exists nor has a session on record.
     pub(super) fn of(
         context: &Context,
         state: Option<&StateDir>,
@@ -98,8 +102,8 @@ impl Scope {
         scope.known()
     }
 
-    /// Acts as [`Self::of`] for a verb that reads more than the sessions on record, such as archives. If it finds nothing, it must
-    /// ask [`Self::known`].
+    /// Acts as [`Self::of`], but accepts an unknown project, for a verb that also reads archives or
+    /// transcripts. If that verb finds nothing, it must call [`Self::known`].
     pub(super) fn of_texts(
         context: &Context,
         state: Option<&StateDir>,
@@ -113,7 +117,7 @@ impl Scope {
         let (Some(state), false, Subject::Past) = (state, args.all, subject) else {
             return Ok(every);
         };
-        // Whoever stands in a removed directory is in no project.
+        // If the current directory was removed, it belongs to no project.
         let Ok(here) = project_here(&context.env, Some(state)) else {
             return Ok(every);
         };
@@ -128,7 +132,7 @@ impl Scope {
     /// Returns this scope, if its projects are known.
     ///
     /// # Errors
-    /// If the named project neither exists nor has a session on record.
+    /// Fails if the named project neither exists nor has a session on record.
     pub(super) fn known(self) -> Result<Self> {
         match self {
             Self::Named(NamedProjects {
@@ -147,7 +151,7 @@ impl Scope {
         }
     }
 
-    /// Returns whether a project is one of them.
+    /// Returns whether `project` is one of the projects of this scope.
     pub(super) fn has(&self, project: &ProjectRef) -> bool {
         let is_named = || match self {
             Self::Named(NamedProjects {
@@ -167,22 +171,23 @@ impl Scope {
         }
     }
 
-    /// Returns the project, or the first of several. `None` is every project.
+    /// Returns the project, or the first of several. `None` means every project.
     pub(super) fn project(&self) -> Option<Project> {
         self.roots()?.into_iter().next().map(Project::at)
     }
 
-    /// Returns whether `--all` would mean more.
+    /// Returns whether `--all` would mean more projects.
     pub(super) fn is_narrow(&self) -> bool {
         !matches!(self, Self::Every { .. })
     }
 
-    /// Returns whether the user chose no project and gets one.
+    /// Returns whether the verb means the project here, because the user chose none.
     pub(super) fn is_here(&self) -> bool {
         matches!(self, Self::Here(_))
     }
 
-    /// Says on a terminal which projects an answer is about, if the user chose none and it is not obvious.
+    /// Says on a terminal which projects an answer is about, if the user chose none and cannot
+    /// know.
     pub(super) fn say(&self, env: &Environment) {
         if let Some(text) = self.note(env)
             && output::are_warnings_for_people()
@@ -247,7 +252,8 @@ impl NamedProjects {
     }
 }
 
-/// Returns the sessions that a command line selects: the one with this id or title, or else those of a scope.
+/// Returns the sessions that a command line selects: the one with this id or title, or else those
+/// of the returned scope.
 pub(super) fn selected(
     context: &Context,
     state: Option<&StateDir>,
@@ -263,8 +269,8 @@ pub(super) fn selected(
     Ok((scope.selection(), Some(scope)))
 }
 
-/// Returns the session that the user named. If it cannot be read, that is an error instead of an
-/// omission.
+/// Returns the session that the user named. Fails if its record cannot be read, because nothing
+/// else was requested.
 fn one(context: &Context, state: Option<&StateDir>, given: &str) -> Result<SessionId> {
     let id = find_session(context, state, given)?;
     let record = state.map(|state| state.session(&id).record()).transpose()?;

@@ -204,7 +204,7 @@ pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId
             state,
             |sessions| {
                 Some(format!(
-                    "`ccsession list --all` lists the {sessions} of others"
+                    "`ccsession list --all` lists the {sessions} of other projects"
                 ))
             },
         );

@@ -84,7 +84,8 @@ fn last(state: &StateDir, begin: &str, most: usize) -> Vec<SessionId> {
     ids
 }
 
-/// Puts the sessions of the project here first. The others stay: an id or a title names a session wherever it is.
+/// Puts the sessions of the project here first. The others stay, because an id or a title can name
+/// a session of any project.
 fn here_first(context: &Context, state: &StateDir, ids: &mut [SessionId]) {
     if let Ok(here) = project_here(&context.env, Some(state)) {
         ids.sort_by_cached_key(|id| !state.session(id).is_in(here.root()));

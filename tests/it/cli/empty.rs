@@ -97,7 +97,7 @@ fn sessions_that_an_answer_leaves_out_are_named() {
         ),
         (
             &["timeline"],
-            "ccsession: could not find a session of this project: `ccsession list --all` lists the 2 sessions of others\n",
+            "ccsession: could not find a session of this project: `ccsession list --all` lists the 2 sessions of other projects\n",
         ),
         (
             &["archive", "list"],
