@@ -38,20 +38,36 @@ impl Hit {
     }
 }
 
+/// The last ends of words that were judged and are neither telling names nor programs. Several marked fours of a word lead to
+/// its end.
+#[derive(Debug, Default)]
+struct Judged {
+    name: usize,
+    program: usize,
+}
+
 /// Returns the first place from `from` to `until` that is worth a closer look. The rules must not look at what stands before
 /// `barrier`. The last three bytes of a text are skipped: no secret is that short.
 #[inline]
 pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> Option<Hit> {
     let known = bytes.get(..until + 3).unwrap_or(bytes);
+    let mut judged = Judged::default();
     // At `from` a word may begin.
     let product = four_product(u32::from(SIGN) << 10 | u32::from(SIGN) << 5 | u32::from(SIGN));
     if from == 0 {
-        return next_far(known, barrier, from, (from, product), bytes);
+        return next_far(known, barrier, from, (from, product), bytes, &mut judged);
     }
     // The next hit is often near the last one.
-    match next_near(known, barrier, from, product, bytes) {
+    match next_near(known, barrier, from, product, bytes, &mut judged) {
         Ok(hit) => Some(hit),
-        Err(product) => next_far(known, barrier, from, (from + CHUNK, product), bytes),
+        Err(product) => next_far(
+            known,
+            barrier,
+            from,
+            (from + CHUNK, product),
+            bytes,
+            &mut judged,
+        ),
     }
 }
 
@@ -62,11 +78,12 @@ fn next_near(
     from: usize,
     mut product: u32,
     bytes: &[u8],
+    judged: &mut Judged,
 ) -> Result<Hit, u32> {
     let near = known.get(from..).unwrap_or_default().iter().take(CHUNK);
     for (at, byte) in (from..).zip(near) {
         if marked_by(&mut product, *byte) != 0
-            && let Some(hit) = look(bytes, barrier, from, at)
+            && let Some(hit) = look(bytes, barrier, from, at, judged)
         {
             return Ok(hit);
         }
@@ -82,6 +99,7 @@ fn next_far(
     from: usize,
     (mut at, mut product): (usize, u32),
     bytes: &[u8],
+    judged: &mut Judged,
 ) -> Option<Hit> {
     let rest = known.get(at..)?;
     let (chunks, tail) = rest.as_chunks::<CHUNK>();
@@ -92,7 +110,13 @@ fn next_far(
             marked |= marked_by(&mut product, *byte) << offset;
         }
         while marked != 0 {
-            let hit = look(bytes, barrier, from, at + marked.trailing_zeros() as usize);
+            let hit = look(
+                bytes,
+                barrier,
+                from,
+                at + marked.trailing_zeros() as usize,
+                judged,
+            );
             if hit.is_some() {
                 return hit;
             }
@@ -102,7 +126,7 @@ fn next_far(
     }
     for (offset, byte) in tail.iter().enumerate() {
         if marked_by(&mut product, *byte) != 0 {
-            let hit = look(bytes, barrier, from, at + offset);
+            let hit = look(bytes, barrier, from, at + offset, judged);
             if hit.is_some() {
                 return hit;
             }
@@ -156,7 +180,13 @@ const fn looks() -> [u8; 256] {
 
 /// Returns the place that is worth a closer look, if there is one, by the marked four that ends with the byte at `last`.
 #[inline(never)]
-fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
+fn look(
+    bytes: &[u8],
+    barrier: usize,
+    from: usize,
+    last: usize,
+    judged: &mut Judged,
+) -> Option<Hit> {
     // At `from` a word may begin.
     let second = last.checked_sub(2).filter(|second| *second >= from)?;
     let rest = bytes.get(second..)?;
@@ -202,7 +232,7 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
     if is_part(bytes, at, four) {
         return Hit::at(at);
     }
-    if what & PROGRAM_PART != 0 && is_program_around(bytes, from, last - 1) {
+    if what & PROGRAM_PART != 0 && is_program_around(bytes, from, last - 1, &mut judged.program) {
         return Hit::at(last - 1);
     }
     if what & WITHIN != 0 {
@@ -217,7 +247,7 @@ fn look(bytes: &[u8], barrier: usize, from: usize, last: usize) -> Option<Hit> {
         return Hit::at(from.max(start));
     }
     let [letters @ .., _] = four;
-    name_end(bytes, barrier, letters, last)
+    name_end(bytes, barrier, letters, last, &mut judged.name)
 }
 
 /// Returns the beginning of the word of [`RARE`] whose four bytes end at `last`.
@@ -304,15 +334,37 @@ fn is_end([first, second, third]: [u8; 3]) -> bool {
 }
 
 /// Returns the end of the telling name that has these letters before the byte at `last`.
-fn name_end(bytes: &[u8], barrier: usize, letters: [u8; 3], last: usize) -> Option<Hit> {
+///
+/// `judged` is the end of a name that is not telling, as an earlier call found.
+fn name_end(
+    bytes: &[u8],
+    barrier: usize,
+    letters: [u8; 3],
+    last: usize,
+    judged: &mut usize,
+) -> Option<Hit> {
     is_end(letters).then_some(())?;
     let from = last - usize::from(!bytes.get(last).copied().is_some_and(is_word));
-    let word = bytes.get(from..)?.iter().take(LONGEST);
-    let length = word.take_while(|byte| is_word(**byte)).count();
+    if from <= *judged {
+        return None;
+    }
+    let length = word_length(bytes.get(from..)?, LONGEST);
     let end = from + length;
     let name = bytes.get(barrier.max(end.saturating_sub(names::LONGEST))..end)?;
     let telling = names::telling(name);
-    (length == LONGEST || telling.is_some()).then_some(Hit { at: end, telling })
+    let hit = (length == LONGEST || telling.is_some()).then_some(Hit { at: end, telling });
+    if hit.is_none() {
+        *judged = end;
+    }
+    hit
+}
+
+/// Returns the length of the word that `bytes` begin with, at most `most`.
+#[inline]
+fn word_length(bytes: &[u8], most: usize) -> usize {
+    let near = bytes.get(..most).unwrap_or(bytes);
+    let end = near.iter().position(|byte| !is_word(*byte));
+    end.unwrap_or(near.len())
 }
 
 /// Returns whether `rest`, with which a word begins, can begin a key, a program or anything else.
@@ -388,34 +440,39 @@ fn has_user(rest: &[u8]) -> bool {
 }
 
 /// Returns whether the word around `at` names a program, and an argument follows.
-fn is_program_around(bytes: &[u8], from: usize, at: usize) -> bool {
+///
+/// `judged` is the end of a word that names none, as an earlier call found.
+fn is_program_around(bytes: &[u8], from: usize, at: usize, judged: &mut usize) -> bool {
     const LONGEST: usize = 20;
-    let rest = bytes.get(at..).unwrap_or_default();
-    let ahead = rest.iter().take(LONGEST + 1);
-    let end = at + ahead.take_while(|byte| is_word(**byte)).count();
+    if at <= *judged {
+        return false;
+    }
+    let length = word_length(bytes.get(at..).unwrap_or_default(), LONGEST + 1);
+    let end = at + length;
     if !matches!(bytes.get(end), Some(b' ' | b'\t' | b'"' | b'\'')) {
         return false;
     }
     let before = bytes.get(from..end).unwrap_or_default();
-    let back = before.iter().rev().take(LONGEST + 2);
-    let length = back.take_while(|byte| is_word(**byte)).count();
+    let least = before.len().saturating_sub(LONGEST + 2);
+    let near = before.get(least..).unwrap_or_default();
+    let gap = near.iter().rposition(|byte| !is_word(*byte));
     let (before, word) = before
-        .split_at_checked(before.len() - length)
+        .split_at_checked(least + gap.map_or(0, |gap| gap + 1))
         .unwrap_or_default();
     let is_known = |word: &[u8]| commands::known(word).is_some();
     // The first letter may belong to an escape.
     let is_escaped = matches!(before, [.., b'\\']);
-    is_known(word) || is_escaped && word.get(1..).is_some_and(is_known)
+    let is_one = is_known(word) || is_escaped && word.get(1..).is_some_and(is_known);
+    if !is_one {
+        *judged = end;
+    }
+    is_one
 }
 
 /// Returns whether `rest` begins with the name of a program, and an argument follows.
 fn is_program(rest: &[u8]) -> bool {
     const LONGEST: usize = 20;
-    let length = rest
-        .iter()
-        .take(LONGEST + 1)
-        .take_while(|byte| is_word(**byte))
-        .count();
+    let length = word_length(rest, LONGEST + 1);
     let (word, behind) = rest.split_at_checked(length).unwrap_or_default();
     matches!(behind.first(), Some(b' ' | b'\t' | b'"' | b'\'')) && commands::known(word).is_some()
 }

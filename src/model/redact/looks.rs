@@ -73,6 +73,11 @@ impl Signs {
         self.seen & signs != 0
     }
 
+    /// Returns whether the text has only letters and digits of ASCII.
+    pub(super) fn is_alnum(self) -> bool {
+        self.is_ascii && self.seen & !(DIGITS | SMALL | CAPITALS) == 0
+    }
+
     /// Returns the number of different characters.
     fn count(self) -> u32 {
         self.seen.count_ones()
@@ -204,14 +209,15 @@ pub(super) fn is_type_of_number(value: &str) -> bool {
 pub(super) fn is_number(value: &str) -> bool {
     let bytes = value.as_bytes();
     let ends = |b: &u8| matches!(b, b',' | b';' | b')');
-    let end = bytes.iter().rposition(|b| !ends(b)).map_or(0, |at| at + 1);
-    let value = value.get(..end).unwrap_or_default();
     // Most values begin with something else.
-    if let Some(first) = value.as_bytes().first()
+    if let Some(first) = bytes.first()
         && !matches!(first, b'0'..=b'9' | b'.' | b':' | b'-' | b'/' | b'T' | b'Z')
+        && !ends(first)
     {
         return false;
     }
+    let end = bytes.iter().rposition(|b| !ends(b)).map_or(0, |at| at + 1);
+    let value = value.get(..end).unwrap_or_default();
     let hexadecimal = value
         .strip_prefix("0x")
         .is_some_and(|digits| digits.len() <= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -273,19 +279,37 @@ pub(super) fn is_place(value: &str) -> bool {
         return false;
     }
     let begins = match bytes {
-        [b'/', ..] | [b'.', b'/', ..] | [b'.', b'.', b'/', ..] | [b'~', b'/', ..] => true,
         [b'f' | b'h', ..] => ["file:", "http://", "https://"]
             .iter()
             .any(|start| value.starts_with(start)),
-        _ => false,
+        _ => begins_path(bytes),
     };
     let last_step = || {
-        let place = value.split(['#', '?']).next().unwrap_or_default();
-        place.rsplit('/').next().unwrap_or_default()
+        let end = bytes.iter().position(|b| matches!(b, b'#' | b'?'));
+        let place = value.get(..end.unwrap_or(value.len())).unwrap_or_default();
+        let slash = place.bytes().rposition(|b| b == b'/');
+        place
+            .get(slash.map_or(0, |slash| slash + 1)..)
+            .unwrap_or_default()
     };
     begins && !looks_random(last_step())
         || bytes.iter().filter(|b| **b == b'/').count() >= 2 && steps.all(is_step)
 }
+
+fn begins_path(value: &[u8]) -> bool {
+    matches!(
+        value,
+        [b'/', ..] | [b'.', b'/', ..] | [b'.', b'.', b'/', ..] | [b'~', b'/', ..]
+    )
+}
+
+/// Returns whether `value` begins like a path and is too short to end with anything random. It is a place, as [`is_place`] says.
+pub(super) fn is_short_path(value: &str) -> bool {
+    value.len() <= LEAST_RANDOM && begins_path(value.as_bytes())
+}
+
+/// The length of the shortest text that looks random.
+const LEAST_RANDOM: usize = 16;
 
 /// Returns whether `value` is long, of letters and digits, and of many different ones.
 pub(super) fn looks_random(value: &str) -> bool {
@@ -295,7 +319,7 @@ pub(super) fn looks_random(value: &str) -> bool {
 pub(super) fn looks_random_of(value: &str, signs: Signs) -> bool {
     let is_alphabet =
         || has_part(value.as_bytes(), b"abcdefghij") || has_part(value.as_bytes(), b"ABCDEFGHIJ");
-    value.len() >= 16
+    value.len() >= LEAST_RANDOM
         && signs.count() >= 8
         && signs.has_digit()
         && signs.has_letter()

@@ -131,12 +131,20 @@ impl Redactor {
         let mut clean = String::with_capacity(text.len() + 64);
         let mut copied = 0;
         let mut next = Some(first);
+        // Most secrets are found by the same rule as the one before.
+        let (mut rule, mut count) = (first.rule, 0);
         while let Some(secret) = next {
             clean.push_str(text.get(copied..secret.start).unwrap_or_default());
-            self.mark(&mut clean, secret.rule);
+            push_mark(&mut clean, secret.rule);
+            if secret.rule != rule {
+                self.count(rule, count);
+                (rule, count) = (secret.rule, 0);
+            }
+            count += 1;
             copied = secret.end;
             next = scan.next_secret();
         }
+        self.count(rule, count);
         clean.push_str(text.get(copied..).unwrap_or_default());
         Cow::Owned(clean)
     }
@@ -213,16 +221,25 @@ impl Redactor {
 
     /// Appends the mark of `rule`, and counts it.
     fn mark(&mut self, clean: &mut String, rule: &str) {
-        clean.push_str("[redacted:");
-        clean.push_str(rule);
-        clean.push(']');
+        push_mark(clean, rule);
+        self.count(rule, 1);
+    }
+
+    /// Counts `more` secrets that `rule` found.
+    fn count(&mut self, rule: &str, more: u64) {
         match self.counts.get_mut(rule) {
-            Some(count) => *count += 1,
+            Some(count) => *count += more,
             None => {
-                self.counts.insert(rule.to_owned(), 1);
+                self.counts.insert(rule.to_owned(), more);
             }
         }
     }
+}
+
+fn push_mark(clean: &mut String, rule: &str) {
+    clean.push_str("[redacted:");
+    clean.push_str(rule);
+    clean.push(']');
 }
 
 /// Returns whether `text` is one mark and nothing else.

@@ -2,7 +2,7 @@
 //!
 //! `looks` and `stand_ins` decide which of the values behind them are secrets.
 
-use super::words::{is_one_of, lengths, numbers};
+use super::words::WordList;
 
 /// The kind of secret that a name announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,6 +285,7 @@ pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
 }
 
 /// Returns the same for a name whose [`hint`] is known.
+#[inline]
 pub(super) fn ending_by(name: &[u8], hint: u8) -> Option<(&'static str, SecretKind)> {
     let long = match hint & AS_ENDING {
         0 => None,
@@ -309,11 +310,18 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     {
         return None;
     }
+    // Most telling names end with an ending as it is listed, but for the case.
+    if let Some(last) = name.last_chunk() {
+        // In lower case.
+        let number = u128::from_be_bytes(*last) | u128::from_ne_bytes([0x20; COMPARED]);
+        let [first, second, third, fourth, ..] = number.to_le_bytes();
+        let found = found_in(bucket([first, second, third, fourth]), number);
+        if let Some(found) = found.filter(|of| of.is_plain) {
+            return ENDINGS.get(usize::from(found.ending)).copied();
+        }
+    }
     let (letters, bucket) = last_letters(name);
-    let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
-    let number = u128::from_le_bytes(letters);
-    let found = BUCKETS.endings.get(start(bucket)?..start(bucket + 1)?)?;
-    let found = found.iter().find(|of| number & of.mask == of.letters);
+    let found = found_in(bucket, u128::from_le_bytes(letters));
     match found.map(|of| usize::from(of.ending)) {
         Some(ending) if ending < ENDINGS.len() => ENDINGS.get(ending).copied(),
         Some(word) => {
@@ -322,6 +330,24 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
         }
         None => is_some_key(name, &letters).then_some(("key", Hardly)),
     }
+}
+
+/// Returns whether an ending of a bucket agrees with the last four letters of a name.
+#[inline]
+fn ends_any(bucket: usize, four: u32) -> bool {
+    let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
+    let alike = start(bucket).zip(start(bucket + 1));
+    let alike = alike.and_then(|(start, end)| BUCKETS.endings.get(start..end));
+    let agrees = |of: &EndingLetters| (four ^ of.letters as u32) & of.mask as u32 == 0;
+    alike.is_some_and(|alike| alike.iter().any(agrees))
+}
+
+/// Returns the first ending of a bucket with which a name ends. `number` holds the last letters of the name.
+#[inline]
+fn found_in(bucket: usize, number: u128) -> Option<&'static EndingLetters> {
+    let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
+    let alike = BUCKETS.endings.get(start(bucket)?..start(bucket + 1)?)?;
+    alike.iter().find(|of| number & of.mask == of.letters)
 }
 
 /// Returns whether `name` ends with `word`, and a word begins there: behind a joint, or with a capital.
@@ -341,7 +367,8 @@ fn ends_with_word(name: &[u8], word: &[u8]) -> bool {
 }
 
 /// Returns the last letters and digits of `name`, from the end backwards and in lower case, and their bucket. Joints are left
-/// out; any other sign ends the name. There are as many letters as the longest ending of the bucket has.
+/// out; any other sign ends the name. There are as many letters as the longest ending of the bucket has, and fewer if none can be
+/// the end of the name.
 fn last_letters(name: &[u8]) -> ([u8; COMPARED], usize) {
     let mut letters = [0; COMPARED];
     let (mut length, mut most) = (0, BUCKET);
@@ -360,9 +387,10 @@ fn last_letters(name: &[u8]) -> ([u8; COMPARED], usize) {
         if length > BUCKET {
             return (letters, of);
         }
-        of = bucket(letters.first_chunk().copied().unwrap_or_default());
+        let four = letters.first_chunk().copied().unwrap_or_default();
+        of = bucket(four);
         most = BUCKETS.longest.get(of).copied().map_or(0, usize::from);
-        if most <= BUCKET {
+        if most <= BUCKET || !ends_any(of, u32::from_le_bytes(four)) {
             return (letters, of);
         }
     }
@@ -417,7 +445,7 @@ fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
             .get(word.len().saturating_sub(small + 1)..)
             .unwrap_or(word),
     };
-    !word.is_empty() && !is_one_of(&OPEN_NUMBERS, &OPEN_LENGTHS, last)
+    !word.is_empty() && !OPEN_WORDS.has(last)
 }
 
 /// An ending as it is compared: from its last letter backwards.
@@ -427,6 +455,8 @@ struct EndingLetters {
     mask: u128,
     /// Its place in [`ENDINGS`]. Those of [`WORDS`] follow.
     ending: u8,
+    /// Whether it is one of [`ENDINGS`], has letters only, and does not end another one before it.
+    is_plain: bool,
 }
 
 const LISTED: usize = ENDINGS.len() + WORDS.len();
@@ -466,6 +496,7 @@ const fn buckets() -> Buckets {
             letters: 0,
             mask: 0,
             ending: 0,
+            is_plain: false,
         }; LISTED],
         starts: [0; BUCKET_COUNT + 1],
         longest: [0; BUCKET_COUNT],
@@ -494,6 +525,7 @@ const fn buckets() -> Buckets {
                     byte += 1;
                 }
                 buckets.endings[placed].ending = at as u8;
+                buckets.endings[placed].is_plain = is_plain(at);
                 if length > buckets.longest[of] as usize {
                     buckets.longest[of] = length as u8;
                 }
@@ -508,6 +540,41 @@ const fn buckets() -> Buckets {
     buckets
 }
 
+/// Returns whether an ending has letters only, and ends no other one before it.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn is_plain(ending: usize) -> bool {
+    if ending >= ENDINGS.len() {
+        return false;
+    }
+    let word = ENDINGS[ending].0.as_bytes();
+    let mut byte = 0;
+    while byte < word.len() {
+        if !word[byte].is_ascii_lowercase() {
+            return false;
+        }
+        byte += 1;
+    }
+    let mut before = 0;
+    while before < ending {
+        let other = ENDINGS[before].0.as_bytes();
+        let mut same = 0;
+        while same < word.len()
+            && same < other.len()
+            && other[other.len() - 1 - same] == word[word.len() - 1 - same]
+        {
+            same += 1;
+        }
+        if same == word.len() {
+            return false;
+        }
+        before += 1;
+    }
+    true
+}
+
 const fn is_joint(byte: u8) -> bool {
     matches!(byte, b'_' | b'-' | b'.' | b' ')
 }
@@ -519,8 +586,7 @@ pub(super) fn is_of_query(name: &[u8]) -> bool {
         .any(|of| name.eq_ignore_ascii_case(of.as_bytes()))
 }
 
-static OPEN_NUMBERS: [u128; OPEN_KEYS.len()] = numbers(OPEN_KEYS);
-static OPEN_LENGTHS: [u32; 32] = lengths(OPEN_KEYS);
+static OPEN_WORDS: WordList<{ OPEN_KEYS.len() }> = WordList::of(OPEN_KEYS);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
 use super::names::SecretKind::{Hardly, Password, Phrase};
 use super::names::{ending, ending_by, hint, telling};
 use super::shapes::Alphabet;
-use super::words::{LONGEST_PLAIN, is_one_of, lengths, numbers};
+use super::words::{LONGEST_PLAIN, WordList};
 
 /// Words behind a telling name that are not its secret: types, literals, and words of prose. In order.
 #[rustfmt::skip]
@@ -55,15 +55,13 @@ pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
         || is_about_secrets(value, signs)
 }
 
-static PLAIN_NUMBERS: [u128; PLAIN.len()] = numbers(PLAIN);
-static PLAIN_LENGTHS: [u32; 32] = lengths(PLAIN);
-static PLACEHOLDER_NUMBERS: [u128; PLACEHOLDERS.len()] = numbers(PLACEHOLDERS);
-static PLACEHOLDER_LENGTHS: [u32; 32] = lengths(PLACEHOLDERS);
+static PLAIN_WORDS: WordList<{ PLAIN.len() }> = WordList::of(PLAIN);
+static PLACEHOLDER_WORDS: WordList<{ PLACEHOLDERS.len() }> = WordList::of(PLACEHOLDERS);
 
 /// Returns true if `word` is one of [`PLAIN`] or its plural.
 fn is_plain(word: &[u8]) -> bool {
-    let is_one = |word: &[u8]| is_one_of(&PLAIN_NUMBERS, &PLAIN_LENGTHS, word);
-    is_one(word) || matches!(word, [singular @ .., b's' | b'S'] if is_one(singular))
+    PLAIN_WORDS.has(word)
+        || matches!(word, [singular @ .., b's' | b'S'] if PLAIN_WORDS.has(singular))
 }
 
 /// Returns whether `value` consists of words, one of them of a placeholder, as in `your-api-key-here`.
@@ -74,17 +72,14 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
     {
         return true;
     }
-    let is_one = |word: &[u8]| {
-        word.len() >= 3 && is_one_of(&PLACEHOLDER_NUMBERS, &PLACEHOLDER_LENGTHS, word)
-    };
+    let is_one = |word: &[u8]| word.len() >= 3 && PLACEHOLDER_WORDS.has(word);
     // `change-me`.
     if signs.has_any(const { signs_of(b"-_ ") }) && value.len() <= LONGEST_PLAIN + 2 {
         let is_letter = |b: &u8| !matches!(b, b'-' | b'_' | b' ');
         let first = value.bytes().find(is_letter).unwrap_or_default();
         let length = value.bytes().filter(is_letter).count();
         // For most values, no word of the list has that first letter and that length.
-        let lengths = PLACEHOLDER_LENGTHS.get(usize::from(first & 31)).copied();
-        if lengths.unwrap_or_default() >> length & 1 != 0 {
+        if PLACEHOLDER_WORDS.has_length(first, length) {
             let mut joined = [0; LONGEST_PLAIN + 2];
             for (place, byte) in joined.iter_mut().zip(value.bytes().filter(is_letter)) {
                 *place = byte;
@@ -94,12 +89,15 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
             }
         }
     }
-    value
-        .as_bytes()
-        .split(|b| !Alphabet::Alnum.has(*b))
-        .any(is_one)
-        && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS
-        && has_words(value)
+    let has_one = match signs.is_alnum() {
+        // Most values are one word.
+        true => is_one(value.as_bytes()),
+        false => value
+            .as_bytes()
+            .split(|b| !Alphabet::Alnum.has(*b))
+            .any(is_one),
+    };
+    has_one && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS && has_words(value)
 }
 
 /// Returns whether `value` is a sentence about secrets, as in a help text or an error, and not a secret itself.

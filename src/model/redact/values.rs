@@ -164,21 +164,16 @@ impl<'t> Value<'t> {
     pub(super) fn bare(view: View<'t>, start: usize, form: Form) -> Option<Self> {
         let bytes = view.bytes();
         let mut separators = 0;
-        let mut at = start;
-        let most = bytes.len().min(start + JUDGED);
-        let is_whole = loop {
+        let rest = bytes.get(start..).unwrap_or_default();
+        // The byte behind the part that is judged may end the value.
+        let near = rest.get(..=JUDGED).unwrap_or(rest);
+        let mut end = None;
+        for (at, &byte) in (start..).zip(near) {
             // Most bytes do not end a value.
-            let near = bytes.get(at..most).unwrap_or_default();
-            let plain = near.iter().position(|byte| matters_at(*byte));
-            at += plain.unwrap_or(near.len());
-            let Some(&byte) = bytes.get(at) else {
-                if view.is_cut {
-                    return None;
-                }
-                break true;
-            };
+            if !matters_at(byte) {
+                continue;
+            }
             match byte {
-                byte if !matters_at(byte) => {}
                 b'=' | b':' => {
                     separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
@@ -193,16 +188,22 @@ impl<'t> Value<'t> {
                 0xef if matches!(bytes.get(at + 1..at + 3), Some([0xbc, 0x9a | 0x9d])) => {
                     separators += 1;
                 }
-                byte if ends_bare(view, at, byte, form) => break true,
+                byte if ends_bare(view, at, byte, form) => {
+                    end = Some((at, true));
+                    break;
+                }
                 _ => {}
             }
             if separators >= 2 {
-                break false;
+                end = Some((at, false));
+                break;
             }
-            if at - start >= JUDGED {
-                break false;
-            }
-            at += 1;
+        }
+        let (at, is_whole) = match end {
+            Some(end) => end,
+            None if rest.len() > JUDGED => (start + JUDGED, false),
+            None if view.is_cut => return None,
+            None => (bytes.len(), true),
         };
         let seen = view.text.floor_char_boundary(at).max(start);
         view.text.get(start..seen).map(|text| Self {
@@ -333,6 +334,17 @@ impl<'t> Value<'t> {
         let is_option = !self.is_quoted() && matches!(value.as_bytes(), [b'-', b'-', ..]);
         let is_equation = value.as_bytes().first() == Some(&b'=');
         if value.len() < LEAST || is_equation || is_option || is_code {
+            return false;
+        }
+        // Most paths are short. In these forms, no path is a secret.
+        let is_path = is_bare
+            && self.form != Form::Beside
+            && !matches!(
+                telling,
+                SecretKind::Perhaps | SecretKind::Hardly | SecretKind::Code | SecretKind::Phrase
+            )
+            && looks::is_short_path(value);
+        if is_path {
             return false;
         }
         let signs = Signs::of(value);
@@ -485,23 +497,18 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
     let bytes = view.bytes();
     let rest = bytes.get(start..).unwrap_or_default();
     let near = rest.get(..most).unwrap_or(rest);
-    let mut backslashes = 0;
-    for (at, &byte) in (start..).zip(near) {
-        match byte {
-            b'\\' => {
-                backslashes += 1;
-                continue;
-            }
-            b'\n' => return ValueEnd::At(at),
-            _ if byte == quote => {
-                let closes = backslashes == depth || depth == 0 && backslashes % 2 == 0;
-                if closes {
-                    return ValueEnd::At(at - if depth == 0 { 0 } else { backslashes });
-                }
-            }
-            _ => {}
+    let mut from = 0;
+    while let Some(found) = find::first_of([quote, b'\n'], near.get(from..).unwrap_or_default()) {
+        let end = from + found;
+        if near.get(end) == Some(&b'\n') {
+            return ValueEnd::At(start + end);
         }
-        backslashes = 0;
+        let before = near.get(from..end).unwrap_or_default().iter().rev();
+        let backslashes = before.take_while(|b| **b == b'\\').count();
+        if backslashes == depth || depth == 0 && backslashes % 2 == 0 {
+            return ValueEnd::At(start + end - if depth == 0 { 0 } else { backslashes });
+        }
+        from = end + 1;
     }
     match view.is_cut {
         _ if near.len() < rest.len() => ValueEnd::Beyond(start + most),
