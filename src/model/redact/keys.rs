@@ -105,7 +105,9 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
     let rest = bytes.get(at..)?;
     let mut alike = shapes_of(rest);
     let (shape, body) = alike.find_map(|shape| {
-        let body = rest.strip_prefix(shape.prefix.as_bytes())?;
+        // Most prefixes are followed by something else.
+        shape.begins(rest).then_some(())?;
+        let body = rest.get(shape.prefix.len()..)?;
         let least = body.get(..shape.least)?;
         let is_key = (shape.anywhere || begins)
             && !(shape.alone && is_in_base64(view, at))

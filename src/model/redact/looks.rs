@@ -10,6 +10,8 @@ const LONGEST_WORD: usize = 15;
 pub(super) struct Signs {
     pub(super) seen: u128,
     pub(super) is_ascii: bool,
+    /// The lower six bits of the bytes beyond ASCII, a bit for each.
+    high: u64,
 }
 
 /// Returns the set of some characters.
@@ -45,6 +47,7 @@ impl Signs {
         Self {
             seen: u128::from(high) << 64 | u128::from(low),
             is_ascii: others == 0,
+            high: others,
         }
     }
 
@@ -76,6 +79,16 @@ impl Signs {
     /// Returns whether the text has only letters and digits of ASCII.
     pub(super) fn is_alnum(self) -> bool {
         self.is_ascii && self.seen & !(DIGITS | SMALL | CAPITALS) == 0
+    }
+
+    /// Returns false if the text does not have `character`, which is beyond ASCII.
+    #[inline]
+    pub(super) fn may_have(self, character: char) -> bool {
+        let mut bytes = [0; 4];
+        let bytes = character.encode_utf8(&mut bytes).bytes();
+        bytes.fold(!self.is_ascii, |may, byte| {
+            may && self.high >> (byte & 63) & 1 != 0
+        })
     }
 
     /// Returns the number of different characters.
@@ -252,6 +265,9 @@ pub(super) fn is_pattern(value: &str) -> bool {
 
 /// Returns whether `value` is a path or a URL: `/a/b`, `https://a.b/c`, `projects/12/secrets/a-name/versions/1`.
 pub(super) fn is_place(value: &str) -> bool {
+    if is_short_path(value) {
+        return true;
+    }
     // A step is a number, a version or a name. Base64 has slashes, too, but single letters between its digits.
     let is_step = |step: &[u8]| {
         let number = match step {
@@ -259,7 +275,7 @@ pub(super) fn is_place(value: &str) -> bool {
             _ => step,
         };
         number.iter().all(u8::is_ascii_digit)
-            || is_numbered_name_of(step) && each_word(step, |length| length > 1)
+            || each_word(step, |length| length > 1) && is_numbered_name_of(step)
     };
     let bytes = value.as_bytes();
     let mut steps = bytes.split(|b| *b == b'/');
@@ -303,8 +319,8 @@ fn begins_path(value: &[u8]) -> bool {
     )
 }
 
-/// Returns whether `value` begins like a path and is too short to end with anything random. It is a place, as [`is_place`] says.
-pub(super) fn is_short_path(value: &str) -> bool {
+/// Returns whether `value` begins like a path and is too short to end with anything random. Most paths are.
+fn is_short_path(value: &str) -> bool {
     value.len() <= LEAST_RANDOM && begins_path(value.as_bytes())
 }
 

@@ -320,15 +320,22 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
             return ENDINGS.get(usize::from(found.ending)).copied();
         }
     }
-    let (letters, bucket) = last_letters(name);
-    let found = found_in(bucket, u128::from_le_bytes(letters));
+    let four = last_letters(name, BUCKET) as u32;
+    let bucket = bucket(four.to_le_bytes());
+    let found = match ends_any(bucket, four) {
+        true => {
+            let longest = BUCKETS.longest.get(bucket).copied().map_or(0, usize::from);
+            found_in(bucket, last_letters(name, longest))
+        }
+        false => None,
+    };
     match found.map(|of| usize::from(of.ending)) {
         Some(ending) if ending < ENDINGS.len() => ENDINGS.get(ending).copied(),
         Some(word) => {
             let word = WORDS.get(word - ENDINGS.len()).copied();
             word.filter(|(word, _)| ends_with_word(name, word.as_bytes()))
         }
-        None => is_some_key(name, &letters).then_some(("key", Hardly)),
+        None => is_some_key(name, four).then_some(("key", Hardly)),
     }
 }
 
@@ -366,41 +373,24 @@ fn ends_with_word(name: &[u8], word: &[u8]) -> bool {
     })
 }
 
-/// Returns the last letters and digits of `name`, from the end backwards and in lower case, and their bucket. Joints are left
-/// out; any other sign ends the name. There are as many letters as the longest ending of the bucket has, and fewer if none can be
-/// the end of the name.
-fn last_letters(name: &[u8]) -> ([u8; COMPARED], usize) {
-    let mut letters = [0; COMPARED];
-    let (mut length, mut most) = (0, BUCKET);
-    let mut of = 0;
+/// Returns the last letters and digits of `name`, at most `most`, in lower case. The last one is the lowest byte.
+///
+/// Joints are left out; any other sign ends the name.
+#[inline]
+fn last_letters(name: &[u8], most: usize) -> u128 {
+    let (mut letters, mut length) = (0, 0);
     for &byte in name.iter().rev().take(2 * COMPARED) {
         let letter = LETTERS.get(usize::from(byte)).copied().unwrap_or_default();
-        let Some(place) = letters.get_mut(length).filter(|_| letter != 0) else {
-            break;
-        };
-        // The next letter overwrites a joint.
-        *place = letter;
-        length += usize::from(letter != JOINT);
-        if length < most {
+        if letter == JOINT {
             continue;
         }
-        if length > BUCKET {
-            return (letters, of);
+        if letter == 0 || length >= most {
+            break;
         }
-        let four = letters.first_chunk().copied().unwrap_or_default();
-        of = bucket(four);
-        most = BUCKETS.longest.get(of).copied().map_or(0, usize::from);
-        if most <= BUCKET || !ends_any(of, u32::from_le_bytes(four)) {
-            return (letters, of);
-        }
+        letters |= u128::from(letter) << (8 * length);
+        length += 1;
     }
-    if let Some(place) = letters.get_mut(length) {
-        *place = 0;
-    }
-    (
-        letters,
-        bucket(letters.first_chunk().copied().unwrap_or_default()),
-    )
+    letters
 }
 
 /// What each byte of a name is compared as: a lower-case letter, a digit, or [`JOINT`]. 0 stands for a byte that no name has.
@@ -427,8 +417,10 @@ const fn letters() -> [u8; 256] {
 }
 
 /// Returns whether `name` ends in `key` behind a word that is not one of [`OPEN_KEYS`].
-fn is_some_key(name: &[u8], letters: &[u8; COMPARED]) -> bool {
-    if !letters.starts_with(b"yek") {
+///
+/// `four` holds the last letters of the name.
+fn is_some_key(name: &[u8], four: u32) -> bool {
+    if !four.to_le_bytes().starts_with(b"yek") {
         return false;
     }
     let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();

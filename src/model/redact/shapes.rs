@@ -141,7 +141,7 @@ impl SecretShape {
     }
 
     /// Returns whether `text` may begin with such a key, by its prefix and the first characters behind it.
-    fn begins(&self, text: &[u8]) -> bool {
+    pub(super) fn begins(&self, text: &[u8]) -> bool {
         let body = text.strip_prefix(self.prefix.as_bytes());
         let body = body.and_then(|body| body.get(..self.least.min(LOOKED_AT)));
         body.is_some_and(|body| self.alphabet.has_all(body))

@@ -3,6 +3,7 @@
 //! It judges a value alone, and knows neither its form nor the name before it.
 
 use super::foreign;
+use super::keys;
 use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
 use super::names::SecretKind::{Hardly, Password, Phrase};
 use super::names::{ending, ending_by, hint, telling};
@@ -44,6 +45,14 @@ pub(super) fn is_stand_in(value: &str) -> bool {
 }
 
 pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
+    // Most words have no signs. Such a word is neither a reference nor a sentence, and a placeholder only as a whole.
+    if signs.is_alnum() {
+        let word = value.as_bytes();
+        return is_one_character(value, signs)
+            || is_plain(word)
+            || is_name(value, signs)
+            || PLACEHOLDER_WORDS.has(word) && is_placeholder(value, signs);
+    }
     let stops = value.bytes().rev();
     let stops = stops.take_while(|b| matches!(b, b'.' | b',' | b';' | b'!' | b'?' | b':'));
     let word = value.get(..value.len() - stops.count()).unwrap_or(value);
@@ -68,36 +77,55 @@ fn is_plain(word: &[u8]) -> bool {
 fn is_placeholder(value: &str, signs: Signs) -> bool {
     const MOST_DIGITS: usize = 3;
     if signs.has(b'.') && has_part(value.as_bytes(), b"...")
-        || !signs.is_ascii && value.contains('…')
+        || signs.may_have('…') && value.contains('…')
     {
         return true;
     }
     let is_one = |word: &[u8]| word.len() >= 3 && PLACEHOLDER_WORDS.has(word);
     // `change-me`.
     if signs.has_any(const { signs_of(b"-_ ") }) && value.len() <= LONGEST_PLAIN + 2 {
-        let is_letter = |b: &u8| !matches!(b, b'-' | b'_' | b' ');
-        let first = value.bytes().find(is_letter).unwrap_or_default();
-        let length = value.bytes().filter(is_letter).count();
-        // For most values, no word of the list has that first letter and that length.
-        if PLACEHOLDER_WORDS.has_length(first, length) {
+        let mut letters = value.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' '));
+        let (first, second) = (letters.next(), letters.next());
+        let pair = first.zip(second);
+        if pair.is_some_and(|(first, second)| PLACEHOLDER_WORDS.may_begin(first, second)) {
             let mut joined = [0; LONGEST_PLAIN + 2];
-            for (place, byte) in joined.iter_mut().zip(value.bytes().filter(is_letter)) {
-                *place = byte;
+            let mut length = 0;
+            let letters = first.into_iter().chain(second).chain(letters);
+            for (place, letter) in joined.iter_mut().zip(letters) {
+                *place = letter;
+                length += 1;
             }
             if joined.get(..length).is_some_and(is_one) {
                 return true;
             }
         }
     }
-    let has_one = match signs.is_alnum() {
-        // Most values are one word.
-        true => is_one(value.as_bytes()),
-        false => value
-            .as_bytes()
-            .split(|b| !Alphabet::Alnum.has(*b))
-            .any(is_one),
-    };
-    has_one && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS && has_words(value)
+    has_placeholder(value.as_bytes())
+        && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS
+        && has_words(value)
+}
+
+/// Returns whether one of [`PLACEHOLDERS`] stands in `value`, between signs.
+fn has_placeholder(value: &[u8]) -> bool {
+    let mut before = b' ';
+    for (at, &byte) in value.iter().enumerate() {
+        let begins = !Alphabet::Alnum.has(before);
+        before = byte;
+        if begins
+            && let Some([_, second, rest @ ..]) = value.get(at..)
+            && PLACEHOLDER_WORDS.may_begin(byte, *second)
+        {
+            let length = 2 + keys::run(rest, Alphabet::Alnum, LONGEST_PLAIN);
+            let is_one = length >= 3
+                && value
+                    .get(at..at + length)
+                    .is_some_and(|word| PLACEHOLDER_WORDS.has(word));
+            if is_one {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// Returns whether `value` is a sentence about secrets, as in a help text or an error, and not a secret itself.
@@ -237,7 +265,7 @@ fn is_reference(value: &str, signs: Signs) -> bool {
     begins
         || signs.has(b'*') && has_part(bytes, b"***")
         || signs.has(b'{') && has_part(bytes, b"{{")
-        || !signs.is_ascii && value.contains("•••")
+        || signs.may_have('•') && value.contains("•••")
 }
 
 /// Returns whether `value` repeats one character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.

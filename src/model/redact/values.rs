@@ -128,16 +128,7 @@ impl<'t> Value<'t> {
     /// A value without a closing quote ends with its line: it may have been cut off.
     #[inline]
     pub(super) fn quoted(view: View<'t>, at: usize) -> Option<Option<Self>> {
-        let at = match view.bytes().get(at..)? {
-            [b'"' | b'\'' | b'`' | b'\\', ..] => at,
-            // A literal's prefix, as in `b"…"`.
-            [
-                b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U',
-                b'"' | b'\'',
-                ..,
-            ] => at + 1,
-            _ => return None,
-        };
+        let at = at + prefix_before_quote(view.bytes(), at)?;
         let quote = quote_at(view.bytes(), at)?;
         Some(Self::in_quotes(view, at + quote.1 + 1, quote))
     }
@@ -336,22 +327,22 @@ impl<'t> Value<'t> {
         if value.len() < LEAST || is_equation || is_option || is_code {
             return false;
         }
-        // Most paths are short. In these forms, no path is a secret.
-        let is_path = is_bare
-            && self.form != Form::Beside
+        let signs = Signs::of(value);
+        // The cheapest question comes first.
+        self.may_be_secret(telling, signs)
+            && !(signs.has(b'/') && self.is_path(telling))
+            && !stand_ins::is_stand_in_of(value, signs)
+            && self.is_no_code(telling, signs)
+    }
+
+    /// Returns whether the value is a path where no path is a secret.
+    fn is_path(&self, telling: SecretKind) -> bool {
+        !matches!(self.form, Form::Quoted | Form::Beside | Form::Variable)
             && !matches!(
                 telling,
                 SecretKind::Perhaps | SecretKind::Hardly | SecretKind::Code | SecretKind::Phrase
             )
-            && looks::is_short_path(value);
-        if is_path {
-            return false;
-        }
-        let signs = Signs::of(value);
-        // The cheapest question comes first.
-        self.may_be_secret(telling, signs)
-            && !stand_ins::is_stand_in_of(value, signs)
-            && self.is_no_code(telling, signs)
+            && looks::is_place(self.text)
     }
 
     /// Returns whether the value has the characters that a secret has.
@@ -435,12 +426,8 @@ impl<'t> Value<'t> {
             (Form::Beside, SecretKind::Password) => !number && !is_thing(value, signs),
             (Form::Beside, _) => !is_thing(value, signs) && !looks::is_numbered_name(value),
             (Form::Variable, _) => !number && !is_thing(value, signs),
-            _ if number
-                || is_code(value, signs, next)
-                || signs.has(b'/') && looks::is_place(value) =>
-            {
-                false
-            }
+            // `is_path` was asked before.
+            _ if number || is_code(value, signs, next) => false,
             (Form::Tight, SecretKind::Password) => !word || !stand_ins::is_part_of_name(value),
             (Form::Tight | Form::Option, SecretKind::Key | SecretKind::Secret) => {
                 signs.has_digit() || !looks::is_identifier(value)
@@ -515,6 +502,25 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
         true => ValueEnd::Cut(bytes.len()),
         false => ValueEnd::At(bytes.len()),
     }
+}
+
+/// Returns the length of a literal's prefix at `at`, as in `b"…"`, if a quote may stand there or behind such a prefix.
+#[inline]
+fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at..)? {
+        [b'"' | b'\'' | b'`' | b'\\', ..] => Some(0),
+        [
+            b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U',
+            b'"' | b'\'',
+            ..,
+        ] => Some(1),
+        _ => None,
+    }
+}
+
+/// Returns false if the value that begins at `at` is not in quotes.
+pub(super) fn may_be_quoted(bytes: &[u8], at: usize) -> bool {
+    prefix_before_quote(bytes, at).is_some()
 }
 
 /// Returns the quote at `at`, and the number of backslashes before it, if there is one.

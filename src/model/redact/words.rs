@@ -5,14 +5,14 @@
 /// The length of the longest word in a list.
 pub(super) const LONGEST_PLAIN: usize = 16;
 
-/// A list of words, in order. Each begins with a small letter.
+/// A list of words, in order. Each begins with a small letter, and has a second character.
 pub(super) struct WordList<const COUNT: usize> {
     /// Each word as a number. The numbers are in the order of the words.
     numbers: [u128; COUNT],
     /// The lengths of the words with each first letter, a bit for each length.
     lengths: [u32; 32],
-    /// The last letters of the words with each first letter, a bit for each letter.
-    lasts: [u32; 32],
+    /// The second letters of the words with each first letter, a bit for each letter.
+    seconds: [u32; 32],
     /// Where the words with each first letter begin.
     starts: [u16; 33],
 }
@@ -26,7 +26,7 @@ impl<const COUNT: usize> WordList<COUNT> {
         let mut list = Self {
             numbers: [0; COUNT],
             lengths: [0; 32],
-            lasts: [0; 32],
+            seconds: [0; 32],
             starts: [0; 33],
         };
         let mut at = 0;
@@ -39,7 +39,7 @@ impl<const COUNT: usize> WordList<COUNT> {
             }
             let first = letter(word[0]);
             list.lengths[first] |= 1 << word.len();
-            list.lasts[first] |= 1 << letter(word[word.len() - 1]);
+            list.seconds[first] |= 1 << letter(word[1]);
             // Of all later letters, too, until one of their words comes.
             let mut after = first + 1;
             while after < list.starts.len() {
@@ -57,25 +57,23 @@ const fn letter(byte: u8) -> usize {
 }
 
 impl<const COUNT: usize> WordList<COUNT> {
-    /// Returns whether a word of the list has this first letter and this length, which is at most 31.
+    /// Returns whether a word of the list begins with these two letters. Most words are ruled out by them.
     #[inline]
-    pub(super) fn has_length(&self, first: u8, length: usize) -> bool {
-        let lengths = self.lengths.get(letter(first)).copied();
-        lengths.unwrap_or_default() >> (length & 31) & 1 != 0
+    pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
+        let seconds = self.seconds.get(letter(first)).copied();
+        seconds.unwrap_or_default() >> letter(second) & 1 != 0
     }
 
     /// Returns whether `word` is in the list, whatever its case.
-    ///
-    /// For most words, none in the list has the same first letter, last letter and length.
     #[inline]
     pub(super) fn has(&self, word: &[u8]) -> bool {
-        let (Some(&first), Some(&last)) = (word.first(), word.last()) else {
+        let [first, second, ..] = *word else {
             return false;
         };
-        let lasts = self.lasts.get(letter(first)).copied();
-        word.len() <= LONGEST_PLAIN
-            && self.has_length(first, word.len())
-            && lasts.unwrap_or_default() >> letter(last) & 1 != 0
+        let lengths = self.lengths.get(letter(first)).copied();
+        self.may_begin(first, second)
+            && word.len() <= LONGEST_PLAIN
+            && lengths.unwrap_or_default() >> word.len() & 1 != 0
             && self.is_among(letter(first), word)
     }
 

@@ -79,8 +79,8 @@ impl<'t> SecretScan<'t> {
         // In `print("Token: " + token)` the quote closes the string that the name ends.
         if let Some((quote, depth)) = quote_at(bytes, value)
             && quotes == 0
-            && self.closes(end, quote, depth)
             && closes_code(view.byte(value + depth + 1))
+            && self.closes(end, quote, depth)
         {
             return None;
         }

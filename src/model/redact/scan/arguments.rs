@@ -103,7 +103,10 @@ impl<'t> SecretScan<'t> {
         if is_listed {
             return None;
         }
-        known.places().find_map(|place| at_place(view, end, place))
+        let mut first = None;
+        known
+            .places()
+            .find_map(|place| at_place(view, end, place, &mut first))
     }
 
     /// Returns the secret in the option from `start` to `end`, or behind it.
@@ -233,7 +236,14 @@ fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// Returns the secret that stands in `place` among the arguments from `at` on.
-fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
+///
+/// Places of one program begin with the same argument: `first` keeps where it stands, and what was read there.
+fn at_place<'t>(
+    view: View<'t>,
+    at: usize,
+    place: &[&str],
+    first: &mut Option<(usize, Option<Value<'t>>)>,
+) -> Option<Secret> {
     let bytes = view.bytes();
     let mut at = at;
     for wanted in place.get(1..)? {
@@ -248,7 +258,22 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
             let length = rest.iter().take(NEAR).position(|b| *b == b' ')?;
             at = skip_blanks(bytes, at + length);
         }
-        let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
+        // Most arguments begin with another letter than the word that is wanted.
+        let is_open = matches!(wanted.as_bytes(), [b'_'] | [b'*', ..]);
+        if !is_open
+            && bytes.get(at) != wanted.as_bytes().first()
+            && !values::may_be_quoted(bytes, at)
+        {
+            return None;
+        }
+        let value = match first {
+            Some((of, value)) if *of == at => *value,
+            _ => {
+                let value = Value::read(view, at, Form::Variable).filter(Value::is_whole);
+                first.get_or_insert((at, value));
+                value
+            }
+        }?;
         match *wanted {
             "*" => {
                 let text = value.text();

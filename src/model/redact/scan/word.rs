@@ -49,6 +49,9 @@ impl<'t> SecretScan<'t> {
             {
                 return urls::userinfo(view, colon).map(|secret| by_shape(view, secret));
             }
+            // Most words are too short for such a key, or too long.
+            Some(b'~' | b':' | b'!' | b'%') if word.len() < 5 => {}
+            Some(b'/') if word.len() != 1 => {}
             Some(b'~' | b':' | b'!' | b'%' | b'/') => {
                 if let Some(key) = keys::beside_word(view, start, end) {
                     return Some(key);
@@ -186,9 +189,12 @@ impl<'t> SecretScan<'t> {
     pub(super) fn query(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         const LEAST: usize = 8;
         let before = self.before(start, 6);
-        let is_query = matches!(before, [.., b'?' | b'&'])
-            || before.ends_with(b"&amp;")
-            || before.ends_with(b"u0026");
+        let is_query = matches!(
+            before,
+            [.., b'?' | b'&']
+                | [.., b'&', b'a', b'm', b'p', b';']
+                | [.., b'u', b'0', b'0', b'2', b'6']
+        );
         let word = view.bytes().get(start..end)?;
         let word = word.strip_prefix(b"u0026").unwrap_or(word);
         if !is_query || !names::is_of_query(word) {
