@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows of names or secrets.
 
+use super::find;
+
 /// The length of the longest word. Longer runs of letters belong to keys.
 const LONGEST_WORD: usize = 15;
 
@@ -275,7 +277,7 @@ pub(super) fn is_place(value: &str) -> bool {
             _ => step,
         };
         number.iter().all(u8::is_ascii_digit)
-            || each_word(step, |length| length > 1) && is_numbered_name_of(step)
+            || is_numbered_name_of(step) && each_word(step, |length| length > 1)
     };
     let bytes = value.as_bytes();
     let mut steps = bytes.split(|b| *b == b'/');
@@ -309,7 +311,7 @@ pub(super) fn is_place(value: &str) -> bool {
             .unwrap_or_default()
     };
     begins && !looks_random(last_step())
-        || bytes.iter().filter(|b| **b == b'/').count() >= 2 && steps.all(is_step)
+        || find::all(b'/', bytes).nth(1).is_some() && steps.all(is_step)
 }
 
 fn begins_path(value: &[u8]) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! `looks` and `stand_ins` decide which of the values behind them are secrets.
 
-use super::words::WordList;
+use super::words::{WordList, last_bytes};
 
 /// The kind of secret that a name announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,14 +311,11 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
         return None;
     }
     // Most telling names end with an ending as it is listed, but for the case.
-    if let Some(last) = name.last_chunk() {
-        // In lower case.
-        let number = u128::from_be_bytes(*last) | u128::from_ne_bytes([0x20; COMPARED]);
-        let [first, second, third, fourth, ..] = number.to_le_bytes();
-        let found = found_in(bucket([first, second, third, fourth]), number);
-        if let Some(found) = found.filter(|of| of.is_plain) {
-            return ENDINGS.get(usize::from(found.ending)).copied();
-        }
+    // All letters in lower case.
+    let number = last_bytes(name) | u128::from_ne_bytes([0x20; COMPARED]);
+    let found = found_in(bucket((number as u32).to_le_bytes()), number);
+    if let Some(found) = found.filter(|of| of.is_plain) {
+        return ENDINGS.get(usize::from(found.ending)).copied();
     }
     let four = last_letters(name, BUCKET) as u32;
     let bucket = bucket(four.to_le_bytes());

@@ -78,14 +78,56 @@ impl<const COUNT: usize> WordList<COUNT> {
     }
 
     fn is_among(&self, first: usize, word: &[u8]) -> bool {
-        let mut letters = [0; LONGEST_PLAIN];
-        for (letter, byte) in letters.iter_mut().zip(word) {
-            *letter = byte.to_ascii_lowercase();
-        }
-        let number = u128::from_be_bytes(letters);
+        let number = small(last_bytes(word)) << (8 * (LONGEST_PLAIN - word.len()));
         let start = |first: usize| self.starts.get(first).copied().map(usize::from);
         let alike = start(first).zip(start(first + 1));
         let alike = alike.and_then(|(start, end)| self.numbers.get(start..end));
         alike.is_some_and(|alike| alike.binary_search(&number).is_ok())
+    }
+}
+
+/// Returns the last 16 bytes of `text` as a number. The last one is the lowest byte.
+#[inline]
+pub(super) fn last_bytes(text: &[u8]) -> u128 {
+    if let Some(last) = text.last_chunk() {
+        return u128::from_be_bytes(*last);
+    }
+    // Two pieces that may overlap: a loop over so few bytes would take longer.
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (first, last) = (u64::from_be_bytes(*first), u64::from_be_bytes(*last));
+        // The bytes of the first piece that the last one does not have.
+        let rest = first.checked_shr(8 * (16 - text.len()) as u32);
+        return u128::from(rest.unwrap_or_default()) << 64 | u128::from(last);
+    }
+    text.iter()
+        .fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+/// Returns `letters` with small letters for the capitals.
+#[inline]
+fn small(letters: u128) -> u128 {
+    const ONES: u128 = u128::from_ne_bytes([1; 16]);
+    const LOW: u128 = ONES * 0x7f;
+    let low = letters & LOW;
+    let from_a = low + ONES * (0x80 - b'A' as u128);
+    let behind_z = low + ONES * (0x7f - b'Z' as u128);
+    letters | (from_a & !behind_z & !letters & !LOW) >> 2
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_are_read_and_made_small_like_one_by_one(text in proptest::collection::vec(any::<u8>(), 0..20)) {
+            let last = text.iter().skip(text.len().saturating_sub(16));
+            let read = last.clone().fold(0, |number, byte| number << 8 | u128::from(*byte));
+            let lower = last.fold(0, |number, byte| number << 8 | u128::from(byte.to_ascii_lowercase()));
+            prop_assert_eq!(last_bytes(&text), read);
+            prop_assert_eq!(small(last_bytes(&text)), lower);
+        }
     }
 }

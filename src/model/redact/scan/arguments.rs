@@ -103,10 +103,7 @@ impl<'t> SecretScan<'t> {
         if is_listed {
             return None;
         }
-        let mut first = None;
-        known
-            .places()
-            .find_map(|place| at_place(view, end, place, &mut first))
+        known.places().find_map(|place| at_place(view, end, place))
     }
 
     /// Returns the secret in the option from `start` to `end`, or behind it.
@@ -236,14 +233,7 @@ fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// Returns the secret that stands in `place` among the arguments from `at` on.
-///
-/// Places of one program begin with the same argument: `first` keeps where it stands, and what was read there.
-fn at_place<'t>(
-    view: View<'t>,
-    at: usize,
-    place: &[&str],
-    first: &mut Option<(usize, Option<Value<'t>>)>,
-) -> Option<Secret> {
+fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
     let bytes = view.bytes();
     let mut at = at;
     for wanted in place.get(1..)? {
@@ -266,14 +256,7 @@ fn at_place<'t>(
         {
             return None;
         }
-        let value = match first {
-            Some((of, value)) if *of == at => *value,
-            _ => {
-                let value = Value::read(view, at, Form::Variable).filter(Value::is_whole);
-                first.get_or_insert((at, value));
-                value
-            }
-        }?;
+        let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
         match *wanted {
             "*" => {
                 let text = value.text();
