@@ -46,22 +46,21 @@ pub(super) fn is_stand_in(value: &str) -> bool {
 
 pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
     // Most words have no signs. Such a word is neither a reference nor a sentence, and a placeholder only as a whole.
-    if signs.is_alnum() {
-        let word = value.as_bytes();
-        return is_one_character(value, signs)
-            || is_plain(word)
-            || is_name(value, signs)
-            || PLACEHOLDER_WORDS.has(word) && is_placeholder(value, signs);
-    }
-    let stops = value.bytes().rev();
-    let stops = stops.take_while(|b| matches!(b, b'.' | b',' | b';' | b'!' | b'?' | b':'));
-    let word = value.get(..value.len() - stops.count()).unwrap_or(value);
-    is_reference(value, signs)
+    let is_alnum = signs.is_alnum();
+    let word = match is_alnum {
+        true => value,
+        false => {
+            let is_stop = |b: u8| matches!(b, b'.' | b',' | b';' | b'!' | b'?' | b':');
+            let end = value.bytes().rposition(|b| !is_stop(b));
+            value.get(..end.map_or(0, |end| end + 1)).unwrap_or(value)
+        }
+    };
+    !is_alnum && is_reference(value, signs)
         || is_one_character(value, signs)
         || !signs.has_any(NO_PLAIN) && is_plain(word.as_bytes())
         || is_name(word, signs)
-        || is_placeholder(value, signs)
-        || is_about_secrets(value, signs)
+        || (!is_alnum || PLACEHOLDER_WORDS.has(word.as_bytes())) && is_placeholder(value, signs)
+        || !is_alnum && is_about_secrets(value, signs)
 }
 
 static PLAIN_WORDS: WordList<{ PLAIN.len() }> = WordList::of(PLAIN);

@@ -490,8 +490,11 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
         if near.get(end) == Some(&b'\n') {
             return ValueEnd::At(start + end);
         }
-        let before = near.get(from..end).unwrap_or_default().iter().rev();
-        let backslashes = before.take_while(|b| **b == b'\\').count();
+        // Most quotes have none before them.
+        let backslashes = match near.get(from..end).unwrap_or_default() {
+            before @ [.., b'\\'] => before.iter().rev().take_while(|b| **b == b'\\').count(),
+            _ => 0,
+        };
         if backslashes == depth || depth == 0 && backslashes % 2 == 0 {
             return ValueEnd::At(start + end - if depth == 0 { 0 } else { backslashes });
         }
