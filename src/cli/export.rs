@@ -326,12 +326,6 @@ fn check(args: &ExportArgs) -> Result<()> {
             "only spans have content: use --content with --format otlp-jsonl and --signal traces",
         );
     }
-    let has_spans = is_otlp && args.signal.is_none_or(|it| it == SignalArg::Traces);
-    if args.content && !has_spans {
-        return usage(
-            "only spans have content: use --content with --format otlp-jsonl and --signal traces",
-        );
-    }
     if args.by_day && args.signal == Some(SignalArg::Metrics) {
         return usage("the metrics are of this moment: leave --by-day out");
     }

@@ -320,9 +320,14 @@ fn complain(id: &SessionId, activity: &Activity<'_>, damage: Damage) {
         output::complain(&format!("left out {count} {lines} of session {id}: {what}"));
     }
     if activity.duplicates > 0 {
-        let count = activity.duplicates;
+        let copies = if activity.duplicates == 1 {
+            "copy"
+        } else {
+            "copies"
+        };
         output::complain(&format!(
-            "left out {count} copies of events of session {id}: hooks are registered more than once; see `ccsession doctor`"
+            "left out {} {copies} of events of session {id}: hooks are registered more than once; see `ccsession doctor`",
+            activity.duplicates
         ));
     }
 }

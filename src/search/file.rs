@@ -232,8 +232,7 @@ impl<'a> SearchedFile<'a> {
         if self.calls.is_none() {
             let read = self.read_calls(None);
             self.calls = Some(read.unwrap_or_else(|err| {
-                self.left_out
-                    .push(format!("{err}; its calls were left out"));
+                self.left_out.push(format!("{err}; its calls were skipped"));
                 HashMap::new()
             }));
         }

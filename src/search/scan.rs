@@ -162,8 +162,7 @@ impl<'a> Worker<'a> {
             (_, ClientFileKind::Main | ClientFileKind::Agent(_)) => self.transcript(&mut file),
         };
         if let Err(err) = read {
-            self.left_out
-                .push(format!("{err}; the rest of it was left out"));
+            self.left_out.push(format!("{err}; the rest was skipped"));
         }
         self.left_out.append(&mut file.left_out);
         if file.found.is_empty() {

@@ -1,6 +1,6 @@
 //! Makes the filter's table: the kinds of four bytes in a row with which something may begin or end.
 //!
-//! The compiler makes the table from the rules' own tables. `filter` decides what a hit means.
+//! The compiler makes the table from the rules' own tables. `prefilter` decides what a hit means.
 
 use super::beginnings::{KEYS, LITERALS, RARE, RARE_AT, WORDS, from, is_told_by_start, rarest};
 use super::commands;

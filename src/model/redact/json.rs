@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use super::names::{self, SecretKind};
 use super::scan::{self, SecretScan};
-use super::{Redactor, find, is_mark, keys, looks, pem, stand_ins, values};
+use super::{Redactor, byte_search, is_mark, keys, looks, pem, stand_ins, values};
 use crate::model::text::without_lone_surrogates;
 
 /// What the names before say of the next strings.
@@ -266,7 +266,7 @@ fn is_long_number(number: &str) -> bool {
 
 /// Returns the number of bytes before the first quote or backslash.
 fn plain(bytes: &[u8]) -> usize {
-    find::first_of([b'"', b'\\'], bytes).unwrap_or(bytes.len())
+    byte_search::first_of([b'"', b'\\'], bytes).unwrap_or(bytes.len())
 }
 
 fn is_followed_by_colon(text: &str, at: usize) -> bool {

@@ -5,7 +5,7 @@
 use super::beginnings::{ANYWHERE, AT_START, beginning};
 use super::shapes::Alphabet::{self, Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
 use super::shapes::{SHORTEST, shapes_of};
-use super::{Secret, View, find};
+use super::{Secret, View, byte_search};
 
 /// The length of the shortest word that can contain a key. A shorter one can only be the beginning of a key.
 const LEAST_WORD: usize = 14;
@@ -154,7 +154,7 @@ pub(super) fn is_no_word(body: &[u8]) -> bool {
 fn next_point(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> usize {
     if *point < at || *point == 0 {
         let rest = bytes.get(at..end).unwrap_or_default();
-        *point = find::first(b'.', rest).map_or(end, |offset| at + offset);
+        *point = byte_search::first(b'.', rest).map_or(end, |offset| at + offset);
     }
     (*point).min(end)
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows of names or secrets.
 
-use super::find;
+use super::byte_search;
 
 /// The length of the longest word. Longer runs of letters belong to keys.
 const LONGEST_WORD: usize = 15;
@@ -311,7 +311,7 @@ pub(super) fn is_place(value: &str) -> bool {
             .unwrap_or_default()
     };
     begins && !looks_random(last_step())
-        || find::all(b'/', bytes).nth(1).is_some() && steps.all(is_step)
+        || byte_search::all(b'/', bytes).nth(1).is_some() && steps.all(is_step)
 }
 
 fn begins_path(value: &[u8]) -> bool {

@@ -4,16 +4,15 @@
 //! [`Redactor::value`] take JSON, where the names of members tell more. [`Redactor::transcript_line`] takes a line of the
 //! client's transcript. `[redacted:rule]` replaces a secret.
 //!
-//! One pass over the text (`scan`) takes in each byte once. A small filter (`filter`, with its tables in `fours` and `beginnings`) says where to
+//! One pass over the text (`scan`) takes in each byte once. A small filter (`prefilter`, with its tables in `fours` and `beginnings`) says where to
 //! look. The pass then asks for a key (`shapes`, `keys`), a name (`names`, `foreign`), a program (`commands`), a block (`pem`)
 //! or a URL (`urls`). `values`, `looks` and `stand_ins` decide if a value is a secret.
 //!
 //! It is plain code without a library, because a hook runs it while a tool call waits. It knows no file and no event.
 
 mod beginnings;
+mod byte_search;
 mod commands;
-mod filter;
-mod find;
 mod foreign;
 mod fours;
 mod json;
@@ -21,6 +20,7 @@ mod keys;
 mod looks;
 mod names;
 mod pem;
+mod prefilter;
 mod scan;
 mod shapes;
 mod stand_ins;

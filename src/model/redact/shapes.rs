@@ -5,7 +5,7 @@
 //! test compares the page with the table. `keys` finds the keys in a text.
 
 use super::beginnings;
-use super::filter;
+use super::prefilter;
 
 /// The characters of a key behind its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -727,7 +727,7 @@ pub(super) fn around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
         let rest = bytes.get(start..)?;
         let begins = match shape.anywhere {
             true => rest.starts_with(shape.prefix.as_bytes()),
-            false => filter::begins_word(bytes, from, start) && shape.begins(rest),
+            false => prefilter::begins_word(bytes, from, start) && shape.begins(rest),
         };
         begins.then_some(start)
     })

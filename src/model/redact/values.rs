@@ -5,7 +5,7 @@
 
 use super::looks::{self, Signs, signs_of};
 use super::names::SecretKind;
-use super::{Secret, View, find, mark_at, stand_ins};
+use super::{Secret, View, byte_search, mark_at, stand_ins};
 
 /// How much of a value is judged, in bytes.
 const JUDGED: usize = 96;
@@ -485,7 +485,9 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
     let rest = bytes.get(start..).unwrap_or_default();
     let near = rest.get(..most).unwrap_or(rest);
     let mut from = 0;
-    while let Some(found) = find::first_of([quote, b'\n'], near.get(from..).unwrap_or_default()) {
+    while let Some(found) =
+        byte_search::first_of([quote, b'\n'], near.get(from..).unwrap_or_default())
+    {
         let end = from + found;
         if near.get(end) == Some(&b'\n') {
             return ValueEnd::At(start + end);
@@ -548,7 +550,7 @@ pub(super) fn skip_blanks(bytes: &[u8], at: usize) -> usize {
 }
 
 fn holds_mark(bytes: &[u8]) -> bool {
-    find::all(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
+    byte_search::all(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
 }
 
 /// Returns whether a value in quotes is a path, a constant, a colour or a pattern: never a secret, whatever its name.
@@ -606,7 +608,7 @@ pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
     const WORDS: usize = 3;
     let rest = view.bytes().get(at..).unwrap_or_default();
     let mut line = rest.get(..PROSE).unwrap_or(rest);
-    if view.is_cut && line.len() == rest.len() && find::first(b'\n', line).is_none() {
+    if view.is_cut && line.len() == rest.len() && byte_search::first(b'\n', line).is_none() {
         return true;
     }
     for number in 0..WORDS {

@@ -30,7 +30,7 @@ pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Re
             Ok(journal) => {
                 let damage = journal.for_each_whole(|line| lines.push(line.to_vec()));
                 let failed = damage.or_retry(copy.path()).err();
-                left_out.extend(failed.map(|err| format!("{err}; the rest of it was left out")));
+                left_out.extend(failed.map(|err| format!("{err}; the rest was skipped")));
             }
             Err(err) => left_out.push(format!("{err}; skipped")),
         }

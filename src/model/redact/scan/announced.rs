@@ -8,7 +8,7 @@ use crate::model::redact::looks;
 use crate::model::redact::names::SecretKind;
 use crate::model::redact::tables::HeadingCell;
 use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
-use crate::model::redact::{Secret, View, find};
+use crate::model::redact::{Secret, View, byte_search};
 
 impl<'t> SecretScan<'t> {
     /// Returns the secret that the telling name from `start` to `end` announces.
@@ -209,7 +209,8 @@ impl<'t> SecretScan<'t> {
                 matches!(near.get(*at..), Some([b'\n', ..] | [b':' | b'=', b' ', ..]))
             })?;
             let asked = near.get(..colon)?;
-            (near.get(colon) != Some(&b'\n') && find::first(b'[', asked).is_none()).then_some(())?;
+            (near.get(colon) != Some(&b'\n') && byte_search::first(b'[', asked).is_none())
+                .then_some(())?;
             let value = Value::read(view, skip_blanks(bytes, at + colon + 1), Form::Loose)?;
             return self.judged(view, value, telling);
         }

@@ -7,7 +7,7 @@ use crate::model::redact::commands::{self, OptionForm, ProgramEntry};
 use crate::model::redact::looks;
 use crate::model::redact::names::SecretKind;
 use crate::model::redact::values::{self, Form, Value, skip_blanks};
-use crate::model::redact::{Secret, View, find};
+use crate::model::redact::{Secret, View, byte_search};
 
 impl<'t> SecretScan<'t> {
     /// Returns the secret that `echo`, whose name ends at `end`, writes to the standard input of a program.
@@ -18,7 +18,7 @@ impl<'t> SecretScan<'t> {
         // Each byte is searched for a pipe once, however many `echo` stand before it.
         let most = bytes.len().min(end + LONGEST);
         let from = self.without_pipe.clamp(end, most);
-        let found = find::first_of([b'|', b'\n'], bytes.get(from..most)?);
+        let found = byte_search::first_of([b'|', b'\n'], bytes.get(from..most)?);
         self.without_pipe = from + found.unwrap_or(most - from);
         let pipe = self.without_pipe;
         (found.is_some() && bytes.get(pipe) == Some(&b'|')).then_some(())?;

@@ -20,13 +20,13 @@ mod headers;
 mod word;
 
 use crate::model::redact::commands::Program;
-use crate::model::redact::filter;
 use crate::model::redact::foreign;
 use crate::model::redact::keys;
 use crate::model::redact::names::SecretKind;
+use crate::model::redact::prefilter;
 use crate::model::redact::tables::{Separator, Tables};
 use crate::model::redact::values::quote_at;
-use crate::model::redact::{MARK, Secret, View, find, mark_at};
+use crate::model::redact::{MARK, Secret, View, byte_search, mark_at};
 
 pub(super) use word::is_web_number;
 
@@ -298,7 +298,7 @@ impl<'t> SecretScan<'t> {
     /// Asks the filter where to look next, before `limit`.
     fn look_ahead(&mut self, limit: usize) {
         let bytes = self.text.as_bytes();
-        let Some(hit) = filter::next(bytes, self.barrier, self.at, limit) else {
+        let Some(hit) = prefilter::next(bytes, self.barrier, self.at, limit) else {
             self.quiet = limit;
             self.slow = limit;
             return;
@@ -338,7 +338,7 @@ impl<'t> SecretScan<'t> {
         // Only the last line counts.
         let unknown = bytes.get(self.known..to).unwrap_or_default();
         if unknown.len() > GAP
-            && let Some(at) = find::last(b'\n', unknown)
+            && let Some(at) = byte_search::last(b'\n', unknown)
         {
             self.begin_line(self.known + at + 1);
         }
@@ -394,7 +394,7 @@ impl<'t> SecretScan<'t> {
         let bytes = self.text.as_bytes();
         self.mark = None;
         let mut from = from;
-        while let Some(at) = find::part(MARK, bytes.get(from..).unwrap_or_default()) {
+        while let Some(at) = byte_search::part(MARK, bytes.get(from..).unwrap_or_default()) {
             let start = from + at;
             if let Some(length) = mark_at(bytes, start) {
                 self.mark = Some(Secret {

@@ -19,7 +19,7 @@ use super::scan::is_word;
 use super::shapes;
 use super::shapes::{Alphabet, LOOKED_AT};
 use super::urls;
-use super::{commands, find};
+use super::{byte_search, commands};
 
 /// How many bytes are looked up before the branch.
 const CHUNK: usize = 8;
@@ -431,7 +431,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
 fn has_user(rest: &[u8]) -> bool {
     let near = rest.get(3..).unwrap_or_default();
     let near = near.get(..urls::LONGEST).unwrap_or(near);
-    find::first(b'@', near).is_some_and(|sign| {
+    byte_search::first(b'@', near).is_some_and(|sign| {
         let mut user = near.iter().take(sign);
         !user.any(|byte| {
             byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>')
