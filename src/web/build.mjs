@@ -11,7 +11,7 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** Where Rust puts the data. `view::page::document` looks for exactly this. */
+/** What Rust replaces with the data. `view::page::document` looks for exactly this. */
 const PLACE = '{"data":null}';
 
 /** The largest page without data, in bytes after gzip. */
@@ -50,7 +50,7 @@ function hash(text) {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }
 
-/** Lanes, as the picture of a session has them. Without it a browser asks the server for one. */
+/** The icon: lanes, as in the picture of a session. A page without one makes the browser request it from the server. */
 const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%232f5fd0'/%3E%3Cpath d='M4 5h5M7 8h5M4 11h3' stroke='white' stroke-width='2' stroke-linecap='round'/%3E%3C/svg%3E";
 
@@ -72,7 +72,7 @@ async function page({ name, title, policy }) {
 <meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light dark">
 <link rel="icon" href="${ICON}"><title>${title}</title>
 <style>${style}</style></head>
-<body><div id="app"><noscript>This page draws itself with JavaScript. Allow scripts for it: it asks nothing of the network.</noscript></div>
+<body><div id="app"><noscript>This page needs JavaScript. It loads nothing from other sites.</noscript></div>
 <script type="application/json" id="data">${PLACE}</script>
 <script>${script}</script></body></html>
 `;

@@ -1,6 +1,6 @@
 // How long ago something was, in words that seldom change. Pure.
 
-/** `0 s`, `45 s`, `3 m`, `2 h 5 m`, `3 d 4 h`; nothing is in the future. */
+/** Writes an age: `0 s`, `45 s`, `3 m`, `2 h 5 m`, `3 d 4 h`. A time in the future is `0 s` ago. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds} s`;

@@ -1,4 +1,4 @@
-// One question to the server. What goes wrong is a sentence.
+// Sends one request to the server. Errors are sentences for people.
 import { sentence, UNREACHABLE } from "./stream.ts";
 
 export class Refusal extends Error {
@@ -10,7 +10,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Asks, and reads the JSON of the answer. Throws `Refusal`, or what an abort throws. */
+/** Sends a request and returns the answer's JSON. Throws `Refusal`, or the abort's error. */
 export async function ask<T>(path: string, options: RequestInit = {}): Promise<T> {
   let answer: Response;
   try {
@@ -24,11 +24,11 @@ export async function ask<T>(path: string, options: RequestInit = {}): Promise<T
     return (await answer.json()) as T;
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    throw new Refusal(0, "The answer of the server broke off. Try again.");
+    throw new Refusal(0, "The server's answer was cut short. Try again.");
   }
 }
 
-/** What to tell a person of an error. */
+/** Returns the sentence that tells a person about an error. */
 export function sentenceOf(error: unknown): string {
-  return error instanceof Refusal ? error.message : "Something in this page went wrong. Load it again.";
+  return error instanceof Refusal ? error.message : "Something in this page went wrong. Reload it.";
 }

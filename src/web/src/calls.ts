@@ -5,7 +5,7 @@ export type CallState = "running" | "ok" | "failed" | "denied" | "abandoned" | "
 
 /** A call, with the members of `timeline --json`. Durations are milliseconds. */
 export interface Call {
-  /** Its place in the session's list, by its start. */
+  /** The index in the session's list of calls, which is sorted by start. */
   index: number;
   id: string | null;
   tool: string | null;
@@ -99,7 +99,7 @@ export function elapsed(call: Call): number | null {
   return call.ended === null ? null : Math.max(0, Math.floor((call.ended[1] - call.started[1]) / 1000));
 }
 
-/** True if the call did not do what it should: a person wants to see it first. */
+/** Returns whether the call failed, was denied or was abandoned: what a person wants to see first. */
 export function isProblem(state: CallState): boolean {
   return state === "failed" || state === "denied" || state === "abandoned";
 }

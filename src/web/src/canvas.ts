@@ -1,4 +1,4 @@
-// Draws the lanes of a session on a canvas, and finds what is at a point of it. It knows nothing of the page around.
+// Draws the lanes of a session on a canvas, and finds what is at a point. Knows nothing of the rest of the page.
 import { isProblem, type Call } from "./calls.ts";
 import { toolKind, toolName, type ToolKind } from "./format.ts";
 import { firstAfter, firstPiece, phases, toAt, toU, type Folding, type Group, type Lane } from "./lanes.ts";
@@ -33,11 +33,11 @@ const BAR = 15;
 const LANE = BAR + 3;
 const GAP = 9;
 const LABEL = 15;
-/** Narrower pictures have their labels above the lanes. */
+/** Pictures narrower than this, in pixels, have their labels above the lanes. */
 const NARROW = 640;
 const GUTTER = 128;
 const FONT = "11px system-ui, sans-serif";
-/** So many widths of words are remembered. */
+/** How many text widths are remembered at most. */
 const MOST_WIDTHS = 5000;
 
 /** The row of a lane. */
@@ -53,13 +53,13 @@ export type Hit = { call: Call; x: number; y: number } | { mark: Mark; x: number
 export class Picture {
   private ctx: CanvasRenderingContext2D;
   #rows: Row[] = [];
-  /** Where each call's row is. */
+  /** The y of each call's row; -1 if it has none. */
   #rowOfCall: Float64Array;
   #labels: { y: number; height: number; indent: number; words: string; group: Group }[] = [];
   #patterns: { permission: CanvasPattern | string; wait: CanvasPattern | string; lost: CanvasPattern | string };
   #dots: { x: number; mark: Mark }[] = [];
   #signs = Object.fromEntries(Object.entries(SIGNS).map(([kind, { path }]) => [kind, new Path2D(path)])) as Record<MarkKind, Path2D>;
-  /** How wide words are. Measuring costs more than drawing, and the same words come back with each step. */
+  /** The widths of texts. Measuring costs more than drawing, and each zoom step draws the same texts again. */
   #widths = new Map<string, number>();
   #ratio = 1;
   width = 0;
@@ -92,7 +92,7 @@ export class Picture {
       if (above) y += LABEL;
       for (const lane of group.lanes) {
         this.#rows.push({ y, group, lane });
-        // Background tasks have bars of their own.
+        // The bar of a background task is not its call's row.
         if (group.kind !== "background") for (const call of lane.call) this.#rowOfCall[call] = y;
         y += LANE;
       }
@@ -103,7 +103,7 @@ export class Picture {
     this.content = y;
   }
 
-  /** What stands beside the lanes of a group, and how far it is moved in. */
+  /** Returns the label of a group's lanes, and how far it is indented, in pixels. */
   #label(group: Group): { indent: number; words: string } {
     const indent = Math.min(group.depth, 4) * 8;
     const room = (this.gutter || 220) - indent - 8;
@@ -129,7 +129,7 @@ export class Picture {
     };
   }
 
-  /** The pixels on which time is drawn. */
+  /** How many pixels wide the time axis is. */
   get span(): number {
     return Math.max(1, this.width - this.gutter);
   }
@@ -142,13 +142,13 @@ export class Picture {
     return view.u0 + ((x - this.gutter) / this.span) * (view.u1 - view.u0);
   }
 
-  /** Where a call's row is; null if it has none. */
+  /** Returns the y of a call's row; null if it has none. */
   rowOf(index: number): number | null {
     const y = this.#rowOfCall[index];
     return y === undefined || y < 0 ? null : y;
   }
 
-  /** The width of words in the font of the picture. */
+  /** Returns the width of a text in the picture's font. */
   #widthOf(words: string): number {
     let width = this.#widths.get(words);
     if (width === undefined) {
@@ -159,7 +159,7 @@ export class Picture {
     return width;
   }
 
-  /** As many of the first letters as fit. */
+  /** Returns as much of the beginning of a text as fits. */
   #fitting(words: string, room: number): string {
     if (this.#widthOf(words) <= room) return words;
     let [fits, not] = [1, words.length];
@@ -179,7 +179,7 @@ export class Picture {
     ctx.scale(ratio, ratio);
     draw(ctx);
     const pattern = this.ctx.createPattern(tile, "repeat");
-    // The canvas is scaled to the screen's pixels, the tile has them already.
+    // The canvas is scaled to the screen's pixels; the tile already is.
     pattern?.setTransform(new DOMMatrix().scale(1 / ratio));
     return pattern ?? this.colours.wait;
   }
@@ -284,7 +284,7 @@ export class Picture {
       for (const [start, end] of group.runs) {
         const x = this.x(toU(this.folding, start), view);
         const xEnd = Math.max(x + 2, this.x(toU(this.folding, end), view));
-        // One that ends where another is drawn already changes nothing.
+        // A run that ends inside one that is already drawn changes nothing.
         if (x > this.width || xEnd < this.gutter || xEnd <= right) continue;
         right = xEnd;
         ctx.roundRect(x - 2, place - 2, xEnd - x + 4, height + 2, 4);
@@ -310,11 +310,11 @@ export class Picture {
         i++;
         continue;
       }
-      // Everything that ends on this pixel is one mark.
+      // All calls that end on this pixel are drawn as one mark.
       const edge = Math.floor(x) + 2;
       const end = toAt(folding, this.u(edge, view));
       let next = Math.max(i + 1, firstAfter(lane, end, i));
-      // What begins here and is long is drawn for itself.
+      // A long call that begins here is drawn separately.
       while (next > i + 1 && lane.end[next - 1]! > end) next--;
       this.ctx.fillStyle = row.group.kind === "background" ? this.colours.kinds.shell : this.colours.kinds[toolKind(call.tool)];
       this.ctx.fillRect(Math.floor(x), y, 2, BAR);
@@ -324,7 +324,7 @@ export class Picture {
     if (row.group.kind !== "background") this.#drawProblems(problems, y);
   }
 
-  /** A failure is seen without colour: a triangle hangs over the bar. */
+  /** Draws a triangle over each problem, so that nobody needs the colour to see it. */
   #drawProblems(places: number[], y: number) {
     if (places.length === 0) return;
     const { ctx } = this;
@@ -383,7 +383,7 @@ export class Picture {
       }
     }
     if (w < 26) return;
-    // On a pattern, words need a plate.
+    // On a pattern, text needs a plain background.
     if (text === null) this.#drawText(call, x, xEnd, y, colours.text, true);
     else this.#drawText(call, text, xEnd, y, colours.onBar, false);
   }
@@ -391,7 +391,7 @@ export class Picture {
   #drawText(call: Call, from: number, to: number, y: number, colour: string, plate: boolean) {
     const { ctx } = this;
     const left = Math.max(from, this.gutter) + 4;
-    // The pattern under a plate must stay visible.
+    // The pattern must stay visible beside that background.
     const room = Math.min(Math.min(to, this.width) - left - 3, plate ? Math.max(90, (to - from) * 0.4) : Infinity);
     if (room < 22) return;
     const mark = STATES[call.state].mark;
@@ -521,7 +521,7 @@ export class Picture {
     ctx.restore();
   }
 
-  /** What is at a point of the canvas. */
+  /** Returns what is at a point of the canvas. */
   hit(x: number, y: number, top: number, view: View): Hit {
     if (x < this.gutter) return null;
     if (y < RULER + MARKS) {
@@ -539,7 +539,7 @@ export class Picture {
     const first = firstAfter(lane, from);
     let best = -1;
     for (let i = first; i < lane.start.length && lane.start[i]! <= to; i++) {
-      // Of several on one pixel, the one that failed is what a person looks for.
+      // Of several calls on one pixel, a person looks for the one that failed.
       if (best < 0 || isProblem(this.session.calls[lane.call[i]!]!.state)) best = i;
       if (i - first > 500) break;
     }
@@ -552,7 +552,7 @@ function fontOf(group: Group): string {
   return group.kind === "main" ? `600 ${FONT}` : FONT;
 }
 
-/** The signs of marks around 0, 0, as paths; the legend has them, too. Some are lines, the others areas. */
+/** The shape of each mark, as a path around 0, 0; the legend uses it, too. `lines` are stroked, other shapes filled. */
 export const SIGNS: Record<MarkKind, { path: string; lines: boolean }> = {
   prompt: { path: "M-5-5H5L0 5Z", lines: false },
   notification: { path: "M3 0A3 3 0 1 1-3 0A3 3 0 1 1 3 0", lines: true },

@@ -1,14 +1,14 @@
-// The time of the server, which ages are counted by: this browser's clock may be wrong, or elsewhere.
+// The server's time, from which ages are computed: this browser's clock may be wrong, or another machine's.
 import { signal } from "@preact/signals";
 import { parseIso } from "./time.ts";
 
 /** How far the server's clock is ahead of the browser's, in ms. */
 let ahead = 0;
 
-/** The server's time in ms; it moves once a second while the page is looked at. */
+/** The server's time in ms; updated once a second while the page is visible. */
 export const tick = signal(Date.now());
 
-/** Takes over the time that a message of the server states. */
+/** Sets the clock to the time in a message from the server. */
 export function setClock(now: string): void {
   const server = parseIso(now) / 1000;
   if (Number.isNaN(server)) return;

@@ -1,4 +1,4 @@
-// Two sessions side by side: what is compared, and how a difference reads. Pure.
+// Two sessions side by side: what is compared, and how a difference is written. Pure.
 import { tokensOf } from "./components/heading.tsx";
 import { brief, grouped } from "./format.ts";
 import { duration } from "./time.ts";
@@ -35,7 +35,7 @@ function ratio(value: number): string {
   return `×${value >= 9.95 ? Math.round(value) : value >= 0.995 ? value.toFixed(1) : value.toFixed(2)}`;
 }
 
-/** How far a bar goes to the side of the larger one, from -1 to 1. */
+/** Returns how far the bar leans, from -1 to 1; positive if the second value is larger. */
 export function leaning({ one, other }: Pick<Figure, "one" | "other">): number {
   if (one === null || other === null || one === other) return 0;
   return (other - one) / Math.max(Math.abs(one), Math.abs(other));
@@ -66,7 +66,7 @@ function sum(tools: ToolStats[], of: (tool: ToolStats) => number): number {
   return tools.reduce((sum, tool) => sum + of(tool), 0);
 }
 
-/** The figures of two whole sessions. */
+/** Returns the totals of two sessions. */
 export function totals(one: SessionPage, other: SessionPage): Figure[] {
   return TOTALS.map(({ name, unit, of }) => ({ name, unit, one: of(one), other: of(other) }));
 }
@@ -77,7 +77,7 @@ export interface ToolPair {
   other: ToolStats | null;
 }
 
-/** The tools that either has used, those with the most calls first. */
+/** Returns the tools that either session used, those with the most calls first. */
 export function tools(one: SessionPage, other: SessionPage): ToolPair[] {
   const pairs = new Map<string, ToolPair>();
   for (const tool of one.stats.tools) pairs.set(tool.tool, { tool: tool.tool, one: tool, other: null });

@@ -18,7 +18,7 @@ function View() {
     case "search":
       return <Search place={now} />;
     case "session":
-      // The page of a session is on its way.
+      // The browser is loading the page of the session.
       return null;
     case "unknown":
       return <Unknown text={now.text} />;

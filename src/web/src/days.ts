@@ -13,7 +13,7 @@ export interface CalendarDay {
 const midnight = (day: string) => Date.parse(`${day}T00:00:00Z`);
 const weekdayOf = (ms: number) => (Math.round(ms / DAY) + 3) % 7;
 
-/** All days from the first to the last, at most `weeks` weeks, the last ones. */
+/** Returns all days from the first to the last; of more than `weeks` weeks, only the last ones. */
 export function calendar(days: { day: string; sessions: number }[], weeks: number): CalendarDay[] {
   const first = days[0];
   const last = days[days.length - 1];
@@ -38,7 +38,7 @@ export function shade(sessions: number, most: number): number {
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** Where the names of months stand: over the week in which each begins. */
+/** Returns where to write the names of months: above each month's first week. */
 export function months(days: CalendarDay[]): { week: number; name: string }[] {
   const found: { week: number; name: string }[] = [];
   for (const { day, week } of days) {

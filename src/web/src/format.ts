@@ -1,6 +1,6 @@
 // Numbers and names in words. Pure.
 
-/** `12,345`, with a narrow space that no line breaks at. */
+/** Writes `12345` as `12 345`, with a narrow no-break space. */
 export function grouped(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }
@@ -80,19 +80,19 @@ const KINDS: Record<string, ToolKind> = {
   Workflow: "agent",
 };
 
-/** What a tool does, for its colour. */
+/** Returns what a tool does, which decides its colour. */
 export function toolKind(tool: string | null): ToolKind {
   if (tool === null) return "other";
   if (tool.startsWith("mcp")) return "mcp";
   return Object.hasOwn(KINDS, tool) ? KINDS[tool]! : "other";
 }
 
-/** A path below the project's directory without it; any other text stays. */
+/** Cuts the project's directory off a path below it. Other texts stay as they are. */
 export function below(text: string, root: string | undefined): string {
   return root && root !== "/" && text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
 }
 
-/** The end of a long path, which says most: `…/checkout/totals.rs`. Other texts stay. */
+/** Returns the end of a long path, which says most: `…/checkout/totals.rs`. Other texts stay as they are. */
 export function shortPath(text: string, most = 44): string {
   if (text.length <= most || !text.includes("/") || text.includes(" ")) return text;
   const parts = text.split("/");

@@ -1,2 +1,2 @@
-// What the build puts in place of elements; no other file imports it.
+// What the build calls for each JSX element; no other file imports it.
 export { Fragment, h } from "preact";

@@ -4,20 +4,20 @@ export type Action = "board" | "all" | "search" | "find" | "help" | "clock-out";
 
 export interface KeyPress {
   key: string;
-  /** With Ctrl, Alt or the like: such keys belong to the browser. */
+  /** True if Ctrl, Alt or Meta is held: then the key belongs to the browser. */
   modified: boolean;
-  /** In a field where the key is text. */
+  /** True if the key goes into a field as text. */
   typing: boolean;
   ms: number;
 }
 
-/** How long after `g` the second key may come. */
+/** How long after `g` the second key may come, in ms. */
 const PATIENCE = 1500;
 
 const AFTER_G: Record<string, Action> = { b: "board", a: "all", s: "search" };
 const ALONE: Record<string, Action> = { "/": "find", "?": "help", c: "clock-out" };
 
-/** Returns what says which action a key press is, if any. */
+/** Returns a function that says which action a key press asks for, if any. */
 export function keyReader(): (press: KeyPress) => Action | null {
   let g = -Infinity;
   return ({ key, modified, typing, ms }) => {

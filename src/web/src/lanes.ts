@@ -2,7 +2,7 @@
 import { isProblem, type Call } from "./calls.ts";
 import type { Agent, SessionPage } from "./types.ts";
 
-/** Bars that do not overlap, by their start. */
+/** Bars that do not overlap, sorted by start. */
 export interface Lane {
   start: Float64Array;
   end: Float64Array;
@@ -18,7 +18,7 @@ export interface Group {
   /** The subagent; null for the main thread. */
   agent: string | null;
   label: string;
-  /** How many subagents are above. */
+  /** The depth of a subagent, see `depths`; 0 for the main thread and the background. */
   depth: number;
   lanes: Lane[];
   runs: [start: number, end: number][];
@@ -28,10 +28,10 @@ export interface Group {
 export type PhaseKind = "wait" | "permission" | "run" | "lost";
 export type Phase = [kind: PhaseKind, start: number, end: number];
 
-/** More subagents than this share lanes with others that ran at other times. */
+/** If there are more subagents than this, those that ran at different times share lanes. */
 export const MOST_GROUPS = 40;
 
-/** The parts of a call, in order and without gaps. `now` is the end of one that runs. */
+/** Returns the parts of a call, in order. `now` is the end of a call that still runs. */
 export function phases(call: Call, now: number): Phase[] {
   const start = call.started[1];
   const end = Math.max(start, call.ended?.[1] ?? now);
@@ -57,11 +57,11 @@ export function phases(call: Call, now: number): Phase[] {
 }
 
 function push(found: Phase[], kind: PhaseKind, start: number, end: number) {
-  // Less than a millisecond of waiting is how long Claude Code takes to start anything.
+  // A wait of less than 1 ms is only the time that Claude Code takes to start anything.
   if (end - start > (kind === "wait" ? 1000 : 0) || (kind === "run" && found.length === 0)) found.push([kind, start, end]);
 }
 
-/** The end of what is shown: the last event, or now for a session that goes on. */
+/** Returns the end of what is shown: the last event, or `now` for a session that goes on. */
 export function lastMoment(page: SessionPage, calls: Call[], now: number | null): number {
   let last = Math.max(page.span?.[1][1] ?? 0, now ?? 0);
   for (const call of calls) {
@@ -104,7 +104,7 @@ function layOut(bars: Bar[], calls: Call[]): Lane[] {
   });
 }
 
-/** The depth of each subagent: how many are above it. A circle ends. */
+/** Returns the depth of each subagent: 1 if the main thread started it, 20 at most, so that a cycle ends. */
 export function depths(agents: Agent[]): Map<string, number> {
   const parents = new Map(agents.map((agent) => [agent.agent_id, agent.parent]));
   const found = new Map<string, number>();
@@ -120,7 +120,7 @@ export function depths(agents: Agent[]): Map<string, number> {
   return found;
 }
 
-/** The groups of lanes: the main thread, the subagents in the order of their start, the background. */
+/** Returns the groups of lanes: the main thread, the subagents in the order of their start, the background. */
 export function groups(page: SessionPage, calls: Call[], last: number): Group[] {
   const byAgent = new Map<string | null, Bar[]>([[null, []]]);
   for (const agent of page.agents) byAgent.set(agent.agent_id, []);
@@ -165,7 +165,7 @@ function runsOf(agent: Agent, last: number): [number, number][] {
   return agent.runs.map((run) => [run.started[1], Math.max(run.started[1], run.ended?.[1] ?? last)]);
 }
 
-/** Subagents that ran at different times share a group. */
+/** Returns groups in which subagents that ran at different times share lanes. */
 function shared(ids: string[], byAgent: Map<string | null, Bar[]>, known: Map<string, Agent>, calls: Call[], last: number): Group[] {
   const rows: { end: number; bars: Bar[]; runs: [number, number][] }[] = [];
   const whole = ids.map((id) => {
@@ -198,7 +198,7 @@ function shared(ids: string[], byAgent: Map<string | null, Bar[]>, known: Map<st
   }));
 }
 
-/** The first bar of a lane that ends after `time`. */
+/** Returns the index of a lane's first bar that ends after `time`. */
 export function firstAfter(lane: Lane, time: number, from = 0): number {
   let low = from;
   let high = lane.end.length;
@@ -210,7 +210,7 @@ export function firstAfter(lane: Lane, time: number, from = 0): number {
   return low;
 }
 
-/** A piece of the time line. `u` is the time as it is drawn, where idle times are short. */
+/** A piece of the time line. `at` is the real time, `u` the drawn one, on which folded idle times are short. */
 export interface Piece {
   at: number;
   end: number;
@@ -229,7 +229,7 @@ export interface Folding {
 /** An idle time is folded only if it is longer than a minute. */
 const SHORTEST = 60e6;
 
-/** When something happened, as intervals, by their start. Waiting for a person is idle. */
+/** Returns the intervals in which something happened, sorted by start. Waiting for a person counts as idle. */
 function busy(page: SessionPage, calls: Call[], last: number): [number, number][] {
   const found: [number, number][] = [];
   for (const call of calls) {
@@ -299,19 +299,19 @@ function pieceBy(pieces: Piece[], value: number, end: (piece: Piece) => number):
   return low;
 }
 
-/** The index of the piece at `u`. */
+/** Returns the index of the piece at `u`. */
 export function firstPiece(pieces: Piece[], u: number): number {
   return pieceBy(pieces, u, (piece) => piece.uEnd);
 }
 
-/** Where a moment is drawn. */
+/** Returns where a moment is drawn. */
 export function toU(folding: Folding, at: number): number {
   const piece = folding.pieces[pieceBy(folding.pieces, at, (piece) => piece.end)]!;
   const share = (at - piece.at) / (piece.end - piece.at || 1);
   return piece.u + share * (piece.uEnd - piece.u);
 }
 
-/** Which moment is drawn at `u`. */
+/** Returns the moment that is drawn at `u`. */
 export function toAt(folding: Folding, u: number): number {
   const piece = folding.pieces[firstPiece(folding.pieces, u)]!;
   const share = (u - piece.u) / (piece.uEnd - piece.u || 1);

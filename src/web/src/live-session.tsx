@@ -1,4 +1,4 @@
-// The page of a session in the dashboard. It is a page of its own, because the picture needs much.
+// The page of a session in the dashboard. It is a separate file, because the picture needs much code.
 import { LiveSession, shownTitle } from "./components/live-session.tsx";
 import { show, Unknown } from "./components/shell.tsx";
 import { place } from "./place.ts";

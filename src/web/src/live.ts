@@ -8,10 +8,10 @@ import { openStream, type Connection, type Stream } from "./stream.ts";
 export const rows = signal<ReadonlyMap<string, Row>>(new Map());
 /** False until the server has sent the first board. */
 export const known = signal(false);
-/** Why the server's last look at the sessions failed. */
+/** Why the server could not read the sessions the last time; null if it could. */
 export const fault = signal<string | null>(null);
 export const hint = signal<string | null>(null);
-/** Counts the sessions that left the board, so that a list of all knows when to ask again. */
+/** Increases when sessions leave the board, so that the list of all sessions knows when to ask again. */
 export const departures = signal(0);
 /** What a screen reader says when a session begins to need a person. */
 export const announcement = signal("");
@@ -19,9 +19,9 @@ export const announcement = signal("");
 const stream = signal<Stream | null>(null);
 export const connection = computed<Connection>(() => stream.value?.connection.value ?? { is: "closed" });
 export const needing = computed(() => [...rows.value.values()].filter((row) => row.column === "needs").length);
-/** Whether what the view follows besides the board is live, too. */
+/** Whether the view's own stream is live; true for views that have none. */
 export const viewIsLive = signal(true);
-/** Nothing on the page is called live otherwise. */
+/** Only if this is true does the page say that it is live. */
 export const isLive = computed(() => connection.value.is === "live" && fault.value === null && viewIsLive.value);
 
 function announce(before: ReadonlyMap<string, Row>, after: ReadonlyMap<string, Row>) {
@@ -58,12 +58,12 @@ export function retry(): void {
   stream.peek()?.retry();
 }
 
-/** The name of the lock for the one page that stays live while nobody looks at it. */
+/** The name of the lock that lets one hidden page stay live. */
 const HIDDEN = "ccsession-hidden-page";
 
 /**
- * Keeps the board live. Browsers allow six connections to a server, for all pages together: of the
- * pages that nobody looks at only one keeps its stream, so that its title still counts.
+ * Keeps the board live. Browsers allow six connections to a server, for all pages together, so only
+ * one hidden page keeps its stream; its title still shows the number of sessions that need you.
  */
 export function keepLive(): void {
   let release: (() => void) | null = null;
@@ -88,7 +88,7 @@ export function keepLive(): void {
     });
   };
   document.addEventListener("visibilitychange", look);
-  // A page that goes into the browser's store for the way back must not hold a connection.
+  // A page in the browser's back/forward cache must not hold a connection.
   addEventListener("pagehide", close);
   addEventListener("pageshow", look);
   look();

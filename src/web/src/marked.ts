@@ -1,4 +1,4 @@
-// A text cut at its matches, which are counted in Unicode characters. Pure.
+// Cuts a text at its matches, whose places count Unicode characters. Pure.
 
 export interface Piece {
   text: string;

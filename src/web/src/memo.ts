@@ -6,7 +6,7 @@ function same(one: object, other: object): boolean {
   return before.length === Object.keys(after).length && before.every(([name, value]) => name in after && after[name] === value);
 }
 
-/** Returns the component, kept as it is while `isSame` is true of its properties. */
+/** Returns a component that is not drawn again while `isSame` holds for its properties. */
 export function memo<P extends object>(component: (props: P) => VNode | null, isSame: (one: P, other: P) => boolean = same): ComponentType<P> {
   function Kept(this: Component<P>, props: P) {
     this.shouldComponentUpdate = (next) => !isSame(this.props as P, next as P);

@@ -1,7 +1,7 @@
-// A session's page after a change: calls from an index on are new, the small rest comes whole. Pure.
+// Applies a change to a session's page. It brings the calls from an index on, and the other members whole. Pure.
 import type { CallColumns, SessionPage } from "./types.ts";
 
-/** What the server sends when a session goes on. `calls` are columns of their own, as if `from` were the first call. */
+/** What the server sends when a session goes on. In `calls`, the call at index `from` is the first. */
 export interface SessionChange extends Partial<Omit<SessionPage, "calls">> {
   from: number;
   calls: CallColumns;
@@ -12,7 +12,7 @@ const DELTAS = ["start", "start_clock"] as const;
 const PLAIN = ["id", "end", "end_clock", "duration", "wait", "permission", "input_bytes", "output_bytes"] as const;
 const BY_CALL = ["asked", "background", "spawned"] as const;
 
-/** Returns columns with the first `from` calls of one and all calls of the other. */
+/** Returns columns with the first `from` calls of `before` and all calls of `after`. */
 export function joined(before: CallColumns, from: number, after: CallColumns): CallColumns {
   const places = new Map(before.strings.map((text, index) => [text, index]));
   const strings = [...before.strings];
@@ -29,7 +29,7 @@ export function joined(before: CallColumns, from: number, after: CallColumns): C
   for (const key of DELTAS) {
     const kept = before[key].slice(0, from);
     const sum = kept.reduce((sum, delta) => sum + delta, 0);
-    // The first delta of `after` counts from zero; here it follows another call.
+    // The first delta of `after` counts from zero; in the result it follows another call.
     next[key] = [...kept, ...after[key].map((delta, i) => (i === 0 ? delta - sum : delta))];
   }
   const moved = <T extends [number, ...number[]]>(list: T[]) => list.map(([call, ...rest]) => [call + from, ...rest] as T);
@@ -44,7 +44,7 @@ export function joined(before: CallColumns, from: number, after: CallColumns): C
   return next;
 }
 
-/** Returns the page after a change; null if it does not fit, so that the whole page must be asked for. */
+/** Returns the page after a change; null if calls between them are missing, so that the whole page must be requested. */
 export function afterChange(page: SessionPage, change: SessionChange): SessionPage | null {
   const { from, calls, ...rest } = change;
   if (from > page.calls.tool.length) return null;

@@ -1,4 +1,4 @@
-// A session as the page works with it: calls, lanes and marks, made once from its data. Pure.
+// A session as the page uses it: calls, lanes and marks, made once from its data. Pure.
 import { isProblem, readCalls, type Call } from "./calls.ts";
 import { below, shortPath, toolName } from "./format.ts";
 import { groups, lastMoment, type Group } from "./lanes.ts";
@@ -33,13 +33,13 @@ export interface Session {
   last: number;
   groups: Group[];
   marks: Mark[];
-  /** The session goes on, as far as is known. */
+  /** Whether the session is active or idle. */
   live: boolean;
-  /** It was on more than one day. */
+  /** Whether the session began and ended on different days. */
   days: boolean;
 }
 
-/** How the wall clock at `at` is ahead of the time line, by the call before. */
+/** Returns the wall-clock time of the place `at` on the time line, computed from the last call that started before. */
 export function clockAt(session: Session, at: number): number {
   const { calls, page } = session;
   let low = 0;
@@ -53,7 +53,7 @@ export function clockAt(session: Session, at: number): number {
   return at + ts - place;
 }
 
-/** The place on the time line of a time by the wall clock, by the call before. */
+/** Returns the place on the time line of a wall-clock time, computed from the last call that started before. */
 export function placeOf(calls: Call[], page: SessionPage, ts: number): number {
   let [clock, place] = page.span?.[0] ?? [0, 0];
   for (const call of calls) {
@@ -66,7 +66,7 @@ export function placeOf(calls: Call[], page: SessionPage, ts: number): number {
 const SOURCES: Record<string, string> = {
   startup: "started",
   resume: "resumed",
-  clear: "/clear",
+  clear: "after /clear",
   compact: "after a compaction",
 };
 
@@ -86,7 +86,7 @@ function marks(page: SessionPage, calls: Call[]): Mark[] {
     found.push({ kind: "compaction", at: started[1], ts: started[0], text: `Compaction${trigger ? ` (${trigger})` : ""}${took}` });
   }
   for (const { started, source } of page.segments) {
-    const how = source === null ? "another process" : Object.hasOwn(SOURCES, source) ? SOURCES[source] : source;
+    const how = source === null ? "in another process" : Object.hasOwn(SOURCES, source) ? SOURCES[source] : source;
     found.push({ kind: "segment", at: started[1], ts: started[0], text: `Session ${how}` });
   }
   const byId = new Map(page.commits.length ? calls.map((call) => [call.id, call]) : []);
@@ -99,7 +99,7 @@ function marks(page: SessionPage, calls: Call[]): Mark[] {
   return found.sort((one, other) => one.at - other.at);
 }
 
-/** The index of the first mark that is not before a moment. */
+/** Returns the index of the first mark at or after a moment. */
 export function firstMark(marks: Mark[], at: number): number {
   let low = 0;
   let high = marks.length;
@@ -111,7 +111,7 @@ export function firstMark(marks: Mark[], at: number): number {
   return low;
 }
 
-/** Takes the objects of calls that did not change from before, so that their rows are not drawn again. */
+/** Reuses the objects of calls that did not change, so that their rows are not drawn again. */
 function kept(calls: Call[], before: Call[]): Call[] {
   const same = (one: unknown, other: unknown) =>
     one === other || (Array.isArray(one) && Array.isArray(other) && one[0] === other[0] && one[1] === other[1]);
@@ -125,7 +125,7 @@ function kept(calls: Call[], before: Call[]): Call[] {
   });
 }
 
-/** Makes a session of its data. `now` is the time of the page, for one that goes on; `before` is the same session, earlier. */
+/** Makes a session from its data. Running calls of a live session end at `now`, the page's time. `before` is the same session, earlier. */
 export function sessionOf(page: SessionPage, now: number, before?: Session): Session {
   const read = readCalls(page.calls);
   const calls = before?.page.session_id === page.session_id ? kept(read, before.calls) : read;
@@ -147,7 +147,7 @@ export function sessionOf(page: SessionPage, now: number, before?: Session): Ses
   };
 }
 
-/** A call's label as it is shown: paths of the project begin below its directory, and long ones keep their end. */
+/** Returns a call's label as it is shown: a path in the project begins below its directory, and a long one keeps its end. */
 export function labelOf(session: Session, call: Call, most = 60): string {
   return call.what === null ? "" : shortPath(below(call.what, session.page.project?.root), most);
 }
@@ -158,13 +158,13 @@ export function callName(session: Session, call: Call): string {
   return call.what === null ? tool : `${tool}: ${labelOf(session, call)}`;
 }
 
-/** Who made a call. */
+/** Returns who made a call: `main`, a subagent's type, or else its id. */
 export function agentName(session: Session, id: string | null): string {
   if (id === null) return "main";
   return session.agents.get(id)?.agent_type ?? id;
 }
 
-/** What a call's state is called. */
+/** The word and the mark for each state of a call. */
 export const STATES: Record<Call["state"], { word: string; mark: string }> = {
   ok: { word: "ok", mark: "" },
   failed: { word: "failed", mark: "✕" },
@@ -174,7 +174,7 @@ export const STATES: Record<Call["state"], { word: string; mark: string }> = {
   running: { word: "running", mark: "▸" },
 };
 
-/** A call in one sentence, for people who do not see the picture. */
+/** Describes a call in one sentence, for people who do not see the picture. */
 export function describe(session: Session, call: Call): string {
   const parts = [callName(session, call), STATES[call.state].word];
   if (call.error) parts.push(call.error);

@@ -6,7 +6,7 @@ const hash = signal(location.hash);
 
 export const place = computed(() => placeOf(hash.value));
 
-/** A change of the address that is not written yet. */
+/** The timer of a change of the address that is not written yet; 0 if there is none. */
 let waiting = 0;
 
 function write(): void {
@@ -15,7 +15,7 @@ function write(): void {
   waiting = 0;
 }
 
-/** Goes to the other page if that one shows the place. */
+/** Reads the address, and goes to the other page if the place is shown there. */
 function look(): void {
   clearTimeout(waiting);
   waiting = 0;
@@ -25,7 +25,7 @@ function look(): void {
 }
 
 addEventListener("hashchange", look);
-// The way back from a link leads to the filter as it was.
+// So that the browser's Back, after a link, returns to the filter as it was.
 addEventListener("click", write, true);
 look();
 
@@ -35,10 +35,10 @@ export function go(to: Place): void {
   location.assign(pathOf(to));
 }
 
-/** Changes the address of this place, as a filter does: the way back leads over it. */
+/** Changes the address within a view, as a filter does, without a step in the browser's history. */
 export function refine(to: Place): void {
   hash.value = hashOf(to);
-  // Browsers allow only so many changes in a time, and some throw an error beyond it.
+  // Browsers limit how often the address may change, and some throw an error beyond that.
   clearTimeout(waiting);
   waiting = setTimeout(write, 250) as unknown as number;
 }

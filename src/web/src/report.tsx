@@ -60,7 +60,7 @@ function Report() {
         )}
         {isLost && (
           <p class="notice">
-            This report has no such session. <a href="#/">All sessions</a> lists those that it has.
+            This report does not contain that session. <a href="#/">All sessions</a> lists those that it contains.
           </p>
         )}
         {page ? <One key={page.session_id} page={page} /> : <Overview data={data} />}
@@ -73,7 +73,7 @@ function Report() {
         )}
       </main>
       <footer class="foot faint">
-        Made by {data.made_by} on <Time us={now.value} />. This page asks nothing of the network.
+        Made by {data.made_by} on <Time us={now.value} />. This page loads nothing from the network.
       </footer>
     </>
   );

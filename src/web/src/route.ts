@@ -1,4 +1,4 @@
-// The places of the dashboard, as the part of its address after `#`. Pure.
+// The places of the dashboard: what the part of the address after `#` means. Pure.
 import { isRowSort, NO_ROW_FILTER, startsDown, type RowFilter, type RowSort } from "./rows.ts";
 
 export interface AllPlace {
@@ -38,7 +38,7 @@ function decoded(text: string): string | null {
   }
 }
 
-/** Reads a place. What is no place is `unknown`, never an error. */
+/** Reads a place. Any text that names no place is `unknown`, never an error. */
 export function placeOf(hash: string): Place {
   const text = hash.replace(/^#/, "");
   const [path = "", query = ""] = text.split(/\?(.*)/s);
@@ -82,7 +82,7 @@ function query(values: [string, string][]): string {
   return kept.length === 0 ? "" : `?${new URLSearchParams(kept)}`;
 }
 
-/** Writes a place; what is as usual is left out. */
+/** Writes a place. Default values are left out. */
 export function hashOf(place: Place): string {
   switch (place.view) {
     case "board":
@@ -111,17 +111,17 @@ export function hashOf(place: Place): string {
   }
 }
 
-/** The page that shows a place: the one of a session is larger, so it is a page of its own. */
+/** Returns the page that shows a place. The page of a session is larger, so it is a separate one. */
 export function documentOf(place: Place): "/" | "/session" {
   return place.view === "session" ? "/session" : "/";
 }
 
-/** The address of a place, for links. */
+/** Returns the address of a place, for links. */
 export function pathOf(place: Place): string {
   return documentOf(place) + hashOf(place);
 }
 
-/** The query of a search for the server. */
+/** Returns the query string of a search, for the server. */
 export function searchQuery(place: SearchPlace): string {
   return hashOf(place).replace(/^#\/search/, "");
 }

@@ -52,9 +52,9 @@ export interface AllSessions {
 }
 
 export const COLUMNS: { key: Column; name: string; empty: string }[] = [
-  { key: "needs", name: "Needs you", empty: "Nobody waits for you." },
-  { key: "working", name: "Working", empty: "No session works." },
-  { key: "done", name: "Done", empty: "No turn is over." },
+  { key: "needs", name: "Needs you", empty: "No session needs you." },
+  { key: "working", name: "Working", empty: "No session is working." },
+  { key: "done", name: "Done", empty: "No session is done." },
   { key: "idle", name: "Idle", empty: "No session is idle." },
 ];
 
@@ -63,7 +63,7 @@ export function nameOf(row: Pick<Row, "title" | "session_id">): string {
   return row.title ?? `Session ${row.session_id.slice(0, 8)}`;
 }
 
-/** The word for where a session is. */
+/** Returns the name of a live session's column, or the state of another session. */
 export function placeOf(row: Pick<Row, "column" | "state">): string {
   const column = COLUMNS.find(({ key }) => key === row.column);
   return column ? column.name.toLowerCase() : row.state;
@@ -77,7 +77,7 @@ export function changed(rows: ReadonlyMap<string, Row>, change: Pick<RowsChange,
   return next;
 }
 
-/** The rows of each column. The one that came first is at the top. */
+/** Returns the rows of each column, first those that have been in it longest. */
 export function columns(rows: Iterable<Row>): Record<Column, Row[]> {
   const sorted: Record<Column, Row[]> = { needs: [], working: [], done: [], idle: [] };
   for (const row of rows) if (row.column) sorted[row.column].push(row);
@@ -86,12 +86,12 @@ export function columns(rows: Iterable<Row>): Record<Column, Row[]> {
   return sorted;
 }
 
-/** The sessions that need a person now and did not before. */
+/** Returns the sessions that need a person now and did not before. */
 export function newNeeds(before: ReadonlyMap<string, Row>, after: ReadonlyMap<string, Row>): Row[] {
   return [...after.values()].filter((row) => row.column === "needs" && before.get(row.session_id)?.column !== "needs");
 }
 
-/** All sessions, with what the board knows of the live ones. */
+/** Returns all sessions, with what the board knows about the live ones. */
 export function withLive(all: Row[], live: ReadonlyMap<string, Row>): Row[] {
   const known = new Set(all.map((row) => row.session_id));
   const more = [...live.values()].filter((row) => !known.has(row.session_id));
@@ -109,7 +109,7 @@ export interface RowFilter {
 
 export const NO_ROW_FILTER: RowFilter = { text: "", project: "", branch: "", role: "", state: "" };
 
-/** Returns what keeps the rows that a filter lets through. Each word must be somewhere. */
+/** Returns a test for the rows that pass a filter. Each word must occur somewhere in the row. */
 export function filterOf(filter: RowFilter): (row: Row) => boolean {
   const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   return (row) => {
@@ -140,7 +140,7 @@ const KEYS: Record<RowSort, (row: Row) => string | number> = {
   tokens: (row) => row.tokens ?? -1,
 };
 
-/** True if a column is sorted with the largest or latest at the top first. */
+/** Returns whether a column is at first sorted with the largest or latest at the top. */
 export function startsDown(key: RowSort): boolean {
   return !["title", "project", "branch", "state"].includes(key);
 }
@@ -149,7 +149,7 @@ export function isRowSort(key: string): key is RowSort {
   return Object.hasOwn(KEYS, key);
 }
 
-/** Sorts rows; equal ones by their last event, the latest first. */
+/** Sorts rows; those with equal keys by their last event, the latest first. */
 export function sorted(rows: Row[], key: RowSort, down: boolean): Row[] {
   const of = KEYS[key];
   const keyed = rows.map((row) => [of(row), row] as const);
@@ -162,7 +162,7 @@ export function sorted(rows: Row[], key: RowSort, down: boolean): Row[] {
   return keyed.map(([, row]) => row);
 }
 
-/** The values of a member, the most frequent first, with how many rows have each. */
+/** Returns the values of a member, the most frequent first, and how many rows have each. */
 export function choices(rows: Row[], of: (row: Row) => string | null): [string, number][] {
   const counts = new Map<string, number>();
   for (const row of rows) {

@@ -1,10 +1,10 @@
-// The ruler of the picture: where the times stand. Pure.
+// The ruler of the picture: where which times are written. Pure.
 import type { Folding } from "./lanes.ts";
 
 export interface Tick {
   u: number;
   at: number;
-  /** The whole time by the wall clock. */
+  /** The tick's time by the wall clock. */
   ts: number;
 }
 
@@ -44,12 +44,12 @@ const STEPS = [
   168 * HOUR,
 ];
 
-/** The distance of two ticks, at least `least` µs. */
+/** Returns the distance between two ticks: the smallest that is at least `least` µs. */
 export function step(least: number): number {
   return STEPS.find((step) => step >= least) ?? Math.ceil(least / (24 * HOUR)) * 24 * HOUR;
 }
 
-/** The ticks between `u0` and `u1` on whole times by the wall clock. `ahead` is how far the clock is ahead of the time line at a moment. */
+/** Returns the ticks between `u0` and `u1`, at multiples of `size` by the wall clock. `ahead` returns how far that clock is ahead of the time line at a moment. */
 export function ticks(folding: Folding, u0: number, u1: number, size: number, ahead: (at: number) => number): Tick[] {
   const found: Tick[] = [];
   for (const piece of folding.pieces) {

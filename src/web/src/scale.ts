@@ -19,14 +19,14 @@ export interface LogScale {
   marks: [number, string][];
 }
 
-/** A scale that has all durations up to `longest`. */
+/** Returns a scale for all durations from `shortest` to `longest`. */
 export function logScale(shortest: number, longest: number): LogScale {
   const from = shortest >= 10 ? 10 ** Math.floor(Math.log10(shortest)) : 1;
   const to = Math.max(from * 10, longest * 1.25);
   return { from, to, marks: MARKS.filter(([ms]) => ms >= from && ms <= to) };
 }
 
-/** Where a duration is, from 0 to 1. */
+/** Returns where on the scale a duration is, from 0 to 1. */
 export function place(scale: LogScale, ms: number): number {
   const value = Math.min(scale.to, Math.max(scale.from, ms));
   return Math.log(value / scale.from) / Math.log(scale.to / scale.from);

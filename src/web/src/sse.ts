@@ -1,5 +1,5 @@
-// Server-sent events, read from pieces of text. Pure.
-// The browser's own reader says nothing of comments, and those are the signs of life.
+// Reads server-sent events from pieces of text. Pure.
+// The browser's own reader hides comments, and those show that the server is alive.
 
 export interface ServerEvent {
   name: string;

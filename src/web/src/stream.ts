@@ -1,16 +1,16 @@
-// A stream of the server, kept open: it says whether it is live, and tries again if it is not.
+// A stream from the server that says whether it is live, and reconnects when it breaks.
 import { signal, type ReadonlySignal } from "@preact/signals";
 import { eventReader, pause, type ServerEvent } from "./sse.ts";
 
-/** The server sends something every 15 seconds. After this time without anything the stream is dead. */
+/** After this time without data, in ms, the stream is dead: the server sends something every 15 seconds. */
 const SILENCE = 40_000;
 
 export type Connection =
   | { is: "connecting" }
   | { is: "live" }
-  /** It broke, and is tried again. `since` is a time of this browser in ms. */
+  /** The stream broke and will be retried. `since` is a time by this browser's clock, in ms. */
   | { is: "broken"; since: number; why: string }
-  /** Nothing helps but what the sentence says. */
+  /** Retrying cannot help; `why` says what does. */
   | { is: "refused"; status: number; why: string }
   | { is: "closed" };
 
@@ -21,9 +21,9 @@ export interface Stream {
   close(): void;
 }
 
-export const UNREACHABLE = "The server has ended or cannot be reached.";
+export const UNREACHABLE = "The server has stopped or cannot be reached.";
 
-/** Errors of the command line begin small and have no full stop. */
+/** Makes a sentence of an error of the command line, which begins in lower case and has no full stop. */
 export function asSentence(text: string): string {
   const end = /[.?!]$/.test(text) ? "" : ".";
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
@@ -35,7 +35,7 @@ export async function sentence(answer: Response): Promise<string> {
     const { error } = (await answer.json()) as { error?: unknown };
     if (typeof error === "string") return asSentence(error);
   } catch {
-    // It is not ours, or it broke off.
+    // The answer is not from ccsession, or it was cut short.
   }
   return `The server answered with status ${answer.status}.`;
 }
@@ -99,9 +99,9 @@ export function openStream(path: string, take: (event: ServerEvent) => void): St
       broke("The server closed the connection.");
     } catch (error) {
       if (closed || abort !== own) return;
-      // What the page cannot read is a fault of ours, and not of the connection.
+      // Data that the page cannot read is our bug, not a fault of the connection.
       if (error instanceof SyntaxError) console.error(error);
-      broke(silent ? "Nothing comes from the server any more." : UNREACHABLE);
+      broke(silent ? "The server stopped responding." : UNREACHABLE);
     } finally {
       clearTimeout(silence);
     }

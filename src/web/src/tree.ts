@@ -1,4 +1,4 @@
-// The rows of the table of calls: under their prompts, a subagent's calls under the call that started it. Pure.
+// The rows of the table of calls: calls under their prompts, a subagent's calls under the call that started it. Pure.
 import type { Call } from "./calls.ts";
 import type { Agent, Prompt, SessionPage } from "./types.ts";
 
@@ -34,7 +34,7 @@ export function tree(page: SessionPage, calls: Call[]): Row[] {
       for (const below of byAgent.get(agent.agent_id) ?? []) add(below, Math.min(depth + 1, 6));
     }
   };
-  // Subagents whose start is unknown stand where they began.
+  // If no call is known to have started a subagent, its calls are placed by their own start.
   const lost = page.agents.filter((agent) => ![...starts.values()].includes(agent));
   const top = lost.length ? [...main, ...lost.flatMap((agent) => byAgent.get(agent.agent_id) ?? [])] : main;
   top.sort((one, other) => one.started[1] - other.started[1] || one.index - other.index);
@@ -56,7 +56,7 @@ export function tree(page: SessionPage, calls: Call[]): Row[] {
     if (!prompt.notification) number++;
     rows.push({ kind: "prompt", prompt, number, calls: 0, key: `p${next}` });
   }
-  // A circle of subagents, as in a damaged journal, has no beginning; its calls stand at the end.
+  // A cycle of subagents, as in a damaged journal, has no beginning; its calls come last.
   const seen = new Set(rows.map((row) => (row.kind === "call" ? row.call.index : -1)));
   if (seen.size < calls.length) {
     for (const call of calls) if (!seen.has(call.index)) rows.push({ kind: "call", call, depth: 0, agent: null });

@@ -1,4 +1,4 @@
-// The data of a page, as `src/view/page` writes it. A change there is a change here.
+// The data of a page, as `src/view/page` writes it. Change both together.
 
 /** `[wall clock in µs since 1970, µs since the session's first event, whatever the clock showed]` */
 export type Moment = [ts: number, at: number];
@@ -14,7 +14,7 @@ export interface PageData {
   /** True if the page has structure and times, and no content. */
   metadata: boolean;
   left_out: string[];
-  /** What `stats --json` says of all sessions; null if one was asked for. */
+  /** What `stats --json` says of all sessions; null in a report of one session. */
   stats: Stats | null;
   /** The latest first. */
   sessions: SessionPage[];
@@ -107,9 +107,9 @@ export interface CallColumns {
   closed: number[];
   agent: number[];
   prompt: number[];
-  /** µs on the time line, less that of the call before. */
+  /** The start in µs on the time line, minus that of the call before. */
   start: number[];
-  /** How far the wall clock is ahead of `start`, less that of the call before. */
+  /** How far the wall clock is ahead of the start, minus the same of the call before. */
   start_clock: number[];
   /** µs from the start; null while it runs. */
   end: (number | null)[];
@@ -126,7 +126,7 @@ export interface CallColumns {
   background: [number, number][];
   background_ended: [call: number, ts: number, at: number][];
   spawned: [number, number][];
-  /** The process, for each call that has another one than the call before; -1 is unknown. */
+  /** `[call, process]` for each call whose process differs from that of the call before; -1 is unknown. */
   pid: [number, number][];
 }
 

@@ -26,7 +26,7 @@ const HEADS: { key: RowSort; name: string; right?: boolean }[] = [
   { key: "last", name: "Last event" },
 ];
 
-// Kept while another view is shown, so that the way back is at once.
+// Kept while another view is shown, so that they are there at once when it comes back.
 const record = signal<Row[] | null>(null);
 const failure = signal<string | null>(null);
 const empty = signal<string | null>(null);
@@ -58,7 +58,7 @@ export function AllSessions({ place }: { place: AllPlace }) {
   // The live ones are known at once; reading the records of thousands of others takes a moment.
   const all = useMemo(() => withLive(record.value ?? [], live.value), [record.value, live.value]);
   const { filter, sort, down } = place;
-  // What sessions do changes their rows, and not the places of the rows: nobody can read a list that moves.
+  // What sessions do changes their rows, but not the order of the rows: nobody can read a list that moves.
   const ids = useMemo(() => [...live.value.keys()].sort().join(" "), [live.value]);
   const order = useMemo(() => new Map(sorted(all, sort, down).map((row, place) => [row.session_id, place])), [record.value, ids, sort, down]);
   const shown = useMemo(() => {
@@ -144,7 +144,7 @@ function Filters({ place, all, count, isRead }: { place: AllPlace; all: Row[]; c
   );
 }
 
-/** The most values that a list offers; the address takes any. */
+/** How many values a list offers at most; the address accepts any value. */
 const OFFERED = 300;
 
 function Choice({ name, any, value, values, choose }: { name: string; any: string; value: string; values: [string, number][]; choose: (value: string) => void }) {
@@ -185,7 +185,7 @@ function Comparison({ place, all }: { place: AllPlace; all: Row[] }) {
         </a>
       )}
       <button type="button" onClick={() => refine({ ...place, compare: [] })}>
-        Choose none
+        Cancel
       </button>
     </p>
   );
@@ -206,7 +206,7 @@ function Table({ rows, place }: { rows: Row[]; place: AllPlace }) {
   }, [hasMore, most]);
   const by = (key: RowSort) => refine({ ...place, sort: key, down: sort === key ? !down : startsDown(key) });
   const toggle = (id: string) => {
-    // A row keeps the first `toggle` that it was given, so what is chosen now is asked for.
+    // A row keeps the first `toggle` that it was given, so `toggle` must read the current choice.
     const now = current.peek();
     if (now.view !== "all") return;
     const rest = now.compare.filter((chosen) => chosen !== id);
@@ -267,7 +267,7 @@ function Table({ rows, place }: { rows: Row[]; place: AllPlace }) {
       {hasMore && (
         <p class="more-rows">
           <button type="button" onClick={() => setMost(most + STEP)}>
-            Show more: {grouped(rows.length - most)} are left
+            Show more ({grouped(rows.length - most)} left)
           </button>
         </p>
       )}

@@ -77,7 +77,7 @@ function sameRows(one: { rows: Row[] }, other: { rows: Row[] }): boolean {
   return one.rows.length === other.rows.length && one.rows.every((row, i) => row === other.rows[i]);
 }
 
-/** What stands before the time: what it waits for, or that it works. */
+/** Returns the words before the time: what the session waits for, or what it does. */
 function doingOf(row: Row): string {
   if (row.column === "needs") return row.waits_for ?? "waits";
   if (row.column === "working") return row.doing === null ? "thinking" : "";
@@ -135,11 +135,11 @@ const Card = memo(function Card({ row }: { row: Row }) {
   );
 });
 
-// Focus: Tab comes to one card of the board; arrows go from there.
+// Focus: Tab reaches one card of the board; the arrow keys move on from there.
 
 const links = (within: Element) => [...within.querySelectorAll<HTMLElement>("[data-focus]")];
 
-/** Makes one card, and its button, the one that Tab comes to. */
+/** Lets Tab reach one card and its button, and no other card. */
 function choose(board: HTMLElement, chosen: HTMLElement | undefined): void {
   for (const link of links(board)) {
     const isChosen = link === chosen;
@@ -160,7 +160,7 @@ function useRovingFocus(place: { current: HTMLElement | null }, shown: unknown):
     const chosen = current ?? all[0];
     last.current = chosen && cardOf(chosen);
     choose(board, chosen);
-    // A card that went to another column takes the focus along.
+    // A card that moved to another column keeps the focus.
     if (isWithin.current && document.activeElement === document.body) chosen?.focus({ preventScroll: true });
   }, [shown]);
   useEffect(() => {

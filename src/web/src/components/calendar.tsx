@@ -92,7 +92,7 @@ export function Hours({ hours }: { hours: number[] }) {
   return (
     <figure class="chart">
       <figcaption>
-        Calls by hour <span class="faint">{words} By the clock of the machine that made this page.</span>
+        Calls by hour <span class="faint">{words} In the local time of the machine that made this page.</span>
       </figcaption>
       <Scroll label="Hours">
         <svg class="hours" role="img" aria-label={`Calls by hour of the day. ${words}`} width={24 * HOUR} height={HOURS_HEIGHT + 18}>

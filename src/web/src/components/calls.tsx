@@ -1,4 +1,4 @@
-// The table of calls: the same data as the picture, sorted, filtered, and as a tree where it is in the order of time.
+// The table of calls: the same data as the picture, sorted and filtered; unfiltered and in order of time, it is a tree.
 import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Call } from "../calls.ts";
@@ -10,7 +10,7 @@ import { Scroll, State, Text, Time, Took } from "./parts.tsx";
 import { isPrinted } from "./theme.tsx";
 import { matches, NO_FILTER, type SortKey, type ViewState } from "./view.ts";
 
-/** How many rows are in one body of the table. */
+/** How many rows are in one `tbody` of the table. */
 const CHUNK = 100;
 /** More rows than this are shown only on request. */
 const PAGE = 10_000;
@@ -74,8 +74,8 @@ export function Calls({ session, state }: { session: ReadonlySignal<Session>; st
   if (session.value.page.calls_left_out) {
     return (
       <p class="empty">
-        This report has too many calls for one file, and leaves out those of its oldest sessions.{" "}
-        <code>ccsession report {session.value.page.session_id}</code> has these.
+        This report has too many calls for one file, so it leaves out those of its oldest sessions. To see these, run{" "}
+        <code>ccsession report {session.value.page.session_id}</code>.
       </p>
     );
   }
@@ -205,7 +205,7 @@ function Table({ rows, session, state }: { rows: ReadonlySignal<Row[]>; session:
       row?.focus({ preventScroll: true });
     });
   });
-  // One row has the focus of all. The class is set here, so that a move does not draw the table again.
+  // The current row's class is set here, so that moving to another row does not draw the table again.
   useSignalEffect(() => {
     const index = state.selected.value;
     for (const row of table.current?.querySelectorAll("tr.current") ?? []) row.classList.remove("current");
@@ -287,7 +287,7 @@ function Table({ rows, session, state }: { rows: ReadonlySignal<Row[]>; session:
   );
 }
 
-/** Its rows are made again only if they change. */
+/** A part of the table. Its rows are made again only if they change. */
 function Chunk({ rows, session, first }: { rows: Row[]; session: Session; first: boolean }) {
   const kept = useRef<{ rows: Row[]; first: boolean; made: ReturnType<typeof chunk> } | null>(null);
   const before = kept.current;
@@ -297,7 +297,7 @@ function Chunk({ rows, session, first }: { rows: Row[]; session: Session; first:
   return made;
 }
 
-/** Calls that did not change are the same objects. */
+/** Returns whether two lists have the same rows. A call that did not change is the same object in both. */
 function isSame(before: Row[], now: Row[]): boolean {
   return (
     before === now ||
@@ -403,13 +403,13 @@ function CallRow({ row, session, reachable }: { row: Extract<Row, { kind: "call"
   );
 }
 
-/** What went wrong, first. */
+/** Lists what went wrong. */
 export function Problems({ session, state }: { session: Session; state: ViewState }) {
   const all = useSignal(false);
   const { problems, page } = session;
   const failedTurns = page.prompts.filter((prompt) => prompt.end === "failed");
   if (problems.length === 0 && failedTurns.length === 0) {
-    return <p class="good">Nothing failed, was denied or got lost.</p>;
+    return <p class="good">Nothing failed, was denied or was abandoned.</p>;
   }
   const shown = all.value || isPrinted() ? problems : problems.slice(0, 8);
   return (

@@ -1,4 +1,4 @@
-// Clocking a session out: the one thing that the dashboard changes, and only after a question.
+// Clocks a session out: the only change that the dashboard makes, and only after a confirmation.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { ask, sentenceOf } from "../ask.ts";
@@ -9,7 +9,7 @@ type Asked = Pick<Row, "session_id" | "title" | "state">;
 
 const asked = signal<Asked | null>(null);
 
-/** Opens the question. */
+/** Opens the dialog that asks for confirmation. */
 export function askClockOut(session: Asked): void {
   asked.value = session;
 }
@@ -51,7 +51,7 @@ export function ClockOut() {
           </h2>
           <p>
             This writes an archive of the session: its text, its transcripts and its journal, with secrets redacted. Nothing is deleted.
-            {isLive && " The session keeps running. What is said later can be added by clocking out again."}
+            {isLive && " The session keeps running. To archive what follows, clock out again."}
           </p>
           <p>
             <code class="faint">{session.session_id}</code>

@@ -72,10 +72,10 @@ function Both({ one, other }: { one: SessionPage; other: SessionPage }) {
                   B
                 </th>
                 <th scope="col" class="right">
-                  B against A
+                  B vs. A
                 </th>
                 <th scope="col" class="leaning">
-                  <span class="hidden">B against A, as a picture</span>
+                  <span class="hidden">B vs. A, as a picture</span>
                 </th>
               </tr>
             </thead>
@@ -132,7 +132,7 @@ function Values({ figure }: { figure: Figure }) {
   );
 }
 
-/** A bar to the side of the larger one. */
+/** Draws a bar to the side of the larger value. */
 function Leaning({ figure }: { figure: Figure }) {
   const by = leaning(figure);
   const width = Math.abs(by) * 50;
@@ -178,7 +178,7 @@ function ToolsCompared({ pairs }: { pairs: ToolPair[] }) {
                   B
                 </th>
                 <th key={`${name} B-A`} scope="col" class="right">
-                  B against A
+                  B vs. A
                 </th>
               </>
             ))}

@@ -1,4 +1,4 @@
-// What a session was: its names, its state, its sums.
+// The top of a session's page: its names, its state, its sums.
 import type { ComponentChildren } from "preact";
 import { brief, grouped, percent, plural } from "../format.ts";
 import type { Session } from "../model.ts";
@@ -6,19 +6,19 @@ import { duration, parseIso } from "../time.ts";
 import type { Kin, SessionPage } from "../types.ts";
 import { Fact, Scroll, Text, Time, Took } from "./parts.tsx";
 
-/** Where the page of a session is, if it can be reached from here. */
+/** Returns the address of a session's page, if this page can link to it. */
 export type LinkOf = (id: string) => string | undefined;
 
 const WAITS: Record<SessionPage["attention"]["state"], string> = {
   permission: "waits for permission",
   question: "waits for an answer",
-  plan: "waits for the approval of a plan",
+  plan: "waits for plan approval",
   prompt: "waits for a prompt",
   error: "stopped after an error",
   none: "",
 };
 
-/** The state of a session as a chip; what it waits for comes first. */
+/** Shows a session's state as a chip, whose colour says first whether the session waits. */
 export function SessionState({ page }: { page: Pick<SessionPage, "state" | "attention"> }) {
   const waits = WAITS[page.attention.state];
   return (
@@ -140,7 +140,7 @@ export function Heading({ session, aside, linkOf }: { session: Session; aside?: 
             {agentsTokens > 0 && <span class="sub">{brief(agentsTokens)} tokens</span>}
           </Fact>
         )}
-        <Fact name="Time in calls" note="The sum of the durations of all calls. Parallel calls count each.">
+        <Fact name="Time in calls" note="The sum of the durations of all calls, even parallel ones.">
           <b>
             <Took ms={stats.total_ms} />
           </b>
@@ -151,7 +151,7 @@ export function Heading({ session, aside, linkOf }: { session: Session; aside?: 
         </Fact>
         <Fact
           name="Waited otherwise"
-          note="Time of calls that was neither their own nor permission: hooks, Claude Code itself, earlier calls."
+          note="How long calls waited for other things: hooks, Claude Code itself, earlier calls."
         >
           <b>
             <Took ms={stats.wait_ms} />
@@ -160,7 +160,7 @@ export function Heading({ session, aside, linkOf }: { session: Session; aside?: 
         {tokens.all > 0 && (
           <Fact
             name="Tokens"
-            note={`input ${grouped(tokens.input)}, output ${grouped(tokens.output)}, cache read ${grouped(tokens.read)}, cache new ${grouped(tokens.created)}`}
+            note={`input ${grouped(tokens.input)}, output ${grouped(tokens.output)}, cache read ${grouped(tokens.read)}, cache write ${grouped(tokens.created)}`}
           >
             <b>{brief(tokens.all)}</b>
             <span class="sub">
@@ -169,7 +169,7 @@ export function Heading({ session, aside, linkOf }: { session: Session; aside?: 
           </Fact>
         )}
         {page.cost_usd !== null && (
-          <Fact name="Cost" note="As Claude Code states it.">
+          <Fact name="Cost" note="As Claude Code reports it.">
             <b>${page.cost_usd.toFixed(2)}</b>
           </Fact>
         )}
@@ -206,7 +206,7 @@ export function Heading({ session, aside, linkOf }: { session: Session; aside?: 
           </Fact>
         )}
         {page.attention.since && page.attention.state !== "none" && (
-          <Fact name="Waits since">
+          <Fact name="Waiting since">
             <Time us={parseIso(page.attention.since)} />
             {page.attention.what && (
               <>
@@ -255,7 +255,7 @@ export function Heading({ session, aside, linkOf }: { session: Session; aside?: 
         {(damage.length > 0 || page.duplicates > 0) && (
           <Fact name="Left out">
             {damage.map(([kind, count]) => `${plural(count, `${kind} line`)}`).join(", ")}
-            {page.duplicates > 0 && ` ${plural(page.duplicates, "event")} told twice`}
+            {page.duplicates > 0 && ` ${plural(page.duplicates, "event")} recorded twice`}
           </Fact>
         )}
       </dl>

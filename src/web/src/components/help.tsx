@@ -1,4 +1,4 @@
-// The keys, and a switch for those that are single characters.
+// The list of keys, and a switch for those that are single characters.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
@@ -12,7 +12,7 @@ function kept(): boolean {
   }
 }
 
-/** Whether single characters are keys. People who dictate turn them off. */
+/** Whether single characters act as keys. People who dictate text turn this off. */
 export const keysOn = signal(kept());
 export const helpOpen = signal(false);
 
@@ -20,13 +20,13 @@ const KEYS: [string, string[], string][] = [
   ["Everywhere", ["g b"], "the board"],
   ["", ["g a"], "all sessions"],
   ["", ["g s"], "search"],
-  ["", ["/"], "to the search or filter of this page"],
+  ["", ["/"], "search or filter this page"],
   ["", ["?"], "this list"],
   ["Board", ["↑", "↓", "j", "k"], "within a column"],
   ["", ["←", "→", "h", "l"], "to another column"],
-  ["", ["Home", "End"], "the first, the last of a column"],
+  ["", ["Home", "End"], "first or last card of a column"],
   ["", ["Enter"], "open the session"],
-  ["", ["c"], "clock the session out, after a question"],
+  ["", ["c"], "clock out, after confirmation"],
   ["All sessions", ["↑", "↓", "j", "k"], "from row to row"],
 ];
 
@@ -41,7 +41,7 @@ export function Help() {
     try {
       localStorage.setItem(NAME, on ? "on" : "off");
     } catch {
-      // It holds until the page is closed.
+      // Without storage, the choice holds until the page is closed.
     }
   };
   return (
@@ -66,7 +66,7 @@ export function Help() {
           </table>
           <p>
             <label>
-              <input type="checkbox" checked={keysOn.value} onChange={(event) => set(event.currentTarget.checked)} /> Single characters are keys
+              <input type="checkbox" checked={keysOn.value} onChange={(event) => set(event.currentTarget.checked)} /> Use single-character keys
             </label>
           </p>
           <div class="buttons">

@@ -1,8 +1,8 @@
-// What to do where there is no session: the server's words, as a list.
+// What to do if there are no sessions: the server's hint, as a list.
 import { ALL, pathOf } from "../route.ts";
 import { asSentence } from "../stream.ts";
 
-/** `hint` is `no session is live: start this; do that`. */
+/** Shows a hint of the form `no session is live: start this; do that`. */
 export function Nothing({ hint, more }: { hint: string; more?: string }) {
   const [what = "", ...remedies] = hint.split(/: |; /);
   return (
@@ -22,7 +22,7 @@ export function Nothing({ hint, more }: { hint: string; more?: string }) {
   );
 }
 
-/** Commands are between back quotes, and so is the name of a view. */
+/** Shows one remedy. Back quotes mark commands, and the name of a view, which becomes a link. */
 function Remedy({ text }: { text: string }) {
   return (
     <>

@@ -58,11 +58,11 @@ export function LiveSession({ id }: { id: string }) {
       stop();
       stream = null;
     };
-    // Nobody looks at a hidden page, and a browser has only six connections for all of them.
+    // A hidden page needs no stream, and a browser has only six connections for all pages.
     const look = () => (document.hidden ? close() : open());
     document.addEventListener("visibilitychange", look);
     look();
-    // A call that runs grows. Drawing many calls takes longer, so they are drawn less often.
+    // A running call grows. Drawing many calls takes longer, so a page with many is drawn less often.
     let ticks = 0;
     const grow = setInterval(() => {
       const shown = page.peek();
@@ -119,7 +119,7 @@ export function LiveSession({ id }: { id: string }) {
   );
 }
 
-/** Says if what is shown does not follow the session any more. */
+/** Says so if the page no longer follows the session. */
 function SessionConnection({ connection, trouble, retry }: { connection: Connection; trouble: string | null; retry: () => void }) {
   const last = connection.is === "refused" ? connection.why : trouble;
   return (
@@ -127,14 +127,14 @@ function SessionConnection({ connection, trouble, retry }: { connection: Connect
       {last !== null && (
         <p class="banner">
           <span>
-            <strong>What you see is the last that was known of this session.</strong> {last}
+            <strong>You see the last known state of this session.</strong> {last}
           </span>
         </p>
       )}
       {last === null && connection.is === "broken" && board.value.is === "live" && (
         <p class="banner">
           <span>
-            <strong>Not following this session since {localTime(connection.since * 1000)}</strong>, trying again. {connection.why}
+            <strong>This session is not live since {localTime(connection.since * 1000)}</strong>, trying again. {connection.why}
           </span>
           <button type="button" onClick={retry}>
             Try now

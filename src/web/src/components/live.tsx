@@ -6,7 +6,7 @@ import { UNREACHABLE } from "../stream.ts";
 import { age } from "../ages.ts";
 import { iso, local, localTime, parseIso } from "../time.ts";
 
-/** How long ago something was. Only this text moves. */
+/** Shows how long ago something was. Only this text is drawn again as time passes. */
 export function Age({ at, title }: { at: string; title?: string }) {
   const us = parseIso(at);
   const words = useComputed(() => age(tick.value - us / 1000));
@@ -17,14 +17,14 @@ export function Age({ at, title }: { at: string; title?: string }) {
   );
 }
 
-/** Whether the page is live, in the bar. */
+/** Shows in the bar whether the page is live. */
 export function LiveMark() {
   const now = connection.value.is;
   const words = isLive.value ? "live" : now === "connecting" || (now === "closed" && !known.value) ? "connecting" : "not live";
   return <span class={`live-mark ${isLive.value ? "on" : "off"}`}>{words}</span>;
 }
 
-/** Says that what is shown is not live, since when, and what helps. */
+/** Says so if the page is not live: since when, why, and what helps. */
 export function LiveBanner() {
   const now = connection.value;
   const shown = now.is === "broken" ? brokenWords(now.since, now.why) : now.is === "refused" ? refusedWords(now.status, now.why) : null;
@@ -42,7 +42,7 @@ export function LiveBanner() {
       )}
       {!shown && fault.value !== null && (
         <p class="banner">
-          <strong>Not live:</strong> the server could not look at the sessions: {fault.value}. What you see may be old.
+          <strong>Not live:</strong> the server could not read the sessions: {fault.value}. What you see may be old.
         </p>
       )}
     </div>
@@ -67,7 +67,7 @@ function refusedWords(status: number, why: string) {
   if (status === 401) {
     return (
       <>
-        <strong>This page may no longer ask the server.</strong> A new start of the dashboard has a new token. Open the address that{" "}
+        <strong>The server refuses this page.</strong> Each start of the dashboard makes a new token. Open the address that{" "}
         <code>ccsession dashboard</code> printed last.
       </>
     );

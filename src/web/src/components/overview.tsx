@@ -67,7 +67,7 @@ export function Overview({ data }: { data: PageData }) {
   const { stats } = data;
   const projects = new Set(rows.map((row) => row.project));
   const tokens = rows.reduce((sum, row) => sum + row.tokens, 0);
-  // The points of all calls come when the page stands.
+  // The points of all calls are drawn after the rest of the page.
   const calls = useSignal<Call[]>([]);
   useEffect(() => {
     if (!stats || stats.calls > MOST_POINTS) return;
@@ -252,7 +252,7 @@ function Sessions({ rows }: { rows: Row[] }) {
       {sorted.length === 0 && <p class="empty">{rows.length === 0 ? "There is no session." : "No session matches the filter."}</p>}
       {shown.length < sorted.length && (
         <button type="button" onClick={() => (most.value += PAGE)}>
-          Show more: {grouped(sorted.length - shown.length)} are left
+          Show more ({grouped(sorted.length - shown.length)} left)
         </button>
       )}
     </>

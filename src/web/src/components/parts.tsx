@@ -39,7 +39,7 @@ export function State({ state }: { state: Call["state"] }) {
   );
 }
 
-/** Text of a stranger: it keeps its own direction. */
+/** Text from a session: its direction of writing does not change that of the text around it. */
 export function Text({ children }: { children: ComponentChildren }) {
   return <bdi>{children}</bdi>;
 }
@@ -54,7 +54,7 @@ export function Fact({ name, children, note }: { name: string; children: Compone
   );
 }
 
-/** Something wide. Where it does not fit, it scrolls, and the keyboard reaches it. */
+/** Wide content. If it does not fit, it scrolls, and the keyboard can reach it. */
 export function Scroll({ label, children, tall }: { label: string; children: ComponentChildren; tall?: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   const overflows = useSignal(false);
@@ -68,7 +68,7 @@ export function Scroll({ label, children, tall }: { label: string; children: Com
     for (const child of element.children) watch.observe(child);
     return () => watch.disconnect();
   }, []);
-  const reach = overflows.value ? ({ tabIndex: 0, role: "region", "aria-label": `${label}, scrolls` } as const) : {};
+  const reach = overflows.value ? ({ tabIndex: 0, role: "region", "aria-label": `${label}, scrollable` } as const) : {};
   return (
     <div ref={box} class={tall ? "table-scroll tall" : "table-scroll"} {...reach}>
       {children}

@@ -72,7 +72,7 @@ export function Search({ place }: { place: SearchPlace }) {
 function words(result: Result): string {
   switch (result.is) {
     case "none":
-      return "All words must be in one message. Words in quotation marks follow each other; a word between slashes is a regular expression.";
+      return "A message must contain all words. Put a phrase in quotation marks, and a regular expression between slashes.";
     case "asking":
       return "Searching…";
     case "failed":
@@ -87,7 +87,7 @@ function words(result: Result): string {
   }
 }
 
-/** Drawn again only for another place, so that what somebody types stays. */
+/** The search form. It is drawn again only for another place, so that unsent text stays. */
 const Form = memo(function Form({ place }: { place: SearchPlace }) {
   const submit = (event: Event) => {
     event.preventDefault();
@@ -99,7 +99,7 @@ const Form = memo(function Form({ place }: { place: SearchPlace }) {
     <form class="tools search-form" role="search" aria-label="Search in all sessions" onSubmit={submit}>
       <label class="grow">
         <span class="hidden">Words</span>
-        <input type="search" name="q" placeholder="Words, &quot;words in order&quot;, /expression/" data-search value={place.q} />
+        <input type="search" name="q" placeholder="words, &quot;a phrase&quot;, /regex/" data-search value={place.q} />
       </label>
       <label>
         <span class="hidden">Written by</span>
@@ -139,7 +139,7 @@ function Results({ answer, place }: { answer: Answer; place: SearchPlace }) {
     <>
       {sessions.length === 0 && (
         <p class="empty" role="status">
-          Nothing matches. {(place.role || place.project || place.since || place.failed) && <a href={pathOf({ ...SEARCH, q: place.q })}>Search without the other conditions</a>}
+          Nothing matches. {(place.role || place.project || place.since || place.failed) && <a href={pathOf({ ...SEARCH, q: place.q })}>Search without filters</a>}
         </p>
       )}
       {left_out.map((sentence) => (

@@ -29,7 +29,7 @@ export function SessionView({
   const state = useMemo(viewState, []);
   const before = useRef<Session | undefined>(undefined);
   const session = useComputed(() => {
-    // Only what runs now ends at the page's time; the clock alone changes nothing else.
+    // The page's time matters only to calls that run now, so without any the clock draws nothing again.
     const until = page.value.stats.open > 0 ? now.value : now.peek();
     return (before.current = sessionOf(page.value, until, before.current));
   });
@@ -39,7 +39,7 @@ export function SessionView({
     return (
       <article class="session">
         <Heading session={shown} aside={aside} linkOf={linkOf} />
-        <p class="notice">Nothing of this session is recorded but that it was there: no prompt, and no call.</p>
+        <p class="notice">No prompt and no call of this session was recorded.</p>
       </article>
     );
   }
@@ -71,7 +71,7 @@ export function SessionView({
       {shown.page.stats.calls > 0 && (
         <Section id="tools" title="Tools">
           <p class="faint hint">
-            Every call is a point on a logarithmic scale; ✕ failed. The line is the median, the dashed one the 95th percentile.
+            Each point is a call, on a logarithmic scale; ✕ means failed. The solid line is the median, the dashed one the 95th percentile.
           </p>
           <Tools
             stats={shown.page.stats}

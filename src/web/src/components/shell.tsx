@@ -1,4 +1,4 @@
-// What is around each view of the dashboard: the bar, what is not live, dialogs, keys, the title.
+// What is around each view of the dashboard: the bar, banners, dialogs, keys, the title.
 import { effect } from "@preact/signals";
 import { render, type ComponentChildren } from "preact";
 import { keyReader, type Action } from "../keys.ts";
@@ -70,9 +70,9 @@ function Shell({ children }: { children: ComponentChildren }) {
 export function Unknown({ text }: { text: string }) {
   return (
     <section class="empty-page">
-      <h1 tabIndex={-1}>Nothing is at this address</h1>
+      <h1 tabIndex={-1}>No such page</h1>
       <p>
-        The dashboard has no place <code>#{text.slice(0, 200)}</code>. The <a href={pathOf({ view: "board" })}>board</a> shows the live sessions.
+        The dashboard has no page <code>#{text.slice(0, 200)}</code>. The <a href={pathOf({ view: "board" })}>board</a> shows the live sessions.
       </p>
     </section>
   );
@@ -108,7 +108,7 @@ function listenToKeys(): void {
   });
 }
 
-/** A screen reader continues at the heading of a new view; a filter is no new view. */
+/** Moves the focus to the heading of a new view, where a screen reader continues. A changed filter is not a new view. */
 function followViews(): void {
   let before = "";
   effect(() => {

@@ -55,15 +55,15 @@ export function Subagents({ session, state }: { session: Session; state: ViewSta
                 </th>
                 <td class="what">
                   <Text>{task ?? ""}</Text>
-                  {agent.linked || <span class="faint"> (by the order of events)</span>}
+                  {agent.linked || <span class="faint"> (inferred from event order)</span>}
                 </td>
                 <td class="num faint">
                   <Time us={agent.started[0]} only="time" />
                 </td>
-                <td class="num right">{agent.ended ? <Took ms={ran} /> : "runs"}</td>
+                <td class="num right">{agent.ended ? <Took ms={ran} /> : "running"}</td>
                 <td class="num right">
                   {grouped(subtree.calls)}
-                  {subtree.agents > 0 && <span class="faint"> by {grouped(subtree.agents + 1)}</span>}
+                  {subtree.agents > 0 && <span class="faint"> by {grouped(subtree.agents + 1)} agents</span>}
                 </td>
                 <td class={subtree.failed ? "num right error" : "num right"}>{subtree.failed ? `✕ ${grouped(subtree.failed)}` : ""}</td>
                 <td class="num right">

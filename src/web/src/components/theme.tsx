@@ -17,14 +17,14 @@ function kept(): Theme {
 
 export const theme = signal<Theme>(kept());
 
-/** Counts how often the colours have changed: by the switch, by the system, or for paper. Pictures are drawn again then. */
+/** Increases when the colours change: by the switch, by the system, or for print. Pictures are then drawn again. */
 export const colours = signal(0);
 
 for (const query of ["(prefers-color-scheme: dark)", "print"]) {
   matchMedia(query).addEventListener("change", () => colours.value++);
 }
 
-/** Whether the page is on paper. Whoever asks while it is drawn is drawn again when that changes. */
+/** Returns whether the page is printed. A component that calls this is drawn again when the answer changes. */
 export const isPrinted = () => colours.value >= 0 && matchMedia("print").matches;
 
 function apply(to: Theme) {
@@ -42,7 +42,7 @@ export function ThemeSwitch() {
     try {
       localStorage.setItem(NAME, to);
     } catch {
-      // It holds until the page is closed.
+      // Without storage, the choice holds until the page is closed.
     }
   };
   return (

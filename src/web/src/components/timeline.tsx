@@ -1,4 +1,4 @@
-// The picture of a session: lanes on a canvas that zooms and pans. Screen readers get the table instead; a live line says what has the focus.
+// The picture of a session: lanes on a canvas that zooms and pans. Screen readers get the table instead; a status line describes the focused call.
 import { effect, useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { isProblem, type Call } from "../calls.ts";
@@ -10,10 +10,10 @@ import { colours as colourChanges, isPrinted } from "./theme.tsx";
 import type { ViewState } from "./view.ts";
 import { State, Text } from "./parts.tsx";
 
-/** The words beside the picture follow it after it has not moved for so long, in ms: the page is laid out for them. */
+/** How long the picture must rest before the words beside it follow, in ms: to change them, the browser lays out the page. */
 const SETTLED = 120;
 
-/** The shortest time that fills the picture, in µs. */
+/** The shortest span of time that can fill the picture, in µs. */
 const CLOSEST = 2000;
 
 function colours(element: Element): Colours {
@@ -60,7 +60,7 @@ function zoomed(view: View, at: number, factor: number, length: number): View {
 
 interface Sight {
   view: View;
-  /** The view is the whole picture, and stays so if it grows. */
+  /** True if the view is the whole picture. Then it stays so when the picture grows. */
   whole: boolean;
 }
 
@@ -72,9 +72,9 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   const tip = useSignal<Hit>(null);
   const said = useSignal("");
   const kit = useRef<{ picture: Picture; folding: Folding; pending: number } | null>(null);
-  // Asking an element where it is scrolled to may lay the page out.
+  // Kept here, because reading an element's scroll position may make the browser lay out the page.
   const top = useRef(0);
-  // A step of zooming draws the picture, and nothing else of the page.
+  // Computed apart, so that a zoom step draws the picture and nothing else of the page.
   const whole = useComputed(() => sight.value.whole);
   const scale = useSignal("");
 
@@ -374,7 +374,7 @@ export function Timeline({ session, state }: { session: ReadonlySignal<Session>;
   );
 }
 
-/** What the pointer is on. */
+/** Shows what is under the pointer. */
 function Tip({ at, session, width }: { at: ReadonlySignal<Hit>; session: Session; width: () => number }) {
   const hit = at.value;
   const box = useRef<HTMLDivElement>(null);
@@ -427,7 +427,7 @@ function CallTip({ call, session }: { call: Call; session: Session }) {
   );
 }
 
-/** The call that has the focus, in words. */
+/** Describes the selected call in words. */
 function Selected({ session, state }: { session: Session; state: ViewState }) {
   const index = state.selected.value;
   const call = index === null ? undefined : session.calls[index];
@@ -477,7 +477,7 @@ const WORDS: [MarkKind, string][] = [
   ["commit", "commit"],
 ];
 
-/** What the patterns and signs mean. */
+/** Explains the patterns and signs. */
 function Legend() {
   return (
     <ul class="legend" aria-hidden="true">

@@ -134,7 +134,7 @@ function Axis({ scale }: { scale: LogScale }) {
     <svg class="axis" aria-hidden="true" width="100%" height="14">
       {scale.marks.map(([ms, words], i) => {
         const at = place(scale, ms);
-        // Names that would touch are left out on a narrow scale.
+        // Of many names every other one is left out, because they would touch.
         if (scale.marks.length > 5 && i % 2 === 1) return null;
         return (
           <text key={ms} x={`${at * 100}%`} y="11" text-anchor={at < 0.05 ? "start" : at > 0.92 ? "end" : "middle"}>

@@ -37,7 +37,7 @@ export function viewState(): ViewState {
   };
 }
 
-/** Keeps the calls that a filter lets through. */
+/** Returns a test for the calls that pass a filter. */
 export function matches(filter: Filter, agentType: (id: string | null) => string): (call: Call) => boolean {
   const text = filter.text.trim().toLowerCase();
   return (call) => {
