@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""How files are opened: every hook and command under strace. Each open is close-on-exec and truncates nothing; in a directory
-that others may write to it follows no link and cannot block, or creates what was not there; nothing there is changed by path.
+"""Checks with strace how every hook and command opens files. Each open is close-on-exec and truncates nothing. In a directory that
+others may write to, it follows no link and cannot block, or it creates a new file. Nothing in that directory is changed by path.
 """
 
 import collections
@@ -10,12 +10,12 @@ from faults import COMMANDS, Scenario
 from stage import Report, need, options
 
 ALWAYS_OPEN = ("/dev/null", "/dev/tty")
-# What only the kernel or root can put something into.
+# Where only the kernel or root can create files.
 TRUSTED = ("/proc/", "/sys/", "/etc/", "/lib", "/usr/", "/share/zoneinfo/")
 
 
 def opens(trace):
-    """The program's own calls that name a file: the call, its arguments, what it returned."""
+    """Yields the program's own system calls on files: the name, the arguments, the result."""
     is_own = False
     for line in trace.read_text(errors="replace").splitlines():
         if not (match := re.match(r"\d+\s+(\w+)\((.*)\)\s+= (.*)", line)):
@@ -26,7 +26,7 @@ def opens(trace):
 
 
 def judge(call, arguments, shared):
-    """Why this call must not be; nothing where it may."""
+    """Returns why a call is forbidden; None if it is allowed."""
     path = (re.findall(r'"([^"]*)"', arguments) or [""])[0]
     is_shared = path.startswith(shared)
     if call in ("open", "openat", "openat2", "creat"):
@@ -58,7 +58,7 @@ def main():
         scenario = Scenario(name)
         scenario.reset()
         trace = scenario.stage.dir / "trace"
-        # Whole strings: a path that is cut would be judged for another.
+        # Whole strings: a shortened path would be judged as another path.
         scenario.under_strace("-s", "4096", "-e", "trace=%file,%desc", "-o", trace)
         count = 0
         for call, arguments, result in opens(trace):

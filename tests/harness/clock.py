@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Clock games: a session's life under clocks that jump, from before 1970 to the year 9999, and what is there when the clock is
-right again. The size is how many of all orders of jumps are played.
+"""Plays a session under clocks that jump, from before 1970 to the year 9999, and checks what is there once the clock is right
+again. The size is how many orders of jumps are played.
 """
 
 import json
@@ -35,12 +35,12 @@ def play(report, programs, preload, jumps):
             for command in (["current"], ["list", "--all"], ["show", "s-1"], ["timeline", "s-1"], ["stats"], ["cleanup"],
                             ["doctor"], ["metrics"], ["archive", "verify"]):
                 done = stage.ccsession(*command, **clock(name))
-                # 5 is the doctor's word that something is wrong, such as the clock.
+                # With status 5 the doctor reports a fault, such as a wrong clock.
                 if done.returncode not in (0, 5 if command == ["doctor"] else 0):
                     wrong(f"{command[0]} in {name}: {done.returncode} {done.stderr.decode()[-300:]}")
                 if command == ["current"] and done.stdout.decode().strip() not in ("s-1", "unknown"):
                     wrong(f"current in {name}: {done.stdout!r}")
-        # With the right clock again: the session is there, or its archive is.
+        # Once the clock is right again, the session or its archive is there.
         stage.ccsession("cleanup")
         is_there = stage.ccsession("show", "s-1").returncode == 0
         archives = json.loads(stage.ccsession("archive", "list", "--all", "--json").stdout)["archives"]
@@ -51,7 +51,7 @@ def play(report, programs, preload, jumps):
         if answer not in ("s-1", "unknown"):
             wrong(f"current is {answer!r}")
         if stage.ccsession("clock-out", "s-1").returncode:
-            wrong("it cannot be clocked out")
+            wrong("the session cannot be clocked out")
         shown = json.loads(stage.ccsession("timeline", "s-1", "--json").stdout or "{}")
         for call in shown.get("calls", []):
             if (call.get("duration_ms") or 0) < 0:

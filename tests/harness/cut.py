@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Power cuts: an ext4 file system that is shut down without its log being flushed, after sessions have begun, gone on, ended,
-been archived, been run and been installed. Then it is mounted again, each session's next event comes, and what must be there is.
+"""Simulates power cuts: shuts an ext4 file system down without flushing its log, after sessions have begun, gone on, ended, been
+archived and been run, and the hooks have been installed. Then mounts it again, plays each session's next event, and checks that
+everything acknowledged is there.
 
-Mount options in turn: the defaults, noauto_da_alloc, nodelalloc, data=journal, commit=1.
+The mount options take turns: the defaults, noauto_da_alloc, nodelalloc, data=journal, commit=1.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ import stage
 from stage import Client, Report, Stage, is_whole_pointer, need, options, skip
 
 MOUNTS = ["defaults", "noauto_da_alloc", "nodelalloc", "data=journal", "commit=1"]
-# The ioctl that shuts ext4 down, and how: nothing that is not on the disk yet gets there.
+# The ioctl that shuts ext4 down, and its flag: what is not on the disk yet never gets there.
 EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 SETTINGS = '{\n  "model": "opus",\n  "permissions": {"allow": ["Bash(ls:*)"]}\n}\n'
 
@@ -30,7 +31,7 @@ SETTINGS = '{\n  "model": "opus",\n  "permissions": {"allow": ["Bash(ls:*)"]}\n}
 class Disk:
     def __init__(self, place, mount):
         self.image, self.dir, self.mount = place / "image", place / "disk", mount
-        # A new file each time: a loop device of before may still be attached to the old one, in a namespace of somebody's.
+        # A new file each time: in another mount namespace, an earlier loop device may still be attached to the old one.
         self.image.unlink(missing_ok=True)
         with open(self.image, "xb") as file:
             file.truncate(64 << 20)
@@ -44,14 +45,14 @@ class Disk:
             tried = subprocess.run(asked, capture_output=True, text=True)
             if tried.returncode == 0:
                 return
-            # Others attach loop devices, too.
+            # Another program may attach loop devices at the same time.
             time.sleep(0.25)
         skip(f"`{' '.join(asked)}` fails here: {tried.stderr.strip()}")
 
     def cut(self):
-        """Shuts the file system down, and goes on with what had reached the device then.
+        """Shuts the file system down, and goes on with a copy of what had reached the device.
 
-        That is a copy: where anybody has a mount namespace of their own meanwhile, the old file system stays shut down there.
+        A copy is needed because another mount namespace may keep the old file system, which stays shut down.
         """
         fd = os.open(self.dir, os.O_RDONLY)
         try:
@@ -71,7 +72,7 @@ class Disk:
 
 
 class Round:
-    """What was done before the cut, and what of it was acknowledged."""
+    """What was done before a cut, and which of it was acknowledged."""
 
     def __init__(self, disk, report, number):
         self.disk, self.report, self.number = disk, report, number
@@ -110,7 +111,7 @@ class Round:
         client.hook("PreToolUse", session, tool_name="Bash", tool_use_id="t1", tool_input={"description": "look"})
 
     def late(self):
-        """A session that is first heard of in the middle."""
+        """Begins a session whose first recorded event is a call."""
         session = f"s-{self.number}-{len(self.begun)}"
         client = Client(self.place, random.choice(self.projects))
         self.clients.append(client)
@@ -179,14 +180,14 @@ class Round:
             return False
 
     def count_lost(self):
-        """What the cut left: counted, and no fault as long as the next event makes it good."""
+        """Counts the sessions, unreadable records and empty pointers after the cut. They are no fault if the next event repairs them."""
         folders = list((self.place.state / "sessions").glob("*/"))
         lost = [folder.name for folder in folders if not self.is_readable(folder.name)]
         empty = [path for path in self.place.pointers.glob("claude_session_*") if not is_whole_pointer(path)]
         return len(folders), len(lost), len(empty)
 
     def check_acknowledged(self):
-        """What was waited for is there before anything comes."""
+        """Checks that what was acknowledged is there before the next event."""
         for session in self.started - self.ended:
             if not self.is_readable(session):
                 self.fault(f"the record of {session}, whose start was acknowledged, is not there")
@@ -214,7 +215,7 @@ class Round:
         if self.may_be_installed:
             gone = self.place.ccsession("uninstall")
             if gone.returncode or path.read_text() != SETTINGS:
-                self.fault(f"uninstall does not give back what was: {gone.stderr.decode()}")
+                self.fault(f"uninstall does not restore the settings: {gone.stderr.decode()}")
 
     def check_pointers(self):
         ids = set(self.begun) | self.run_ids
@@ -263,7 +264,7 @@ class Round:
         for session in self.run_ids:
             done = self.place.ccsession("run", "--session-id", session, "--", "true", CLAUDE_PID=None)
             if done.returncode:
-                self.fault(f"run with the id {session}, which nobody has: {done.stderr.decode()}")
+                self.fault(f"run with the id {session}, which nobody holds: {done.stderr.decode()}")
         listed = self.place.ccsession("list", "--all", "--json")
         if listed.returncode or listed.stderr:
             self.fault(f"list: {listed.stderr.decode()}")

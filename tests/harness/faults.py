@@ -1,6 +1,6 @@
-"""One command of ours under strace, at one of its system calls: the scenarios, their calls, and what holds whatever happens.
+"""Disturbs one of our commands at one of its system calls, under strace: the scenarios, their calls, and what must hold afterwards.
 
-`inject.py` lets the call fail, `kill.py` kills the process there.
+`inject.py` makes the call fail, `kill.py` kills the process there.
 """
 
 import collections
@@ -17,7 +17,7 @@ from pathlib import Path
 from stage import PATIENCE, Stage, event, hook_for, is_whole_pointer
 
 OLD, NEW = "old-1", "new-1"
-# Memory and the process's own beginning are the loader's and the allocator's; sleeping and exiting cannot fail.
+# The loader and the allocator make the calls for memory and for starting; sleeping and exiting cannot fail.
 NOT_OURS = set("""execve exit exit_group brk mmap munmap mprotect madvise mremap arch_prctl set_tid_address set_robust_list rseq
     prlimit64 rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack futex clock_nanosleep nanosleep sched_yield restart_syscall
     getpid gettid getppid geteuid getuid getegid getgid wait4 waitid sched_getaffinity""".split())
@@ -44,13 +44,13 @@ COMMANDS = {
     "report": ("cli", "report", OLD, "--output", "{home}/report.html"),
     "delete": ("cli", "delete", "ended-1", "--yes"),
 }
-# `delete` takes a session whose files cannot be read for live.
+# `delete` treats a session whose files cannot be read as live.
 REFUSALS = {"delete": (0, 1, 75)}
 SETTINGS = '{\n  "model": "opus"\n}\n'
 
 
 class Scenario:
-    """A place with a past, to which it can be set back, and a command to be run there."""
+    """A place with recorded sessions that can be reset, and a command to run there."""
 
     def __init__(self, name):
         self.name, (self.kind, *words) = name, COMMANDS[name]
@@ -90,7 +90,7 @@ class Scenario:
 
     @staticmethod
     def put_bundle(path):
-        """A bundle of another machine's, with one session."""
+        """Writes a bundle of another machine, with one session."""
         with Stage() as other:
             other.swept()
             other.hook("SessionStart", "moved-1", source="startup", transcript_path=str(other.transcript("moved-1")))
@@ -108,7 +108,7 @@ class Scenario:
             subprocess.run(["cp", "-a", self.stage.dir / f"{name}.before", self.stage.dir / name], check=True)
         if self.sink:
             self.sink.spans.clear()
-        # Otherwise a start would leave a cleanup behind.
+        # Otherwise a session start would start a cleanup in the background.
         for stamp in ("sweep", "daily"):
             os.utime(self.stage.state / stamp)
 
@@ -124,12 +124,12 @@ class Scenario:
         return event(self.words[0], self.words[1], cwd=str(self.stage.project), **more)
 
     def under_strace(self, *arguments):
-        # A start that archived by itself would leave a cleanup behind, which goes on while the place is set back.
+        # With automatic archiving, a session start would start a cleanup, which would still run while the place is reset.
         return self.stage.run(["strace", "-f", "-qq", *arguments, *self.command()], stdin=self.payload(),
                               CCSESSION_ARCHIVE_AUTO="true" if self.kind == "cli" else "false")
 
     def calls(self):
-        """The calls that can fail, each as (name, the how many-th in its thread)."""
+        """Returns the calls that can fail, each as (name, its number among the thread's calls of that name)."""
         self.reset()
         trace = self.stage.dir / "trace"
         done = self.under_strace("-o", trace)
@@ -141,23 +141,23 @@ class Scenario:
                 continue
             call = match[1]
             counts[thread, call] += 1
-            # What comes before the program's own first call is the loader's.
+            # Calls before the program's own first one are the loader's.
             is_own = is_own or "F_GETFD" in rest or call == "poll"
             if is_own and call not in NOT_OURS:
                 found.append((call, counts[thread, call]))
         return list(dict.fromkeys(found))
 
     def judge(self, done, is_killed, can_write=True):
-        """What is wrong after the command, and after the next ones."""
+        """Returns what is wrong after the command, and after the commands that follow."""
         stage, wrong = self.stage, []
         if not is_killed:
             allowed = (0,) if self.kind == "hook" else REFUSALS.get(self.name, (0, 1))
-            # The how many-th call of a later thread may be the loader's in the first.
+            # strace counts in each thread, so the fault for a later thread may hit the loader in the first.
             is_loader = b"error while loading shared libraries" in done.stderr
             if done.returncode not in allowed and not is_loader:
                 wrong.append(f"status {done.returncode} {done.stderr.decode(errors='replace')[-200:]!r}")
             if self.kind == "hook" and (done.stdout or done.stderr):
-                wrong.append(f"it speaks: {done.stdout + done.stderr!r}")
+                wrong.append(f"the hook prints: {done.stdout + done.stderr!r}")
             if self.kind == "cli" and done.returncode == 1 and can_write and b"ccsession: " not in done.stderr:
                 wrong.append(f"it does not say why: {done.stderr!r}")
         wrong += self.standing()
@@ -186,7 +186,7 @@ class Scenario:
         return wrong
 
     def repeated(self, done):
-        """What is wrong after the same command once more, where nothing fails."""
+        """Returns what is wrong after running the same command again without a fault."""
         stage = self.stage
         if self.name not in OUTCOMES:
             return []
@@ -197,7 +197,7 @@ class Scenario:
         return torn + OUTCOMES[self.name](self, done, again)
 
     def standing(self):
-        """The old values, or the new ones."""
+        """Checks that each file has the old value or the new one."""
         stage, wrong = self.stage, []
         before = stage.dir / "home.before/state/sessions" / OLD
         now = stage.state / "sessions" / OLD
@@ -219,14 +219,14 @@ class Scenario:
 
 
 def age(stage):
-    """Makes what was left behind as old as a cleanup asks for."""
+    """Makes leftover files old enough for a cleanup to remove them."""
     old = time.time() - 25 * 60 * 60
     for path in map(Path, stage.leftovers()):
         os.utime(path, (old, old), follow_symlinks=False)
         if match := re.match(r"(\.ccsession-gone-\d+)-\d+-(.*)", path.name):
-            # When a pointer was set aside is in its name, by the boot clock: this is before the last boot.
+            # The name says by the boot clock when a pointer was set aside; this number means before the last boot.
             path.rename(path.with_name(f"{match[1]}-{2**64 - 1}-{match[2]}"))
-    # Once a day only a cleanup looks below the client's folder.
+    # A cleanup looks below the client's folder only once a day.
     for stamp in ("daily", "sweep"):
         path = stage.state / stamp
         if path.exists():
@@ -234,7 +234,7 @@ def age(stage):
 
 
 class Sink:
-    """A collector that takes everything: which spans it was sent."""
+    """A collector that accepts everything and notes which spans it received."""
 
     def __init__(self):
         spans = self.spans = set()
@@ -253,7 +253,7 @@ class Sink:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        # A client that a fault ended does not hear the answer.
+        # A client that a fault ended does not read the answer.
         self.server.handle_error = lambda *_: None
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -264,7 +264,7 @@ class Sink:
 
 
 def spans_of(lines):
-    """The ids of the spans in OTLP's requests, one on each line. A line that a fault cut short says nothing."""
+    """Returns the ids of the spans in OTLP requests, one request a line. Skips a line that a fault cut short."""
     found = set()
     for line in lines.splitlines():
         try:
@@ -277,7 +277,7 @@ def spans_of(lines):
 
 
 def all_spans(stage):
-    """The ids of all spans on record."""
+    """Returns the ids of all spans on record."""
     return spans_of(stage.ccsession("export", "--all", "--format", "otlp-jsonl").stdout)
 
 
@@ -291,7 +291,7 @@ def is_on_record(session):
 
 
 def is_gone(session):
-    """Only the note that it was deleted names it."""
+    """Checks that no file is named after the session, except the note that it was deleted."""
     def look(scenario, _, __):
         below = scenario.stage.state.rglob(f"*{session}*")
         return [f"{path} is left" for path in below if path.relative_to(scenario.stage.state).parts[0] != "deleted"]
@@ -310,9 +310,9 @@ def is_whole_page(stage):
     return ["the report is torn"] if path.exists() and not path.read_text().rstrip().endswith("</html>") else []
 
 
-# What writes into a folder that no cleanup visits, and removes what a killed run left there.
+# Commands that write into folders that no cleanup visits, and remove what a killed run left there.
 BESIDE_OTHERS = ("export (bundle)", "export (state)", "report")
-# What holds at once, and what holds after the same command once more.
+# What must hold at once, and what must hold after running the same command again.
 OUTCOMES_BEFORE = {"export (bundle)": is_whole_bundle, "report": is_whole_page}
 OUTCOMES = {
     "import": is_on_record("past-1"),

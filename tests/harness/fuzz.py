@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Fuzzing: each target of fuzz/ for a number of executions, seeded from the tests' own data (`fuzz.py 10000000 scanner`).
+"""Fuzzes each target of fuzz/ for a number of executions, seeded from the tests' own data (`fuzz.py 10000000 scanner`).
 
-Without a target, all of them, one after the other. A crash or a hang (ten seconds) leaves its input in fuzz/artifacts/.
+Without a target, runs all of them, one after the other. A crash or a hang (ten seconds) leaves its input in fuzz/artifacts/.
 The short form is the test topic `fuzz`: the same checks on mutations of a few seeds.
 """
 
@@ -15,12 +15,12 @@ from stage import ROOT, Report, need, options, skip
 
 TARGETS = ["pointer", "names", "record", "journal_line", "transcript_line", "settings", "config", "scanner", "redactor"]
 DATA = ROOT / "tests/data"
-# The size of an input. A redactor's token is a byte.
+# The largest size of an input, in bytes. For the redactor, each byte is one token.
 LONGEST = {"redactor": 64, "names": 256, "pointer": 256, "settings": 1024}
 
 
 def seeds(target):
-    """What a target starts from; the scanner's first byte says in which pieces the rest comes."""
+    """Returns the first inputs of a target. The scanner's first byte says in which pieces the rest arrives."""
     if target == "scanner":
         return [b"\x03" + path.read_bytes() for path in (DATA / "payloads/events").glob("*.json")]
     if target == "settings":
@@ -56,7 +56,7 @@ def run(report, target, executions):
         (corpus / f"seed-{number}").write_bytes(seed)
     command = ["cargo", "fuzz", "run", "-s", "none", "-O", target, "--", f"-runs={executions}", "-timeout=10",
                f"-max_len={LONGEST.get(target, 1024)}", "-print_final_stats=1", "-verbosity=0"]
-    # A stable toolchain lets cargo-fuzz set what it needs, where it is told that it is meant.
+    # This lets cargo-fuzz use the flags it needs with a stable toolchain.
     env = os.environ | {"RUSTC_BOOTSTRAP": "1"}
     ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     stat = lambda name: int((re.findall(rf"stat::{name}:\s+(\d+)", ended.stderr) or ["0"])[-1])

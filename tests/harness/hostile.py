@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A hostile user: what somebody else put where we look, before an ordinary user (uid 1000) and before root.
+"""Plays a hostile user who plants files where we look, against an ordinary user (uid 1000) and root.
 
-For each plant and victim: `current` never names the attacker's session, `store`, the hooks and `cleanup` end at once and with
-their statuses, nothing of the attacker's changes, and no file of the victim's that it leads to. With `--peer FILE` the same is
-tried with a Python helper that has get_stored_session_id, store_session_id and cleanup_stale_sessions, and both are listed side
-by side. Its paths are in /tmp, so it runs in a /tmp of its own.
+For each plant and victim: `current` never names the attacker's session; `store`, the hooks and `cleanup` end at once and with their
+documented statuses; no file of the attacker changes, and no file of the victim to which a plant leads. `--peer FILE` tries the
+same with a Python helper that has get_stored_session_id, store_session_id and cleanup_stale_sessions, and lists both. The helper's
+paths are in /tmp, so it runs in a private /tmp.
 """
 
 import datetime
@@ -18,10 +18,10 @@ from stage import ROOT, Report, Stage, need, options, skip
 
 ATTACKER, VICTIMS = 65534, (1000, 0)
 PYTHON = "/usr/bin/python3"
-# The longest that an answer may take, process start included; a lease holds an ordinary open for 45 seconds.
+# The longest that an answer may take, in seconds with process start. A lease would block an ordinary open for 45 seconds.
 AT_ONCE = 5.0
 
-# What the attacker does: a shell script with $P the pointer's path, $OWN a folder of its own, $MINE a file of the victim's
+# What the attacker does, as a shell script: $P is the pointer's path, $OWN the attacker's folder, $MINE a file of the victim
 # and $NOW the time.
 ID = r"printf 'attacker\n%s\n' "
 PLANTS = {
@@ -81,7 +81,7 @@ while os.getppid() == test:
 
 
 def scene(top):
-    """Everything below a folder: what it is, whose, when it changed, where it leads."""
+    """Returns each path below a folder with its mode, owner, inode, link count, size and change time."""
     found = {}
     for path in sorted(top.rglob("*")):
         seen = os.lstat(path)
@@ -106,7 +106,7 @@ class Ours:
         return self.stage.ccsession("cleanup", CLAUDE_PID=None).returncode in (0, 1)
 
     def answers_after_store(self):
-        """The state answers where the pointer cannot."""
+        """Records the victim's session with hooks and asks for it. The state answers if the pointer cannot."""
         for name in ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"):
             ended = self.stage.hook(name, "s-victim", source="startup", tool_name="Bash", tool_use_id="t1", prompt="x")
             if (ended.returncode, ended.stdout, ended.stderr) != (0, b"", b""):
@@ -115,7 +115,7 @@ class Ours:
 
 
 class Peer:
-    """A Python helper, as its hooks call it. What it prints beside its answer it prints into the model's context."""
+    """A Python helper, as its hooks call it. Anything that it prints besides its answer reaches the model's context."""
 
     name = "the Python helper"
 
@@ -146,7 +146,7 @@ class Peer:
 
 
 class Attack:
-    """A program of the attacker's beside the victim."""
+    """A program of the attacker that runs beside the victim."""
 
     def __init__(self, stage, env, script):
         command = ["setpriv", f"--reuid={ATTACKER}", f"--regid={ATTACKER}", "--clear-groups", PYTHON, "-c", script]
@@ -179,7 +179,7 @@ def prepared(victim, pointers):
 
 
 def failures(program, stage, env, prepare):
-    """What goes wrong for the victim; empty where nothing does."""
+    """Returns what goes wrong for the victim, empty if nothing does, and the longest time that an answer took."""
     wrong, longest = [], 0.0
     attack = prepare()
     before = scene(stage.dir / "attacker"), scene(stage.dir / "victim")
@@ -201,7 +201,7 @@ def failures(program, stage, env, prepare):
     if believed(answer := at_once("get", program.get)):
         wrong.append(f"get answers {answer[:30]!r}")
     if not at_once("store", lambda: program.store("s-7")):
-        wrong.append("store fails in another way than it says")
+        wrong.append("store fails in an undocumented way")
     if not at_once("cleanup", program.cleanup):
         wrong.append("cleanup fails")
     after = os.lstat(pointer) if os.path.lexists(pointer) else None
@@ -219,7 +219,7 @@ def failures(program, stage, env, prepare):
 
 
 def try_all(report, make, pointers=None):
-    """Each plant before each victim: what is wrong by plant, and how many were right."""
+    """Tries each plant on each victim. Returns how many were right, how many there were, the slowest, and what was wrong by plant."""
     right, count, slowest, found = 0, 0, 0.0, {}
     for victim in VICTIMS:
         for what in [*PLANTS, *HELD]:
@@ -246,7 +246,7 @@ def try_all(report, make, pointers=None):
 
 
 def swap(report, rounds):
-    """The attacker exchanges what is at the pointer's path all the time."""
+    """Asks while the attacker keeps exchanging what is at the pointer's path."""
     for victim in VICTIMS:
         stage, env = prepared(victim, None)
         ours, wrong = Ours(stage), 0
@@ -261,7 +261,7 @@ def swap(report, rounds):
 
 
 def inside(peer):
-    """The peer's part of the matrix, in a /tmp of its own: prints a line for each plant that goes wrong."""
+    """Tries the plants on the peer in a private /tmp, and prints a line for each that goes wrong."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp"], check=True)
     right, count, slowest, found = try_all(None, lambda stage: Peer(stage, peer), Path("/tmp"))
     print(f"{right} of {count}")

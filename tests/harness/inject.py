@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Faults: every system call that a hook or a command makes fails once, with each of eight errors, injected by strace.
+"""Makes every system call of a hook or a command fail once with each of eight errors, injected by strace.
 
 The size bounds how many are tried, spread over all; 0 tries every call with every error.
 """
@@ -22,7 +22,7 @@ def calls_of(name):
 
 
 def try_some(task):
-    """One scenario with some of its faults: how many, and what was wrong."""
+    """Tries some faults of one scenario. Returns its name, how many, and what was wrong."""
     name, faults = task
     scenario, wrong = Scenario(name), []
     for call, nth, error in faults:
@@ -49,7 +49,7 @@ def main():
         tasks = []
         for name in COMMANDS:
             own = [fault[1:] for fault in faults if fault[0] == name]
-            # A scenario is prepared once a task.
+            # Each task prepares its scenario once.
             tasks += [(name, own[at:at + 200]) for at in range(0, len(own), 200)]
         totals = {}
         for name, count, wrong in pool.imap_unordered(try_some, tasks, chunksize=1):

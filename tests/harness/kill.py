@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""SIGKILL: at every system call of every hook and command, and at random moments of hooks that record at the same time.
+"""Sends SIGKILL at every system call of every hook and command, and at random moments to hooks that record at the same time.
 
-Every call is tried once; the size is the number of random kills. Whatever was acknowledged (status 0) is in the journal once,
-values are the old or the new ones, and one cleanup later no temporary file is left anywhere.
+Every call is tried once; the size is the number of random kills. Afterwards each acknowledged
+event (status 0) is in the journal once, each value is the old or the new one, and a cleanup leaves no temporary file.
 """
 
 import json
@@ -18,7 +18,7 @@ from inject import calls_of
 from stage import Report, Stage, event, need, options
 
 WORKERS = 4
-# A journal goes on in a new file after so many bytes, so that rotations are hit, too.
+# After this many bytes, a journal goes on in a new file: small, so that kills also hit rotations.
 SMALL_PART = "64KiB"
 
 
@@ -39,7 +39,7 @@ def kill_at(task):
 
 
 def record_and_kill(task):
-    """Hooks that are killed at random moments; which were acknowledged."""
+    """Runs hooks and kills them at random moments. Returns which calls were acknowledged."""
     place, worker, kills, seed = task
     stage, luck = Stage(at=place), random.Random(seed)
     env = stage.env(CCSESSION_JOURNAL_LIMIT=SMALL_PART)

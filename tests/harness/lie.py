@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Lying reads and writes: each may be interrupted or do only a part, for real, in every hook and command of a session's life.
+"""Interrupts reads and writes, or lets them do only a part, for real, in every hook and command of a session.
 
-Hooks end with 0 and are silent; what is replaced is whole; an event that was not written whole is said to be missing.
+Hooks exit with 0 and print nothing; replaced files are whole; a log says so if an event was not written whole.
 """
 
 import json
@@ -14,7 +14,7 @@ SETTINGS = '{\n  "model": "opus"\n}\n'
 
 
 def life(report, programs, preload, seed):
-    """A session under a seed; returns how many events were sent, are whole, are torn, and how many commands were refused."""
+    """Plays a session with a seed. Returns how many events were sent, are whole, are torn, and how many commands were refused."""
     with Stage().with_programs(programs).swept() as stage:
         wrong = lambda what: report.fault(f"LIE={seed}: {what}")
         lies = {"LD_PRELOAD": preload, "LIE": seed}
@@ -35,7 +35,7 @@ def life(report, programs, preload, seed):
                         ["archive", "verify"]):
             done = stage.ccsession(*command, **lies)
             if b"could not append all to" in done.stderr:
-                # Twice in a row it was a part: that is said, and the next time is another.
+                # Two partial writes in a row: the command says so and fails, and must work the next time.
                 refused += 1
                 done = stage.ccsession(*command)
             if done.returncode != 0:
@@ -43,7 +43,7 @@ def life(report, programs, preload, seed):
         if "hooks" not in json.loads(settings.read_text()):
             wrong("install did not")
         if stage.ccsession("uninstall", **lies).returncode or settings.read_text() != SETTINGS:
-            wrong("uninstall does not give back what was")
+            wrong("uninstall does not restore the settings")
         if stage.record("s-1")["session_id"] != "s-1" or is_whole_pointer(stage.pointers / "claude_session_shop") != "s-1":
             wrong("the record or the pointer is not whole")
         whole = torn = 0
@@ -57,7 +57,7 @@ def life(report, programs, preload, seed):
             log = stage.state / name
             said += len([line for line in log.read_bytes().split(b"\n") if line]) if log.exists() else 0
         if whole + said < sent:
-            wrong(f"{sent} events: {whole} recorded, {torn} torn, {said} said to be missing")
+            wrong(f"{sent} events: {whole} recorded, {torn} torn, {said} logged as missing")
         for left in stage.leftovers():
             wrong(f"left behind: {left}")
         return sent, whole, torn, refused

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Limits: descriptors, file sizes, memory, stack, processes; streams that are closed, full or whose reader has gone.
+"""Limits descriptors, file sizes, memory, stack and processes; closes and fills streams, or ends their readers.
 
-Hooks end with 0 and say nothing; commands end with 0 or 1, or with what they are documented to; the session that was there
-stays, and with the limit gone the next event is recorded. The size is how many limits of each kind are tried.
+Hooks exit with 0 and print nothing; commands exit with 0 or 1, or another documented status. The earlier session
+stays, and without the limit the next event is recorded. The size is how many limits of each kind are tried.
 """
 
 import json
@@ -16,12 +16,12 @@ EVENTS = {"SessionStart": {"source": "startup"}, "PreToolUse": {"tool_name": "Ba
 COMMANDS = [["current"], ["list"], ["show", "old-1"], ["store", "s-9"], ["cleanup"], ["clock-out", "old-1"], ["doctor"]]
 STREAMS = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1", "| head -c 1 >/dev/null",
            "| true", "</dev/zero", "<&- >/dev/full"]
-# What the kernel or the loader says where a process cannot even begin.
+# What the kernel or the loader says if a process cannot even start.
 NOT_STARTED = (b"error while loading shared libraries", b"cannot allocate memory", b"failed to map segment", b"cannot create")
 
 
 def allowed(command):
-    # 5 is the doctor's word that something is wrong.
+    # With status 5 the doctor reports a fault.
     return (0, 1, 5) if command[0] == "doctor" else (0, 1)
 
 
@@ -93,7 +93,7 @@ def main():
     report.row("streams", f"{len(STREAMS)} ways, {tried} runs", "every status 0 or 1, hooks silent")
 
     done = stage.hook("UserPromptSubmit", "old-1", prompt="x")
-    report.check(done.returncode == 0 and stage.ccsession("clock-out", "old-1").returncode == 0, "afterwards it does not go on")
+    report.check(done.returncode == 0 and stage.ccsession("clock-out", "old-1").returncode == 0, "the session does not go on after the limits")
     stage.close()
     report.end()
 

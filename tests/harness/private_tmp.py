@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A private /tmp: the pointers' directory as a file system of its own, small, full, without inodes, read-only, not sticky,
-another user's, or not there; and the state in one that is full. The size is how many KiB of room are tried.
+"""Puts the directory of the pointers on a separate file system: full, read-only, not sticky, another user's, or missing; and the
+state on one that is full or has no inodes. The size is how many KiB of room are tried.
 
-Hooks end with 0 and say nothing, what was there stays, nothing is left behind, and with room again the next event is recorded.
+Hooks exit with 0 and print nothing, earlier data stays, nothing is left behind, and with room again the next event is recorded.
 """
 
 import json
@@ -22,7 +22,7 @@ def mounted(dir, options):
 
 
 def fill(dir, free):
-    """Leaves so many bytes free in a file system."""
+    """Fills a file system up to this many free bytes."""
     gap, filler = dir / "gap", dir / "filler"
     gap.write_bytes(b"x" * free)
     try:

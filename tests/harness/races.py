@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Race loops over the pointer: a hundred writers against readers (G1), and stores against four sweeps, readers and ends at once
-(G3). They are the tests of `tests/it/races.rs` in their full form; the size is how many times that.
+"""Races for the pointer: a hundred writers against readers (G1), and stores against four sweeps, readers and ends at once (G3).
+They are the tests of `tests/it/races.rs` in their full form; the size says how many times.
 
-Ten times are a million stores; fifty times are a million rounds of each race.
+A size of 10 makes a million stores, a size of 50 a million rounds of each race.
 """
 
 import os

@@ -1,9 +1,9 @@
-/* Loaded before libc (LD_PRELOAD): reads and writes that do less than they were asked for, and a clock that is wrong.
+/* Loaded before libc (LD_PRELOAD). Makes reads and writes do less than they were asked to, and the clock wrong.
  *
  * LIE=seed        every third read or write is interrupted (EINTR) or does 1 to n-1 of its n bytes, for real
- * CLOCK=+seconds  the wall clock is so far off; CLOCK=@seconds: it stands there and goes on
+ * CLOCK=+seconds  the wall clock is off by this much; CLOCK=@seconds: its seconds stay at this time
  *
- * The programs must call libc for it: RUSTFLAGS="--cfg rustix_use_libc", linked dynamically. */
+ * The programs must call libc: RUSTFLAGS="--cfg rustix_use_libc", linked dynamically. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ static uint64_t next(void) {
     return state;
 }
 
-/* How many of n bytes this call shall do; 0: it shall be interrupted. */
+/* Returns how many of n bytes this call may do; 0 with errno set: it is interrupted. */
 static size_t lie(size_t n) {
     static __thread int was_interrupted;
     if (!getenv("LIE") || next() % 3)

@@ -1,4 +1,4 @@
-"""The programs linked so that shim.c can stand between them and the kernel: dynamically, and by way of libc."""
+"""Builds the programs so that shim.c can intercept their system calls: linked dynamically, and calling libc."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from stage import ROOT, need, skip
 
 
 def build():
-    """Builds both; returns where the programs are, and the shim."""
+    """Builds the programs and the shim. Returns the paths of both."""
     need("cc", "cargo")
     shim = Path(tempfile.mkdtemp(prefix="ccsession-shim-")) / "shim.so"
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", shim, Path(__file__).with_name("shim.c"), "-ldl"], check=True)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A soak: twenty sessions that begin, work, are killed, resume and end, and a cleanup each minute. The size is minutes: 30, or
+"""Runs twenty sessions that begin, work, are killed, resume and end, with a cleanup each minute. The size is minutes: 30, or
 1440 for a day.
 
-At every minute: processes of ours, the largest memory of a command, files, disk use, temporary files. In the end none of them may
-have grown since the first third, every archive must verify, and `current`, asked by each client for itself, must never have
-answered another's session, nor `unknown` without a reason.
+Each minute it counts our processes, the largest memory of a command, files, disk use and temporary files. At the end none of them
+may have grown since the first third, and every archive must verify. Each client also asks `current`, which must always name the
+client's own session.
 """
 
 import json
@@ -23,7 +23,7 @@ PROJECTS = 4
 
 
 class Worker(threading.Thread):
-    """One user: a client, its session, and what was asked and answered."""
+    """One user: a client and its sessions. Counts the answers of `current`."""
 
     def __init__(self, soak, number):
         super().__init__(daemon=True)
@@ -66,7 +66,7 @@ class Worker(threading.Thread):
                 path.unlink(missing_ok=True)
 
     def ask(self, client, session):
-        """What a command below the client hears. The answer is a file's: the pipe is the client's."""
+        """Asks `current` below the client. The answer goes to a file, because the pipe carries the client's own output."""
         answer = self.soak.stage.dir / f"answer-{self.number}"
         client.command(f"{self.soak.stage.program('ccsession')} current >{answer}")
         said = answer.read_text().strip() if answer.exists() else ""
@@ -86,7 +86,7 @@ class Soak:
         self.pause = 0.2 if chosen.short else 2.0
         self.until = time.monotonic() + self.seconds
         self.clients, self.samples = [], []
-        # What was kept for long enough goes within the soak, so that the disk can be flat.
+        # Short retention: old data is removed during the soak, so that disk use can stay level.
         env = self.stage.env
         kept = "1s" if chosen.short else "4m"
         self.stage.env = lambda **more: env(**{"CCSESSION_RETENTION_SESSIONS": kept, "CCSESSION_RETENTION_ARCHIVE": kept,
@@ -96,7 +96,7 @@ class Soak:
         return time.monotonic() > self.until
 
     def processes(self):
-        """Processes that run a program of ours in this place."""
+        """Returns the processes that run one of our programs in this place."""
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
@@ -108,7 +108,7 @@ class Soak:
         return found
 
     def clean(self):
-        # Once a day a cleanup does what the others do not; here each may.
+        # Some work a cleanup does only once a day; here each cleanup does it.
         for stamp in ("daily", "sweep"):
             path = self.stage.state / stamp
             if path.exists():
@@ -164,7 +164,7 @@ class Soak:
             early = [sample[at] for sample in self.samples[third // 2:third + 1]]
             late = [sample[at] for sample in self.samples[-third:]]
             first, last = max(early, default=0), max(late, default=0)
-            # Until what was kept for long enough goes, there is more each minute.
+            # Until the first data is removed, there is more each minute.
             if self.seconds >= 20 * 60:
                 report.check(last <= first * slack + 10, f"{name} grew from {first} to {last}")
             report.row(name, f"{len(self.samples)} samples", f"{first} in the first third, {last} in the last")

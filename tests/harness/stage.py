@@ -1,6 +1,6 @@
-"""Where the recipes play: a throw-away place with the programs in it, clients that run hooks, and the table of what was seen.
+"""What the recipes share: a temporary place to play in, clients that run hooks, and the table of results.
 
-The programs come from CCSESSION_BIN_DIR (else target/debug). They are copied to where other users can run them.
+The programs come from CCSESSION_BIN_DIR (else target/debug). `with_programs` copies them to where other users can run them.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = Path(os.environ.get("CCSESSION_BIN_DIR", ROOT / "target/debug")).resolve()
 PROGRAMS = ["ccsession", "session-start", "pre-tool-use", "post-tool-use", "session-event"]
-# How long a command may take before it counts as hung.
+# How many seconds a command may take before it counts as hung.
 PATIENCE = 120
 
 
@@ -42,7 +42,7 @@ def need(*tools, root=False):
 
 
 def options(size, short, help_of_size, more=lambda parser: None):
-    """The command line that every recipe has: a size, or the short form of CI."""
+    """Reads the command line that every recipe has: a size, or the short form for CI."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("size", nargs="?", type=int, default=None, help=f"{help_of_size} (default {size})")
     parser.add_argument("--short", action="store_true", help=f"the form of CI: {short}, at most ten seconds")
@@ -57,7 +57,7 @@ def options(size, short, help_of_size, more=lambda parser: None):
 
 
 class Report:
-    """The table of a recipe. It ends the program with 1 if anything was wrong."""
+    """The results of a recipe. `end` prints them and exits with 1 if anything was wrong."""
 
     def __init__(self, options=None):
         self.rows, self.wrong, self.started = [], [], time.monotonic()
@@ -67,7 +67,7 @@ class Report:
         self.rows.append((str(what), str(size), str(result)))
 
     def fault(self, text):
-        """Something that must not be. The first ones are shown."""
+        """Notes something that must not happen. The first 20 are printed."""
         self.wrong.append(text)
         if len(self.wrong) <= 20:
             print(f"WRONG: {text}", file=sys.stderr, flush=True)
@@ -125,7 +125,7 @@ class Stage:
         self.bin = self.dir / "bin"
 
     def with_programs(self, binaries=BINARIES):
-        """Copies the programs in, for other users to run. Without that they run from where they are."""
+        """Copies the programs into the place, so that other users can run them."""
         self.bin.mkdir(exist_ok=True)
         for program in PROGRAMS:
             if not (binaries / program).exists():
@@ -152,7 +152,7 @@ class Stage:
         return {name: str(value) for name, value in made.items() if value is not None}
 
     def run(self, command, stdin="", user=None, patience=PATIENCE, cwd=None, **env):
-        """Runs a command to its end. One that hangs has the status 124 and is killed."""
+        """Runs a command to its end. Kills one that hangs, and returns the status 124 for it."""
         command = [str(word) for word in command]
         user = self.user if user is None else user
         if user != os.geteuid():
@@ -173,7 +173,7 @@ class Stage:
                         patience=patience, **(env or {}))
 
     def transcript(self, session, lines=3):
-        """A transcript of the client's, where the client keeps it."""
+        """Writes a transcript to where the client keeps it."""
         path = self.home / f".claude/projects/-shop/{session}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w") as file:
@@ -184,7 +184,7 @@ class Stage:
         return path
 
     def swept(self):
-        """Says that a cleanup was just made, so that no start leaves one behind."""
+        """Marks a cleanup as just done, so that no session start leaves one running."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("sweep", "daily"):
             (self.state / name).touch(mode=0o600)
@@ -197,7 +197,7 @@ class Stage:
         return json.loads((self.state / "sessions" / session / "session.json").read_bytes())
 
     def leftovers(self):
-        """Temporary files of ours, anywhere."""
+        """Returns all temporary files of ours."""
         found = []
         for top in (self.home, self.pointers, self.project):
             for path in top.rglob(".ccsession-*"):
@@ -227,7 +227,7 @@ class Client:
                                       env=stage.env(CLAUDE_PID=None), cwd=self.project)
 
     def hook(self, name, session, **more):
-        """Runs a hook and returns its status; nothing where the client was killed meanwhile."""
+        """Runs a hook and returns its status; None if the client was killed meanwhile."""
         payload = event(name, session, cwd=str(self.project), **more)
         program = shlex.quote(str(self.stage.program(hook_for(name))))
         return self.command(f"printf %s {shlex.quote(payload)} | {program}")
@@ -251,7 +251,7 @@ class Client:
 
 
 def is_whole_pointer(path):
-    """The id in a pointer; empty where it is no pointer that a reader could believe."""
+    """Returns the id in a pointer; empty if it is not a valid pointer."""
     try:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode):
