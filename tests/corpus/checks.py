@@ -1,4 +1,4 @@
-"""What must hold of a session on record and in its archive, by what was counted in its transcripts."""
+"""Checks a session's record and archive against what was counted in its transcripts."""
 import json
 import re
 from collections import Counter
@@ -13,12 +13,12 @@ HEADER = re.compile(rf"(?:\A|(?<=\n\n))\[({'|'.join(SPEAKERS)}|tool: [^\]\n]*)\]
 REWOUND = ("[rewound: what follows was abandoned]", "[end of what was abandoned]")
 HEAD = re.compile(r"={80}\nClaude Code Session Export\n.*?={80}\n\n", re.DOTALL)
 END = re.compile(r"={80}\nEnd of session \((\d+) messages\)\n={80}\n?\Z")
-# What the client must find again to go on with a transcript.
+# What a transcript must keep so that the client can resume it.
 NEEDED = {"type", "uuid", "parentUuid", "logicalParentUuid", "sessionId", "tool_use_id", "signature"}
 
 
 class Text:
-    """An archive's text, by its sections."""
+    """An archive's text, split into its sections."""
 
     def __init__(self, text: str) -> None:
         head, end = HEAD.match(text), END.search(text)
@@ -39,11 +39,11 @@ class Text:
         self.joined = {speaker: "\0".join(all_of) for speaker, all_of in self.by_speaker.items()}
 
     def says(self, speaker: str, words: str) -> bool:
-        """Whether somebody says this, secrets left out."""
+        """Returns whether a speaker's sections contain these words, apart from redacted secrets."""
         words = words.strip()
         if words in self.joined.get(speaker, ""):
             return True
-        # What is said may hold what looks like a header.
+        # A message may contain text that looks like a header.
         if HEADER.search(words) and (f"[{speaker}]\n" + words in self.body or words in self.body):
             return True
         marked = (section for section in self.by_speaker.get(speaker, ()) if MARK.search(section))
@@ -51,13 +51,13 @@ class Text:
 
 
 def is_redacted(clean: str, original: str) -> bool:
-    """Whether one is the other but for what was taken out."""
+    """Returns whether `clean` is `original` with secrets redacted."""
     pattern = ".+?".join(re.escape(piece) for piece in MARK.split(clean.strip()))
     return re.fullmatch(pattern, original.strip(), re.DOTALL) is not None
 
 
 def is_within(section: str, words: str) -> bool:
-    """Whether each line of what was said is in a section, secrets left out."""
+    """Returns whether each line of the words is in a section, apart from redacted secrets."""
     lines = section.splitlines()
     whole = set(lines)
     marked = [line for line in lines if MARK.search(line)]
@@ -66,7 +66,7 @@ def is_within(section: str, words: str) -> bool:
 
 
 def is_cut(line: str, marked: list[str]) -> bool:
-    """Whether a line may have gone with a secret of several lines."""
+    """Returns whether a line may have been redacted as part of a secret of several lines."""
     return any("private-key" in clean for clean in marked)
 
 
@@ -78,7 +78,7 @@ def everything_is_said(count: Count, text: Text) -> Iterator[str]:
 
 
 def nothing_is_said_twice(count: Count, text: Text) -> Iterator[str]:
-    """As often as the transcripts say it; what waited in the queue may be said once more."""
+    """Checks that each message is in the text as often as in the transcripts; one that waited in the queue may be there more often."""
     for speaker in ("user", "assistant"):
         expected = Counter("\n".join(said.blocks).strip() for said in count.said if said.speaker == speaker)
         found = Counter(section.strip() for section in text.by_speaker.get(speaker, ()))
@@ -95,7 +95,7 @@ def messages_are_counted(text: Text) -> Iterator[str]:
 
 
 def nothing_is_made_up(count: Count, text: Text) -> Iterator[str]:
-    """Each line of a message is one of the transcript's."""
+    """Checks that each line of a message is in the transcripts."""
     known: set[str] = set()
     for string in count.strings:
         known.update(line.strip() for line in string.splitlines())
@@ -109,7 +109,7 @@ def nothing_is_made_up(count: Count, text: Text) -> Iterator[str]:
                 continue
             everything = everything if everything is not None else "\n".join(count.strings)
             pieces = [piece for piece in MARK.split(bare.removeprefix("! ").removeprefix("# ")) if piece.strip()]
-            # A command and what was typed behind it, a question and its answer: the client keeps them apart.
+            # The client keeps a command apart from its arguments, and a question apart from its answer.
             words = bare.split(" ", 1) if bare.startswith("/") else [bare]
             is_known = (all(piece.strip() in everything for piece in pieces)
                         or all(word.strip() in everything for word in words)
@@ -119,7 +119,7 @@ def nothing_is_made_up(count: Count, text: Text) -> Iterator[str]:
 
 
 def is_question(line: str, everything: str) -> bool:
-    """Whether a line is a question and its answer, which the client keeps apart."""
+    """Returns whether a line is a question and its answer, which the client keeps apart."""
     places = (place.start() for place in re.finditer(" ", line))
     return any(line[:place] in everything and line[place + 1:].rstrip(")").replace(" (", "\0").split("\0")[0] in everything
                for place in places)
@@ -133,7 +133,7 @@ def tools_are_said(count: Count, text: Text) -> Iterator[str]:
 
 
 def calls_are_on_record(count: Count, timeline: dict, shared: set[str]) -> Iterator[str]:
-    """`shared` are the calls that transcripts of other sessions have, too."""
+    """Checks that each call is on record once, as its transcript says. `shared` are calls that other sessions have, too."""
     recorded = Counter(call["tool_use_id"] for call in timeline["calls"])
     states = {call["tool_use_id"]: call for call in timeline["calls"]}
     for call, times in recorded.items():
@@ -171,12 +171,12 @@ def tokens_are_counted(count: Count, stats: dict) -> Iterator[str]:
 
 
 def is_restored(original: Path, restored: Path) -> Iterator[str]:
-    """Line by line as it was, but for secrets; and each line can be read that could be read before."""
+    """Checks that a restored file has the original's lines, apart from secrets, and that each readable line is still readable."""
     if not restored.is_file():
         yield f"{original.name} was not restored"
         return
     before, after = (path.read_bytes().split(b"\n") for path in (original, restored))
-    # A last line without its end gets one.
+    # An unfinished last line gets a line break.
     if len(after) == len(before) + 1 and after[-1] == b"":
         before.append(b"")
     if len(before) != len(after):
@@ -192,7 +192,7 @@ def changed(before: bytes, after: bytes) -> Iterator[str]:
     if old == new:
         return
     if not MARK.search(new):
-        yield f"it differs, and no secret was taken out: {first_difference(old, new)}"
+        yield f"it differs, and no secret was redacted: {first_difference(old, new)}"
         return
     try:
         was = json.loads(old)
@@ -203,7 +203,7 @@ def changed(before: bytes, after: bytes) -> Iterator[str]:
     try:
         now = json.loads(new)
     except ValueError as err:
-        yield f"it is no JSON any more: {err}"
+        yield f"it is not JSON any more: {err}"
         return
     yield from different(was, now, "")
 
@@ -228,6 +228,6 @@ def different(was: object, now: object, where: str) -> Iterator[str]:
         if was != now and (key in NEEDED or not is_redacted(now, was)):
             yield f"{where}: {first_difference(was, now)}"
     elif was != now:
-        # A number or a word of JSON's own may be a secret, too.
+        # A number, `true`, `false` or `null` may be part of a secret, too.
         if not (isinstance(now, str) and MARK.fullmatch(now)):
             yield f"{where}: {was!r} became {now!r}"[:300]

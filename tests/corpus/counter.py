@@ -1,5 +1,5 @@
-"""What transcripts say, counted without any code of the program's: who said what, which calls there were and how each ended,
-how many prompts and tokens. Written from the format as real transcripts have it.
+"""Counts what transcripts say without any code of the program: who said what, which calls there were and how each ended, how many
+prompts and tokens. Written from the format of real transcripts.
 """
 import json
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MADE_UP = "<synthetic>"
-# What the client writes in the user's name: what is in it is nobody's typed text.
+# Elements that the client writes in the user's name: nobody typed their contents.
 HIDDEN = ("system-reminder|local-command-caveat|ide_opened_file|ide_selection|ide_diagnostics|new-diagnostics|"
           "session-start-hook|user-prompt-submit-hook|post-tool-use-hook|fork-boilerplate|skill-format")
 LEADING = re.compile(rf"\s*<({HIDDEN})(?: [^>]*)?>.*?</\1>[ \t\r]*(?=\n|<|$)", re.DOTALL)
@@ -28,7 +28,7 @@ TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_cre
 
 @dataclass
 class Said:
-    """A message: who said it, its blocks of text, and whether it stands where a message waits or is attached."""
+    """A message: who said it, its blocks of text, and whether it comes from the queue, an attachment or an answer."""
     speaker: str
     blocks: list[str]
     aside: bool = False
@@ -38,7 +38,7 @@ class Said:
 class Count:
     """What the transcripts of one session say."""
     said: list[Said] = field(default_factory=list)
-    # The client's own words and the queue's: they may be in a text, and need not be.
+    # All texts of the records, such as the client's own and the queue's: an archive's text may have them, but need not.
     strings: set[str] = field(default_factory=set)
     # How often each text waited in the queue.
     waited: Counter = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Count:
 
 
 def records(line: bytes) -> Iterator[dict]:
-    """The records in a line, whatever surrounds them."""
+    """Yields the records in a line, whatever surrounds them."""
     text = line.decode("utf-8", "replace")
     try:
         record = json.loads(text)
@@ -88,7 +88,7 @@ def blocks(content: object) -> list[dict]:
 
 
 def texts(content: object) -> list[str]:
-    """The texts of a content, a block each."""
+    """Returns the texts of a message's content, one for each block."""
     if isinstance(content, str):
         return [content]
     found = (block.get("text") for block in blocks(content) if block.get("type") == "text")
@@ -107,7 +107,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def typed(text: str) -> list[str]:
-    """What a person typed of a text in the user's name."""
+    """Returns what a person typed in a text in the user's name."""
     rest = text
     while (found := LEADING.match(rest)) is not None:
         rest = rest[found.end():]
@@ -121,7 +121,7 @@ def typed(text: str) -> list[str]:
         elements.setdefault(found[1], found[2].strip())
         place = found.end()
     if rest[place:].strip():
-        # Something is behind them, so that it quotes them; or the client's notice of a task with a hint behind it.
+        # Text follows the elements: a person quotes them, or it is the client's notice of a task, followed by a hint.
         return [] if "task-notification" in elements else [rest]
     name = elements.get("command-name", "")
     if name.startswith("/"):
@@ -171,7 +171,7 @@ def said_by_model(record: dict) -> Iterator[Said]:
 
 
 def queued(record: dict) -> Iterator[Said]:
-    """What a person typed while the model worked, as it was told to the model."""
+    """Yields what a person typed while the model worked, as the model received it."""
     attached = record.get("attachment")
     if not isinstance(attached, dict) or attached.get("type") != "queued_command" or attached.get("isMeta") is True:
         return
@@ -185,7 +185,7 @@ def queued(record: dict) -> Iterator[Said]:
 
 
 def ran(record: dict) -> Iterator[Said]:
-    """A command that ran in the client itself, as newer clients note it."""
+    """Yields a command that ran in the client itself, as newer clients note it."""
     if record.get("subtype") == "local_command" and isinstance(record.get("content"), str):
         words = typed(record["content"])
         if words:
@@ -193,7 +193,7 @@ def ran(record: dict) -> Iterator[Said]:
 
 
 class Session:
-    """A session's transcripts, read one after the other."""
+    """Reads the transcripts of a session one after the other, and counts."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -293,5 +293,5 @@ class Session:
 
 
 def total(tokens: dict[str, list[int]]) -> list[int]:
-    """Messages, then the tokens by kind."""
+    """Returns the number of messages, then the tokens of each kind."""
     return [len(tokens), *(sum(column) for column in zip(*tokens.values(), strict=True))] if tokens else [0] * 5

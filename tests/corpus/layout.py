@@ -1,4 +1,4 @@
-"""A throw-away home with transcripts in it, laid out as the client lays them out."""
+"""A temporary home with transcripts in it, laid out as the client lays them out."""
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ class Files:
     mains: list[Path] = field(default_factory=list)
     agents: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
-    # Subagents' transcripts in a project's folder where the session has none of its own.
+    # Subagents' transcripts in the folder of a project that does not have the session's own transcript.
     astray: list[Path] = field(default_factory=list)
 
 
 def lay_out(source: Path, projects: Path) -> None:
-    """Copies what is below `source`: each folder with transcripts becomes a project's."""
+    """Copies what is below `source`: each folder with transcripts becomes the folder of a project."""
     folders = {path.parent for path in source.rglob("*.jsonl") if not is_below_session(path.relative_to(source))}
     for folder in sorted(folders):
         name = re.sub(r"[^A-Za-z0-9]", "-", str(folder.relative_to(source))) if folder != source else "-corpus"
@@ -39,7 +39,7 @@ def is_below_session(path: Path) -> bool:
 
 
 def sessions(projects: Path) -> dict[str, Files]:
-    """All sessions by their ids."""
+    """Returns the files of all sessions, by session id."""
     found: dict[str, Files] = {}
     for path in sorted(projects.glob("*/*.jsonl")):
         if path.name.startswith("agent-"):
@@ -52,11 +52,11 @@ def sessions(projects: Path) -> dict[str, Files]:
                     continue
                 is_agent = path.name.startswith("agent-") and path.suffix == ".jsonl"
                 (files.agents if is_agent else files.others).append(path)
-        # The fullest is the session's own; others may be copies of a part.
+        # The largest is the session's own transcript; others may be copies of a part of it.
         files.mains.sort(key=lambda main: main.stat().st_size, reverse=True)
     for path in sorted(projects.glob("*/agent-*.jsonl")):
         if (files := found.get(session_in(path))) is not None:
-            # Old clients put a subagent's beside its session's.
+            # Old clients put a subagent's transcript beside its session's.
             is_beside = any(main.parent == path.parent for main in files.mains)
             (files.agents if is_beside else files.astray).append(path)
     return found

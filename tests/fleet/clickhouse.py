@@ -21,7 +21,7 @@ def statements(text):
 
 
 def plain(value):
-    """ClickHouse prints times with a space, and large numbers as texts."""
+    """Converts a printed value: ClickHouse prints times with a space, and large numbers as texts."""
     if isinstance(value, str):
         if re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", value):
             return datetime.datetime.fromisoformat(value).isoformat(timespec="milliseconds")
@@ -55,7 +55,7 @@ def main():
                 if row != other:
                     print(f"  ClickHouse {row}\n  DuckDB     {other}")
                     break
-        # Spans that are sent twice count once.
+        # Spans that are sent twice must count once.
         insert = """INSERT INTO ccsession.otel_traces (Timestamp, TraceId, SpanId, ServiceName, SpanName)
             SELECT toDateTime64('2026-11-20 14:00:00', 9), hex(number % 7), hex(number), 'claude-code', 'execute_tool Bash' FROM numbers(66)"""
         for _ in range(2):

@@ -3,7 +3,7 @@
 
     collector.py CCSESSION DIR
 
-DIR has state directories of machines, as generate.py writes them. It needs the packages of requirements-collector.txt.
+DIR has state directories of machines, as generate.py writes them. Needs the packages of requirements-collector.txt.
 """
 
 import gzip
@@ -22,12 +22,12 @@ import time
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-# Tokens are counted from transcripts at the time of asking, so these records are not compared.
+# Tokens are counted from transcripts at the time of export or shipping, so these records are not compared.
 USAGE = "ccsession.usage"
 
 
 class Store(http.server.BaseHTTPRequestHandler):
-    """What the collector passes on: spans and log records by their ids, and how many came."""
+    """Receives what the collector passes on: the ids of spans and log records, and how many arrived."""
 
     protocol_version = "HTTP/1.1"
     lock = threading.Lock()
@@ -66,7 +66,7 @@ def uid(attributes):
 
 
 def exported(ccsession, state):
-    """The ids that the export has, from its lines of JSON."""
+    """Returns the ids of the spans and log records that the export has."""
     lines = []
     for signal in "traces", "logs":
         lines += run(ccsession, state, "export", "--all", "--format", "otlp-jsonl", "--signal", signal).splitlines()
@@ -111,7 +111,7 @@ def wait_for(port):
 
 
 def settled(expected):
-    """Waits until all has come through: the collector answers before it has passed anything on."""
+    """Waits until everything has arrived: the collector answers before it has passed anything on."""
     for _ in range(600):
         with Store.lock:
             if Store.items >= expected:
@@ -145,7 +145,7 @@ def main():
             wait_for(port)
             expected_spans, expected_logs, sent = set(), set(), 0
             for machine in sorted(machines.iterdir()):
-                # A copy, because what was sent is remembered in it. Nobody else may enter a state directory.
+                # A copy, because `ship` notes in the state what it sent. Nobody else may enter a state directory.
                 state = pathlib.Path(folder, machine.name)
                 shutil.copytree(machine, state)
                 state.chmod(0o700)
@@ -157,7 +157,7 @@ def main():
                     sent += len(spans) + len(logs)
                     settled(sent)
                     print(f"{state.name}, {protocol}: {len(spans)} spans and {len(logs)} log records")
-                # Nothing is new, so nothing comes.
+                # Nothing is new, so nothing may be sent.
                 run(ccsession, state, "ship", "--once", config=config)
         finally:
             collector.terminate()

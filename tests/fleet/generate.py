@@ -3,8 +3,8 @@
 
     generate.py MACHINES DIR [--first N] [--calls N]
 
-Each machine gets DIR/mNNNN, a state directory as hooks leave it: records, journals, tokens, on every tenth machine sessions that only
-an import knows. The same numbers give the same bytes. One machine has about 20,000 calls in 220 sessions, for one person and three of
+Each machine gets DIR/mNNNN, a state directory as hooks leave it: records, journals and tokens. On every tenth machine, some sessions
+are known only from an import. The same numbers give the same bytes. One machine has about 20,000 calls in 220 sessions, for one person and three of
 forty projects.
 """
 
@@ -19,7 +19,7 @@ import random
 
 FIRST_DAY = datetime.date(2026, 10, 1)
 DAYS = 30
-# Out of 100 calls: the tool, the middle of its durations in milliseconds, and how wide they spread.
+# Each tool: its name, its calls out of 100, its median duration in milliseconds, and how far durations spread.
 TOOLS = [("Bash", 34, 900, 1.6), ("Read", 26, 12, 0.6), ("Edit", 16, 25, 0.7), ("Grep", 8, 60, 0.9), ("Write", 4, 20, 0.6),
          ("Glob", 3, 40, 0.7), ("WebFetch", 2, 1500, 0.8), ("mcp__db__query", 4, 200, 1.2), ("TodoWrite", 3, 5, 0.4)]
 COMMON = ["Run the tests", "Build the project", "List the files", "Show the changes", "Check formatting", "Install packages", "Run the linter",
@@ -32,7 +32,7 @@ MODELS = ["claude-opus-5-5", "claude-sonnet-5-5"]
 
 
 def stamp(micros):
-    """A time as journals have it, from microseconds since 1970."""
+    """Returns a time as journals have it, from microseconds since 1970."""
     seconds, micros = divmod(micros, 1_000_000)
     days, seconds = divmod(seconds, 86400)
     day = datetime.date.fromordinal(719163 + days).isoformat()
@@ -66,7 +66,7 @@ class Session:
         return f"{self.rng.choice(['feature', 'fix'])}/{self.machine.user}-{self.rng.randrange(12)}"
 
     def event(self, kind, more, after):
-        """Adds an event so many microseconds after the last one."""
+        """Adds an event `after` microseconds after the last one."""
         self.now += after
         if self.is_imported:
             clocks, more = "", more + ',"origin":"transcript"'
@@ -170,7 +170,7 @@ class Session:
         }
 
     def usage(self):
-        """The two lines of usage.json: the sums, and each message once."""
+        """Returns the two lines of usage.json: the sums, and each message once."""
         writers = sorted(self.messages, key=lambda agent: (agent is not None, agent))
         by, rows = [], []
         for place, agent in enumerate(writers):

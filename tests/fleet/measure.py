@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures what a simulated fleet takes: files, `--from`, export, load, and the ten questions. Prints rows for docs/scale.md.
+"""Measures the cost of a simulated fleet: files, `--from`, export, load, and the ten questions. Prints rows for docs/scale.md.
 
     measure.py PLACE MACHINES… [--only-load] [--times N] [--keep]
 
-Up to 100 machines are real state directories. More are copies of the tables of 100, with other ids, times and numbers.
+Up to 100 machines are real state directories. Larger fleets are copies of the tables of 100 machines, with other ids, names and numbers.
 """
 
 import argparse
@@ -25,7 +25,7 @@ MOST_REAL = 100
 
 
 def run(command, env=None, stdout=subprocess.DEVNULL):
-    """Runs a command; returns its seconds, its processor seconds and the most memory it had, in MB."""
+    """Runs a command. Returns its seconds, its processor seconds and its peak memory in MB."""
     began = time.monotonic()
     child = subprocess.Popen([str(it) for it in command], env=env, stdout=stdout)
     _, status, usage = os.wait4(child.pid, 0)
@@ -119,7 +119,7 @@ def real(place, machines, args):
         target = exported / "all.jsonl"
         say(machines, "export of calls --from", run([ccsession, "export", "--format", "jsonl", "-o", target, "--from", fleet], env))
         target.unlink()
-    # As in earnest: each machine exports its own sessions, and somebody loads the files.
+    # As in real use: each machine exports its own sessions, and somebody loads the files.
     whole = (0.0, 0.0, 0.0)
     for state in sorted(fleet.iterdir()):
         for table in TABLES:
@@ -145,7 +145,7 @@ def real(place, machines, args):
 
 
 def copies(place, machines, by_day):
-    """Makes tables of more machines from those of 100: other machines, people, ids and days' minutes, durations a little longer."""
+    """Makes the tables of a larger fleet from those of 100 machines: with other machines, people and ids, and slightly longer durations."""
     import duckdb
 
     lake = place / f"lake-{machines}-by-day"
@@ -191,9 +191,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("place", type=pathlib.Path)
     parser.add_argument("machines", type=int, nargs="*", default=[10])
-    parser.add_argument("--only-load", action="store_true", help="write, export and load, and ask nothing")
+    parser.add_argument("--only-load", action="store_true", help="write, export and load, but ask no questions")
     parser.add_argument("--times", type=int, default=3, help="how often each question is asked")
-    parser.add_argument("--keep", action="store_true", help="keep what was written")
+    parser.add_argument("--keep", action="store_true", help="keep the written files")
     args = parser.parse_args()
     args.place.mkdir(parents=True, exist_ok=True)
     for machines in args.machines:

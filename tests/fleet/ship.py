@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures what shipping a simulated fleet takes: each machine sends its own sessions to one collector, which reads and forgets.
+"""Measures the cost of shipping a simulated fleet: each machine sends its own sessions to one collector, which reads and discards them.
 Prints rows for docs/scale.md.
 
     ship.py PLACE MACHINES…
 
-Each machine is written, ships everything, looks for something new when there is nothing, and is removed again.
+Each machine is written, ships everything, looks once more when nothing is new, and is removed again.
 """
 
 import importlib.machinery
@@ -19,7 +19,7 @@ from measure import HERE, ROOT, run
 
 
 def collector():
-    """The collector of benches/ship.py."""
+    """Starts the collector of benches/ship.py."""
     loader = importlib.machinery.SourceFileLoader("bench", str(ROOT / "benches/ship.py"))
     bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
     loader.exec_module(bench)
@@ -29,7 +29,7 @@ def collector():
 
 
 def shipped(place, number, ccsession, home):
-    """Writes a machine and ships it. Returns what it took, what looking again took, and how many items there were."""
+    """Writes a machine and ships it. Returns the cost of shipping, the cost of looking again, and how many items there were."""
     fleet = place / "fleet-ship"
     shutil.rmtree(fleet, ignore_errors=True)
     run([sys.executable, HERE / "generate.py", 1, fleet, "--first", number])

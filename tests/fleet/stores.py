@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Loads an export into a lake on S3 (moto) and into a DuckLake with PostgreSQL, twice each and by four writers at once.
+"""Loads an export twice into a lake on S3 (moto), and into a DuckLake with PostgreSQL, there also by four writers at once.
 
     stores.py EXPORT
 
-Both must then have the answers of a lake in a directory. It needs the packages of requirements.txt, and PostgreSQL of the system.
+Both must then have the answers of a lake in a directory. Needs the packages of requirements.txt, and the system's PostgreSQL.
 """
 
 import glob
@@ -40,7 +40,7 @@ def answers(*arguments):
 
 
 def program(name):
-    """A program of PostgreSQL, which Debian keeps out of PATH."""
+    """Returns the path of a program of PostgreSQL, which Debian keeps out of PATH."""
     return shutil.which(name) or sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))[-1]
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Ships sessions through a real collector (rotel) into real trace stores, reads the spans back by their API, and compares
-them with the export: ids, spans above, and how many there are. Then it ships everything again and counts once more.
+them with the export: ids, parents, and how many there are. Then ships everything again and compares once more.
 
     trace_stores.py CCSESSION DIR [STORE...]
 
-DIR has state directories of machines, as generate.py writes them. The stores are `mlflow` and `phoenix`. It needs the packages
-of requirements-trace-stores.txt, and a network of its own: one of the stores listens on all addresses.
+DIR has state directories of machines, as generate.py writes them. The stores are `mlflow` and `phoenix`. Needs the packages
+of requirements-trace-stores.txt, and a separate network namespace: one of the stores listens on all addresses.
 """
 
 import json
@@ -22,7 +22,7 @@ import urllib.request
 
 from collector import free_port, run, wait_for
 
-# How long a store may take to start, and to have what it was sent, in seconds.
+# How long a store may take to start, and to store what it was sent, in seconds.
 STARTING, SETTLING = 300, 180
 
 
@@ -34,7 +34,7 @@ def get(url, body=None):
 
 
 class Mlflow:
-    """MLflow names a trace `tr-` and its id. Its client reads spans by the API of the server."""
+    """MLflow. It names a trace `tr-` and its id. Its client reads spans by the API of the server."""
 
     package = "mlflow"
     headers = "x-mlflow-experiment-id=0"
@@ -95,7 +95,7 @@ STORES = {"mlflow": Mlflow, "phoenix": Phoenix}
 
 
 def exported(ccsession, state):
-    """The spans that the export has: trace, span, the span above."""
+    """Returns the spans that the export has: trace, span, parent span."""
     lines = run(ccsession, state, "export", "--all", "--format", "otlp-jsonl", "--signal", "traces", "--spans", "always")
     spans = []
     for group in (group for line in lines.splitlines() for group in json.loads(line)["resourceSpans"]):
@@ -105,7 +105,7 @@ def exported(ccsession, state):
 
 
 def settled(store, expected):
-    """Reads the spans until there are as many as expected, and none has come for a while."""
+    """Reads the spans until there are as many as expected and no more arrive."""
     began, last = time.monotonic(), None
     while True:
         found = store.spans()
@@ -138,9 +138,9 @@ def compare(name, found, expected, what):
         sys.exit(f"{name}, {what}: {len(found) - len(set(found))} spans are there twice")
     if set(found) != set(expected):
         missing, foreign = set(expected) - set(found), set(found) - set(expected)
-        sys.exit(f"{name}, {what}: {len(missing)} spans are missing, {len(foreign)} are others: "
+        sys.exit(f"{name}, {what}: {len(missing)} spans are missing, {len(foreign)} are not in the export: "
                  f"{sorted(missing, key=str)[:3]}, {sorted(foreign, key=str)[:3]}")
-    print(f"{name}, {what}: {len(found)} spans, all with the ids and the span above that the export has", flush=True)
+    print(f"{name}, {what}: {len(found)} spans, all with the ids and the parents that the export has", flush=True)
 
 
 def tried(name, ccsession, machines, bin_dir, agent, folder):
@@ -160,7 +160,7 @@ def tried(name, ccsession, machines, bin_dir, agent, folder):
             config.write_text(f'[ship.store]\nendpoint = "http://127.0.0.1:{port}"\nsignals = ["traces"]\nspans = "always"\n')
             states, expected = [], []
             for machine in sorted(machines.iterdir()):
-                # A copy, because what was sent is remembered in it.
+                # A copy, because `ship` notes in the state what it sent.
                 states.append(folder / f"{name}-{machine.name}")
                 shutil.copytree(machine, states[-1])
                 states[-1].chmod(0o700)

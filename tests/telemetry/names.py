@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Holds every name in src/view/otlp/names.tsv against the packages that publish OpenTelemetry's conventions.
+"""Checks every name in src/view/otlp/names.tsv against the packages that publish OpenTelemetry's conventions.
 
-Installs them by pip and npm into a directory of its own. A name of the conventions must be in them with the status that the
-list gives, and must not be deprecated. A name of ours must not be there: then the conventions have one that we should use.
+Installs them by pip and npm into a temporary directory. A name of the conventions must be in them with the status that the
+list gives, and must not be deprecated. A name of ours must not be in them; if it is, we should use the one of the conventions.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ["opentelemetry-semantic-conventions==0.66b2", "opentelemetry-util-genai==1.3b0"]
 NODE = "@opentelemetry/semantic-conventions@1.45.0"
-# The Python package marks every name of GenAI as deprecated, because they have moved to a repository of their own.
+# The Python package marks every name of GenAI as deprecated, because they have moved to a separate repository.
 MOVED = "Moved to the [OpenTelemetry GenAI semantic conventions repository]"
 # The published packages do not say what is a release candidate; the registry of the conventions does.
 CANDIDATES = re.compile(r"vcs\.(repository|owner|provider|ref\.head)\.")
@@ -22,7 +22,7 @@ PATIENCE = 600
 
 
 def published(place):
-    """Returns the names in the packages: those of the stable files, all, and those that are deprecated and not moved."""
+    """Returns the names in the packages: the stable ones, all of them, and those that are deprecated and not moved."""
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", place / "python", *PYTHON], check=True,
                    timeout=PATIENCE)
     subprocess.run(["npm", "install", "--silent", "--ignore-scripts", "--prefix", place / "node", NODE], check=True, timeout=PATIENCE)
@@ -47,7 +47,7 @@ def faults(rows, stable, everything, deprecated):
             if name in everything:
                 yield f"{name}: the conventions have it"
         elif name not in everything:
-            yield f"{name}: it is in no package"
+            yield f"{name}: no package has it"
         elif name in deprecated and name not in stable:
             yield f"{name}: deprecated"
         elif (name in stable) != (status == "stable"):
