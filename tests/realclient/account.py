@@ -1,7 +1,7 @@
-"""What `ccsession` makes of a run's calls: of what the hooks recorded, of an import of the client's transcripts where
-nothing is on record, and of one into a copy of the record; and what it archives in another copy.
+"""Records what `ccsession` says of a run's calls: as the hooks recorded them, after an import of the transcripts into an empty
+state, and after one into a copy of the state; and what it archives in another copy.
 
-Runs inside the run's namespaces, where it shows which clients are gone. It only asks; `calls_checks.py` and
+Runs inside the run's namespaces, where `ccsession` can see which clients are gone. It only asks; `calls_checks.py` and
 `archive_checks.py` judge.
 """
 import hashlib
@@ -14,15 +14,15 @@ from layout import Layout
 
 
 def take(layout: Layout, environment: dict[str, str]) -> None:
-    """Leaves `account.json`: `recorded`, and of either import its two `reports`, what it had `kept` after each, the
-    `originals` before and after, and its `sessions`; and `archived`."""
+    """Writes `account.json`: `recorded`, `archived`, and for each of the two imports its two `reports`, the hashes of the state
+    `kept` after each, those of the `originals` before and after, and its `sessions`."""
     program = layout.local_bin / "ccsession"
     shutil.copytree(layout.state, layout.completed, symlinks=True)
     account = {"recorded": sessions(program, environment)}
     for state in (layout.imported, layout.completed):
         own = environment | {"CCSESSION_STATE_DIR": str(state)}
         if state == layout.imported:
-            # No transcript tells of a process: only time makes an end of what it leaves open.
+            # Transcripts name no processes, so only this timeout ends what they leave open.
             own["CCSESSION_SESSION_TIMEOUT"] = "1ms"
         before = hashes(layout.transcripts)
         reports, kept = [], []
@@ -36,7 +36,7 @@ def take(layout: Layout, environment: dict[str, str]) -> None:
 
 
 def archived(layout: Layout, program: Path, environment: dict[str, str]) -> dict:
-    """What is archived in a copy of the state after one more cleanup, and to which files each archive was `restored`."""
+    """Returns what is archived in a copy of the state after one more cleanup, and the files to which each archive was `restored`."""
     pointers = layout.root / "kept-pointers"
     pointers.mkdir()
     shutil.copytree(layout.state, layout.kept, symlinks=True)
@@ -54,7 +54,7 @@ def archived(layout: Layout, program: Path, environment: dict[str, str]) -> dict
 
 
 def export(layout: Layout, environment: dict[str, str]) -> None:
-    """Leaves what `ccsession export` writes as OpenTelemetry."""
+    """Writes what `ccsession export` prints as OpenTelemetry into the run's folder."""
     for signal, spans in (("traces", "auto"), ("traces", "always"), ("logs", "auto")):
         command = [str(layout.local_bin / "ccsession"), "export", "--all", "--format", "otlp-jsonl", "--signal", signal,
                    "--spans", spans, "--output", str(layout.exported(f"{signal}-{spans}"))]
@@ -62,7 +62,7 @@ def export(layout: Layout, environment: dict[str, str]) -> None:
 
 
 def sessions(program: Path, environment: dict[str, str]) -> dict[str, dict]:
-    """The timeline and the numbers of every session on record."""
+    """Returns the timeline and the stats of every session on record."""
     ids = sorted(folder.name for folder in Path(environment["CCSESSION_STATE_DIR"]).glob("sessions/*"))
     return {session_id: {verb: ask(program, environment, verb, session_id, "--json") for verb in ("timeline", "stats")}
             for session_id in ids}
@@ -76,6 +76,6 @@ def ask(program: Path, environment: dict[str, str], *arguments: str) -> dict:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Each file below a folder by its content."""
+    """Returns the SHA-256 of each file below a folder."""
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -1,7 +1,7 @@
-"""What must hold of archives: each session that has ended is archived, without anyone asking, whole and as it was said.
+"""Checks the archives: each ended session is archived without anyone asking, whole, and with what was said.
 
-How a session ended is the client's own word, in its hooks' payloads; what was said is the scenario's; what the copies
-must be is what the client has in its transcripts.
+The client's hook payloads say how a session ended, the scenario says what was said, and the client's transcripts say what
+the copies must be.
 """
 import difflib
 import json
@@ -21,9 +21,9 @@ from scenarios.table import Kept
 GOLDEN = Path(__file__).resolve().parents[1] / "data/archives"
 ABANDONED = "abandoned"
 ENDS = {"SessionStart", "UserPromptSubmit", "SessionEnd"}
-# How long before a hook of ours a hook beside it can begin, in seconds.
+# By how many seconds our hook and the capture hook of the same event may differ.
 BESIDE = 5
-# What the client must find again in a transcript to go on with it.
+# What a transcript must keep so that the client can resume it.
 NEEDED = {"type", "uuid", "parentUuid", "logicalParentUuid", "sessionId", "id", "tool_use_id", "signature"}
 HEAD = re.compile(r"={80}\nClaude Code Session Export\n(.*?)={80}\n\n", re.DOTALL)
 MESSAGE = re.compile(r"\[(user|assistant)\]\n(.*?)\n\n(?=\[(?:user|assistant)\]\n|={80}\n)", re.DOTALL)
@@ -45,7 +45,7 @@ def all_of(scenario: Scenario, layout: Layout) -> list[Iterator[str]]:
 
 
 def what_ended_was_archived_when_said(layout: Layout) -> Iterator[str]:
-    """Without this, nobody would know what archived a session: a start, or a cleanup."""
+    """Checks which ends were archived at each step, and so what archived them: a session start, or a cleanup."""
     for look in read_lines(layout.archives_log):
         for which, wanted in (("ended", True), ("going", False)):
             for label in look[which]:
@@ -56,7 +56,7 @@ def what_ended_was_archived_when_said(layout: Layout) -> Iterator[str]:
 
 
 def every_ended_session_is_archived(scenario: Scenario, layout: Layout, account: dict) -> Iterator[str]:
-    """After one more cleanup, with the end that the client told, in the record and in the manifest."""
+    """Checks, after one more cleanup, that the record and the manifest have the end that the client reported."""
     if account["cleanup"]["status"] != 0 or account["cleanup"]["stderr"]:
         yield f"`ccsession cleanup` said {account['cleanup']} ({layout.account})"
     found = manifests(account)
@@ -64,12 +64,12 @@ def every_ended_session_is_archived(scenario: Scenario, layout: Layout, account:
     for path in sorted(layout.kept.glob("sessions/*/session.json")):
         session, record = path.parent.name, json.loads(path.read_text())
         if session not in found:
-            # Of several transcripts only a person can say which one it is.
+            # If there are several transcripts, only a person can say which one is meant.
             if len(transcripts(layout, session)) < 2:
                 yield f"session {session} is not archived ({layout.kept}/archive)"
             continue
         at, reason = end_of(layout, session)
-        # What a launcher notes after the client's own end is the end.
+        # Under a launcher, the end is what the launcher notes after the client's own end.
         ended = seconds(record["ended_at"]) or 0
         is_right = ended == at and record["end_reason"] == reason
         if not (is_right or scenario.launched):
@@ -83,7 +83,7 @@ def every_ended_session_is_archived(scenario: Scenario, layout: Layout, account:
 
 
 def end_of(layout: Layout, session: str) -> tuple[float, str]:
-    """When and how a session ended: when our hook heard the end that the client told, else when it heard last of it."""
+    """Returns when and how a session ended: when our hook received its end, else the time of its last event."""
     calls = [call for call in layout.fired() if call["payload"]["session_id"] == session]
     last = [call["payload"] for call in calls if call["payload"]["hook_event_name"] in ENDS][-1]
     reason = last.get("reason", ABANDONED)
@@ -112,7 +112,7 @@ def archives_are_whole(layout: Layout, account: dict) -> Iterator[str]:
 
 
 def texts_say_what_was_said(scenario: Scenario, layout: Layout, account: dict) -> Iterator[str]:
-    """In the archive as it is at the end, and as it was when the scenario clocked the session out."""
+    """Checks the text of the archive at the end, and the one from when the scenario clocked the session out."""
     paths = {archive["manifest"]["session_id"]: Path(archive["path"])
              for archive in account["listed"]["said"]["archives"]}
     for label, kept in scenario.kept.items():
@@ -134,8 +134,8 @@ def sayings(path: Path, session: str, kept: Kept) -> Iterator[str]:
 
 
 def copies_are_the_transcripts(layout: Layout, account: dict) -> Iterator[str]:
-    """Restored, each archive has every file that the client keeps of its session, line by line; byte for byte, where no
-    secret was."""
+    """Checks that each restored archive has every file that the client keeps of its session, line by line, and byte for byte
+    if no secret was redacted."""
     for session, manifest in manifests(account).items():
         copies = {Path(path).relative_to(layout.restored): Path(path)
                   for path in account["restored"][session]["files"]}
@@ -157,21 +157,21 @@ def differences(copy: Path, original: Path, has_secrets: bool) -> Iterator[str]:
         try:
             is_same = kept == line or has_secrets and needed(json.loads(kept)) == needed(json.loads(line))
         except ValueError as error:
-            yield f"line {number} is no JSON: {error} ({copy})"
+            yield f"line {number} is not JSON: {error} ({copy})"
             continue
         if not is_same:
             yield f"line {number} is not what the client wrote ({copy}, {original})"
 
 
 def needed(value: object, path: str = "") -> list[tuple[str, object]]:
-    """What the client needs of a line of a transcript, wherever in it that stands."""
+    """Returns what the client needs in a line of a transcript, at any depth."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [found for name, child in children
             for found in ([(f"{path}/{name}", child)] if name in NEEDED else needed(child, f"{path}/{name}"))]
 
 
 def other_programs_read_the_same(layout: Layout, manifest: dict, copies: dict[Path, Path]) -> Iterator[str]:
-    """What was put back was read by ccsession itself. Where there is `zstd`, it must read the same."""
+    """Checks that `zstd`, where it is installed, reads from each part what `ccsession` restored."""
     if shutil.which("zstd") is None:
         return
     for part in (part for part in manifest["parts"] if part.get("original") and part["kind"] != "meta"):
@@ -179,13 +179,13 @@ def other_programs_read_the_same(layout: Layout, manifest: dict, copies: dict[Pa
         done = subprocess.run(["zstd", "-dcq", str(path)], stdin=subprocess.DEVNULL, capture_output=True)
         copy = copies.get(Path(part["original"]))
         if done.returncode != 0 or copy is None or done.stdout != copy.read_bytes():
-            yield f"`zstd` read something else than was restored to {copy}: {done.stderr.decode()} ({path})"
+            yield f"`zstd` does not read what was restored to {copy}: {done.stderr.decode()} ({path})"
         if done.stdout.count(b"\n") != part["lines"]:
             yield f"the manifest counts {part['lines']} lines, `zstd` {done.stdout.count(bytes([10]))} ({path})"
 
 
 def signatures_are_the_models(layout: Layout, account: dict) -> Iterator[str]:
-    """What the model has thought is signed, and of no use to the client where one letter of that is another."""
+    """Checks that the archives have the signatures of the model's thinking: if one letter changes, the client cannot use it."""
     for request in read_lines(layout.api_log):
         session, thinking = request["session_id"], request["reply"].get("thinking")
         if thinking and session in account["restored"]:
@@ -195,15 +195,15 @@ def signatures_are_the_models(layout: Layout, account: dict) -> Iterator[str]:
 
 
 def clock_in_found_the_session(layout: Layout) -> Iterator[str]:
-    """Each `ccsession clock-in` for the session of a probe printed its id, before there was a client and within."""
+    """Checks that each `ccsession clock-in` printed the id of its session, both before the client started and within the session."""
     for path in layout.root.glob("*.clocked"):
         if set(path.read_text().split()) != {session_of(layout, path.stem)}:
             yield f"clock-in printed {path.read_text().split()}, it was {session_of(layout, path.stem)} ({path})"
 
 
 def texts_are_golden(scenario: Scenario, layout: Layout) -> Iterator[str]:
-    """Leaves each text, with ids, times and places taken out, beside it: where it has changed for a reason, that is
-    read line by line and copied over the golden one."""
+    """Compares each text with its golden one, and writes it without ids, times and paths to `out/LABEL.golden`. If it changed for
+    a good reason, read that file line by line and copy it over the golden one."""
     for label, name in scenario.golden.items():
         found, golden = layout.out / f"{label}.golden", GOLDEN / name
         text = recording.stable_text(layout, (layout.out / f"{label}.text").read_text())
@@ -214,7 +214,7 @@ def texts_are_golden(scenario: Scenario, layout: Layout) -> Iterator[str]:
 
 
 def session_of(layout: Layout, label: str) -> str:
-    """The session that the client says that a probe ran in."""
+    """Returns the session in which a probe ran, as the client says."""
     return next(probe["session_id"] for probe in layout.probes() if probe["label"] == label)
 
 

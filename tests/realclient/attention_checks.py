@@ -1,18 +1,18 @@
-"""What must hold of whom a session waits for: what `ccsession list` said, against what was on the screen."""
+"""Checks what `ccsession list` said about what a session waits for against what was on the screen."""
 import re
 from collections.abc import Iterator
 
 from layout import Layout, read_lines
 from scenarios import Scenario
 
-# Seconds for which the two may differ: the screen, the client's own file and our look are never of one moment.
+# For how many seconds the two may differ: they are never read at the same moment.
 LAG = 1.5
 DIALOG = re.compile(r"❯ 1\. |Enter to select")
 BUSY = re.compile(r"esc to interrupt|\(\d+s\b")
 
 
 def on_screen(screen: str) -> str:
-    """What the client shows: `dialog`, `busy` or `prompt`."""
+    """Returns what the client shows: `dialog`, `busy` or `prompt`."""
     if DIALOG.search(screen):
         return "dialog"
     return "busy" if BUSY.search(screen) else "prompt"
@@ -33,7 +33,7 @@ def all_of(_: Scenario, layout: Layout) -> Iterator[Iterator[str]]:
 
 
 def never_differs_for_long(layout: Layout) -> Iterator[str]:
-    """No look may differ from the screen for longer than `LAG`, while the screen stays as it is."""
+    """Checks that `list` never differs from the screen for longer than `LAG` while the screen shows the same."""
     since = None
     for look in read_lines(layout.attention_log):
         shown = on_screen(look["screen"])

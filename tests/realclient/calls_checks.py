@@ -1,7 +1,7 @@
-"""What must hold of calls: each one that the client made is accounted for once, as it went, and none is still running.
+"""Checks the calls: each one that the client made is accounted for once, as it went, and none is still running.
 
-What was called is the scripted API's word, which gave each call its id; how it went is the client's, in its hooks'
-payloads and in its transcripts.
+The scripted API says which calls there were, because it gave them their ids. The client's hook payloads and transcripts say
+how they went.
 """
 import json
 import re
@@ -16,28 +16,28 @@ from scenarios import Scenario
 OK, FAILED, DENIED, ABANDONED, BACKGROUNDED = STATES = "ok", "failed", "denied", "abandoned", "backgrounded"
 RUNNING = "running"
 TASK = re.compile(r"^<task-notification>\s*<task-id>(\w+)</task-id>")
-# The least limit of a journal that may be set, in bytes, and the longest event.
+# The smallest limit that can be set for a journal, and the longest event, in bytes.
 ROTATED_AT, LONGEST = 64 << 10, 128 << 10
 
 
 @dataclass
 class Called:
-    """A call, as the client's own words tell it."""
+    """A call, as the client reports it."""
     session_id: str
     tool: str
     agent_id: str | None
     has_begun: bool = False
-    # How it ended, where the client told a hook.
+    # How the call ended; None if the client told no hook.
     state: str | None = None
     duration_ms: int | None = None
     background: str | None = None
-    # Whether the client told its session that what it left in the background is over.
+    # Whether the client told the session that the call's background task has ended.
     is_over: bool = False
     spawned_agent: str | None = None
 
     @property
     def told(self) -> str | None:
-        """How the hooks must have recorded it; nothing where no hook heard of it."""
+        """The state that the hooks must have recorded; None if no hook was told of the call."""
         return self.state or (ABANDONED if self.has_begun else None)
 
 
@@ -65,7 +65,7 @@ def all_of(scenario: Scenario, layout: Layout) -> list[Iterator[str]]:
 
 
 def of_client(layout: Layout) -> dict[str, Called]:
-    """Every call that the model made, by its id."""
+    """Returns every call that the model made, by its id."""
     found = {call["id"]: Called(request["session_id"], call["tool"], request["agent_id"])
              for request in read_lines(layout.api_log) for call in request["called"]}
     for payload in (call["payload"] for call in layout.fired()):
@@ -73,7 +73,7 @@ def of_client(layout: Layout) -> dict[str, Called]:
         if event == "PostToolBatch":
             for batched in payload["tool_calls"]:
                 one = found[batched["tool_use_id"]]
-                # What ran has ended by an event of its own before. What never began was not valid.
+                # A call that ran already has a state from its own end event. A call that never began was not valid.
                 one.state = one.state or (DENIED if one.has_begun else FAILED)
         elif event == "PreToolUse":
             one.has_begun = True
@@ -97,7 +97,7 @@ def ended_tasks(payload: dict) -> list[str]:
 
 
 def client_kept_what_it_was_told(layout: Layout, called: dict[str, Called]) -> Iterator[str]:
-    """Without this, a call that the client never got to see would be looked for, or one of its own be missed."""
+    """Checks that API and transcripts have the same calls. Otherwise the checks would look for a call that the client never saw, or miss one."""
     kept = {block["id"] for _, line in recording.transcript_lines(layout) for block in blocks_of(line)
             if block["type"] == "tool_use"}
     for what, ids in (("only the API has", called.keys() - kept), ("only the transcripts have", kept - called.keys())):
@@ -130,7 +130,7 @@ def calls_are_as_the_client_told(layout: Layout, called: dict[str, Called], reco
 
 
 def calls_by_id(sessions: dict) -> dict[str, list[tuple[str, dict]]]:
-    """Every time that a call is in a timeline, with the session it is in."""
+    """Returns every occurrence of each call in the timelines, with the session."""
     found = {}
     for session_id, answers in sessions.items():
         for call in answers["timeline"]["said"]["calls"]:
@@ -139,7 +139,7 @@ def calls_by_id(sessions: dict) -> dict[str, list[tuple[str, dict]]]:
 
 
 def calls_are_as_the_scenario_says(scenario: Scenario, layout: Layout, recorded: dict) -> Iterator[str]:
-    """The scenario counts its calls by hand: so the checks above do not only compare two readings of one payload."""
+    """Compares the calls with the scenario's count, which was made by hand. The checks above only compare two readings of one payload."""
     counts = Counter(f"{call['tool']} {call['state']}" for found in calls_by_id(recorded).values() for _, call in found)
     if scenario.calls and counts != scenario.calls:
         yield f"the calls were {dict(sorted(counts.items()))}, not {scenario.calls} ({layout.account})"
@@ -150,7 +150,7 @@ def calls_are_as_the_scenario_says(scenario: Scenario, layout: Layout, recorded:
 
 
 def turns_are_the_prompts(layout: Layout, recorded: dict) -> Iterator[str]:
-    """Each prompt is there once, with whom it is from, and its turn is over."""
+    """Checks that each prompt is there once, that notifications are marked as such, and that each turn is over."""
     given = {}
     for payload in (call["payload"] for call in layout.fired()):
         if payload["hook_event_name"] == "UserPromptSubmit":
@@ -166,7 +166,7 @@ def turns_are_the_prompts(layout: Layout, recorded: dict) -> Iterator[str]:
 
 
 def segments_are_the_clients(layout: Layout, recorded: dict) -> Iterator[str]:
-    """A session has a segment for each time that a client took it up, and each is over."""
+    """Checks that a session has a segment for each time that a client started or resumed it, and that each is over."""
     taken_up = {}
     for call in layout.fired():
         payload, pid = call["payload"], recording.named_pid(call)
@@ -185,7 +185,7 @@ def segments_are_the_clients(layout: Layout, recorded: dict) -> Iterator[str]:
 
 
 def subagents_are_below_their_callers(layout: Layout, *views: dict) -> Iterator[str]:
-    """As the client's own note beside each subagent's transcript says."""
+    """Checks each subagent against the client's own note beside the subagent's transcript."""
     notes = {path.name.removeprefix("agent-").removesuffix(".meta.json"): (path, json.loads(path.read_text()))
              for path in layout.transcripts.glob("*/*/subagents/*.meta.json")}
     for view in views:
@@ -227,7 +227,7 @@ def each_event_was_told_as_often_as_registered(scenario: Scenario, layout: Layou
     for session_id, answers in recorded.items():
         said = answers["timeline"]["said"]
         if said["duplicates"] != (said["events"] // 2 if scenario.doubled else 0):
-            yield f"{said['duplicates']} of {said['events']} events of {session_id} were doubles ({layout.account})"
+            yield f"{said['duplicates']} of {said['events']} events of {session_id} were duplicates ({layout.account})"
 
 
 def import_agrees_with_the_record(layout: Layout, called: dict[str, Called], recorded: dict,
@@ -241,7 +241,7 @@ def import_agrees_with_the_record(layout: Layout, called: dict[str, Called], rec
                  for session_id, call in found]
         if shown != [expected]:
             yield f"{call_id}: imported as {shown}, the client told hooks {expected} ({layout.account})"
-        # A batch, by which alone the hooks hear of a call that was not valid, has no labels.
+        # The hooks are told of an invalid call only in a batch, which has no labels.
         labels = {call["what"] for _, call in (*found, *of_hooks.get(call_id, [])) if call["closed"] != "by_batch"}
         if len(labels) > 1:
             yield f"{call_id}: labelled {sorted(map(str, labels))} by hooks and by import ({layout.account})"
@@ -256,26 +256,26 @@ def import_agrees_with_the_record(layout: Layout, called: dict[str, Called], rec
 
 
 def results_by_id(layout: Layout) -> dict[str, dict]:
-    """The line of each call's result in the transcripts."""
+    """Returns the line of each call's result in the transcripts."""
     found = {}
     for _, line in recording.transcript_lines(layout):
         for block in blocks_of(line):
-            # While one process is at a call, another that resumes the session notes it as lost.
+            # If another process resumes the session during a call, it notes the call as lost.
             if block["type"] == "tool_result" and not is_an_end(found.get(block["tool_use_id"])):
                 found[block["tool_use_id"]] = line
     return found
 
 
 def is_an_end(result: dict | None) -> bool:
-    """Whether a result came back. A client that is killed has not written all of them: the next one notes that."""
+    """Returns whether a real result came back. A killed client may not have written it; then the next client notes the call as interrupted."""
     return result is not None and result.get("toolDenialKind") != "interrupted"
 
 
 def state_by(result: dict | None) -> str:
-    """What the transcript knows of a call whose end no hook was told."""
+    """Returns a call's state by the transcript, for a call whose end no hook was told."""
     if is_an_end(result) and result.get("toolDenialBeforeRun"):
         return DENIED
-    # Esc: as much as nothing. A command of a subagent that ends with its client does come back, to no hook.
+    # After Esc there is no real result. A subagent's command that ends with the client has a result, but no hook is told of it.
     if not is_an_end(result) or result.get("toolDenialKind"):
         return ABANDONED
     [block] = blocks_of(result)
@@ -291,17 +291,17 @@ def blocks_of(line: dict) -> list[dict]:
 
 def import_completes_the_record(layout: Layout, called: dict[str, Called], recorded: dict,
                                 completed: dict) -> Iterator[str]:
-    """Beside what hooks recorded, an import adds what no hook heard of, and nothing else."""
+    """Checks that an import adds to what hooks recorded only the calls that no hook was told of."""
     before, after = calls_by_id(recorded), calls_by_id(completed)
     for call_id in called:
         if call_id in before:
-            # When a call was broken off, or what it left in the background, only the transcript may tell.
+            # When a call was interrupted, or when its background task ended, only the transcript may say.
             (was, now) = ([[session_id, stable(call)] for session_id, call in view.get(call_id, [])]
                           for view in (before, after))
             if was != now:
                 yield f"{call_id}: {was} recorded, {now} after an import ({layout.account})"
         elif len(after.get(call_id, [])) != 1:
-            yield f"{call_id}: heard of by no hook, and after an import {after.get(call_id)} ({layout.account})"
+            yield f"{call_id}: no hook was told of it, and after an import there is {after.get(call_id)} ({layout.account})"
     for session_id, answers in recorded.items():
         for name in ("prompts", "agents", "compactions", "duplicates"):
             counts = [answer["stats"]["said"][name] for answer in (answers, completed[session_id])]
@@ -329,7 +329,7 @@ def import_is_repeatable(layout: Layout, account: dict) -> Iterator[str]:
 
 
 def tallies_were_right(layout: Layout) -> Iterator[str]:
-    """What a shell beside the sessions counted while they ran."""
+    """Checks what a shell beside the sessions counted while they ran."""
     for tally in read_lines(layout.tallies_log):
         calls = json.loads(tally["stdout"])["calls"] if tally["status"] == 0 else []
         counts = Counter(f"{call['tool']} {call['state']}" for call in calls)
@@ -338,7 +338,7 @@ def tallies_were_right(layout: Layout) -> Iterator[str]:
 
 
 def journals_are_rotated(scenario: Scenario, layout: Layout) -> Iterator[str]:
-    """At the limit, within an event, a journal goes on in another file; without one it is never near it."""
+    """Checks that a journal over the limit, by at most one event, goes on in another file, and that other scenarios never reach the limit."""
     for folder in layout.state.glob("sessions/*"):
         sizes = [path.stat().st_size for path in sorted(folder.glob("events*.jsonl"))]
         if scenario.rotates != (len(sizes) > 2) or any(size > ROTATED_AT + LONGEST for size in sizes):
@@ -353,4 +353,4 @@ def secrets_are_nowhere(scenario: Scenario, layout: Layout) -> Iterator[str]:
         for state in (layout.state, layout.imported, layout.completed, layout.kept, layout.restored):
             for path in state.rglob("*"):
                 if path.is_file() and secret.encode() in path.read_bytes():
-                    yield f"{secret!r} is in clear ({path})"
+                    yield f"{secret!r} is not redacted ({path})"

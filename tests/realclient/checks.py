@@ -1,4 +1,4 @@
-"""What must hold after a scenario was played without our hooks, with them, and perhaps under a witness.
+"""Checks what must hold after a scenario was played without our hooks, with them, and perhaps under a witness.
 
 Each check yields one sentence for each fault, naming the event and the file; `problems` says of which run.
 """
@@ -25,7 +25,7 @@ SHOWN, MOST = 300, 6
 
 
 def problems(scenario: Scenario, plain: Layout | None, ours: list[Layout]) -> list[str]:
-    """Compares each run with our hooks with what was fired in it, and with the run without them, if there was one."""
+    """Checks each run with our hooks against what was fired in it, and against the run without them, if there was one."""
     found = []
     for layout in ours:
         checks = [
@@ -55,7 +55,7 @@ def problems(scenario: Scenario, plain: Layout | None, ours: list[Layout]) -> li
 
 
 def registered(layout: Layout) -> set[str]:
-    """The events that `ccsession install` registered."""
+    """Returns the events that `ccsession install` registered."""
     return {event for event, _ in layout.our_hooks(json.loads(layout.settings_installed.read_text()))}
 
 
@@ -73,7 +73,7 @@ def install_kept_the_rest(layout: Layout) -> Iterator[str]:
 
 
 def scenario_did_its_work(scenario: Scenario, layout: Layout) -> Iterator[str]:
-    """Without this, a client that fires nothing, or an install that registers nothing, would pass."""
+    """Checks that the scenario's events happened. Otherwise a client that fires nothing, or an install that registers nothing, would pass."""
     seen = {call["payload"]["hook_event_name"] for call in layout.fired()}
     journaled = {line.get("event") for _, line in recording.journal_lines(layout)}
     for event in sorted(scenario.provokes):
@@ -86,7 +86,7 @@ def scenario_did_its_work(scenario: Scenario, layout: Layout) -> Iterator[str]:
 
 
 def journal_is_exact(scenario: Scenario, layout: Layout) -> Iterator[str]:
-    """Each firing of a registered event is journaled exactly once, in its session's journal, and nothing else is."""
+    """Checks that each firing of a registered event is journaled exactly once, in its session's journal, and nothing else is."""
     fired = recording.fired(layout, registered(layout))
     journaled = recording.journaled(layout)
     if scenario.doubled:
@@ -135,7 +135,7 @@ def records_are_right(scenario: Scenario, layout: Layout) -> Iterator[str]:
             continue
         for name in ("session_id", "source", "transcript_path", "project", "previous", "parent"):
             value = payload.get(name)
-            # The record was made before there was a client to say more.
+            # The record was made before the client started, so it has no more than this.
             if record.get("source") in ("run", "clock-in") and scenario.launched:
                 value = {"source": record["source"], "transcript_path": None}.get(name, value)
             if (recorded := record.get(name)) != value:
@@ -160,7 +160,7 @@ def nothing_was_left(layout: Layout) -> Iterator[str]:
 
 
 def client_saw_silent_hooks(layout: Layout) -> Iterator[str]:
-    """The client notes in its transcript each hook that prints, fails or is cut short, and nothing for the others."""
+    """Checks that the client reports no trouble with hooks. Its transcript has only those that print, fail or are cut short."""
     for path, report in recording.hook_reports(layout):
         if report.get("subtype") == "hook_response":
             silent = report["outcome"] == "success" and report["exit_code"] == 0 and not report["output"]
@@ -188,7 +188,7 @@ def witness_saw_silent_hooks(scenario: Scenario, layout: Layout) -> Iterator[str
 
 
 def client_did_the_same(plain: Layout, layout: Layout) -> Iterator[str]:
-    """What the client printed and what it told the model, against the run without our hooks."""
+    """Compares what the client printed and what it told the model with the run without our hooks."""
     without, with_ours = ({call["label"]: call for call in recording.calls(side)} for side in (plain, layout))
     if without.keys() != with_ours.keys():
         yield f"other calls of the client than without hooks: {sorted(with_ours)}, not {sorted(without)}"

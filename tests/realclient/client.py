@@ -1,6 +1,6 @@
-"""The pinned client: where it is installed, and how a scenario drives it, by `claude -p` or at a terminal.
+"""Installs the pinned client, and drives it for a scenario by `claude -p` or at a terminal.
 
-Knows nothing of what is checked afterwards: it only leaves files under the run's `out/`.
+Knows nothing of what is checked afterwards: it only writes files in the run's folder.
 """
 import json
 import os
@@ -20,7 +20,7 @@ from pathlib import Path
 from layout import Layout, read_lines
 
 VERSION = "2.1.332"
-# The last that judges settings in the old manner, and that sets no `CLAUDE_PID`.
+# The last version that reads settings by the old rules, and that does not set `CLAUDE_PID`.
 OLD_VERSION = "2.1.197"
 
 # Seconds. A `-p` call of these scenarios takes 1 to 6, a step at the terminal 1 to 3.
@@ -30,7 +30,7 @@ INSTALL_LIMIT = 400
 
 
 class Unavailable(Exception):
-    """The client cannot be had or cannot be run on this machine: a reason to skip, not a failure."""
+    """The client cannot be installed or run on this machine: a reason to skip, not a failure."""
 
 
 def install(home: Path, version: str = VERSION) -> Path:
@@ -61,7 +61,7 @@ def install(home: Path, version: str = VERSION) -> Path:
 
 @dataclass(frozen=True)
 class Clients:
-    """The client that a user starts, and the one that is started within it: executables of two versions, or of one."""
+    """The client that a user starts, and the one that is started within it: executables of one version or of two."""
     names: tuple[str, str]
     outer: Path
     inner: Path
@@ -72,7 +72,7 @@ class Clients:
 
     @property
     def folder(self) -> str:
-        """Where runs with these are kept."""
+        """The folder for the runs with these clients."""
         outer, inner = self.names
         if outer == inner:
             return "runs" if outer == VERSION else f"runs-{outer}"
@@ -87,28 +87,28 @@ def installed_version(package: Path) -> str | None:
 
 
 class Client:
-    """What a scenario is given: the client in one run's project, with that run's environment."""
+    """The client as a scenario uses it, in one run's project and environment."""
 
     def __init__(self, layout: Layout, environment: dict[str, str]):
         self.layout = layout
         self.environment = environment
         self.program = layout.local_bin / "claude"
         self.inner = layout.inner_bin / "claude"
-        # How many clients of this run are under way.
+        # How many clients of this run are running.
         self.running = 0
 
     def ask(self, label: str, prompt: str, *arguments: str, at: Path | None = None, run: Sequence[str] = ()) -> None:
-        """Runs `claude -p PROMPT ARGUMENTS…` to its end; leaves `out/LABEL.{stdout,stderr,json}`."""
+        """Runs `claude -p PROMPT ARGUMENTS…` to its end, and writes `out/LABEL.{stdout,stderr,json}`."""
         self.begin(label, prompt, *arguments, at=at, run=run).end()
 
     def begin(self, label: str, prompt: str, *arguments: str, at: Path | None = None, run: Sequence[str] = (),
               program: Path | None = None) -> "Asked":
-        """Starts `claude -p PROMPT ARGUMENTS…`, in the project or in the directory `at`; with the options `run`, under
-        `ccsession run`; by another `program`."""
+        """Starts `claude -p PROMPT ARGUMENTS…` in the project or in the directory `at`: under `ccsession run` if its options `run`
+        are given, and with another client if `program` is."""
         return Asked(self, label, [prompt, *arguments], at or self.layout.project, subprocess.DEVNULL, run, program)
 
     def converse(self, label: str, *arguments: str) -> "Asked":
-        """Starts `claude -p ARGUMENTS…` without a prompt: it is idle whenever nothing that was said is unanswered."""
+        """Starts `claude -p ARGUMENTS…` without a prompt: the client is idle once it has answered everything that was said."""
         streams = ("--input-format", "stream-json", "--output-format", "stream-json", "--verbose")
         return Asked(self, label, [*streams, *arguments], self.layout.project, subprocess.PIPE, ())
 
@@ -117,41 +117,41 @@ class Client:
         return Terminal(self, label, arguments)
 
     def note_end(self, label: str, command: list[str], status: int, seconds: float) -> None:
-        """Records how a client ended, and whether the pointer outlived the last one (later calls would hide that)."""
+        """Records how a client ended, and whether the pointer is still there after the last one: later calls would hide that."""
         self.running -= 1
         end = {"command": command, "status": status, "seconds": round(seconds, 2),
                "pointer_left": not self.running and self.layout.pointer.exists()}
         (self.layout.out / f"{label}.json").write_text(json.dumps(end))
 
     def worktree(self, name: str) -> Path:
-        """Adds a git worktree `NAME/project`, which has the project's own last name."""
+        """Adds a git worktree `NAME/project`, whose folder has the project's name."""
         tree = self.layout.root / name / self.layout.project.name
         subprocess.run(["git", "worktree", "add", "-q", str(tree)], cwd=self.layout.project, env=self.environment,
                        check=True)
         return tree
 
     def wait_held(self, name: str) -> None:
-        """Waits until a command of a conversation stands at the gate `hold(name)`."""
+        """Waits until a command of a conversation waits at the gate `hold(name)`."""
         wait_until(self.layout.gate(name, "held").exists, f"command at the gate {name}")
 
     def let_go(self, name: str) -> None:
         self.layout.gate(name, "go").touch()
 
     def ask_strays(self, stage: str, *labels: str) -> None:
-        """Opens a gate of `ask_later`, and waits for what each of the processes there was told."""
+        """Opens a gate of `ask_later`, and waits until each process there has recorded what it was told."""
         self.let_go(stage)
         wanted = {f"{label}-{stage}" for label in labels}
         wait_until(lambda: wanted <= {stray["label"] for stray in self.layout.strays()}, f"answer of {sorted(wanted)}")
 
     def in_server(self, server: str, command: str, at: Path | None = None,
                   how: Sequence[str] = ("new-window", "-d")) -> None:
-        """Has a terminal server run a shell command: in a pane of its own, or by `run-shell -b` in none."""
+        """Makes a terminal server run a shell command: in a new pane, or, by `run-shell -b`, in none."""
         command = f"cd {shlex.quote(str(at or self.layout.project))}; {command}"
         subprocess.run(["tmux", "-L", server, *how, command], env=self.environment, check=True, timeout=STEP_LIMIT)
 
     def ask_panes(self, stage: str, of: str, *servers: str, at: Path | None = None) -> None:
-        """Asks, in a pane of each server and in what it runs in none, whose they are; `of` is a probe of the session that
-        started the servers."""
+        """Asks for the session in a pane of each server, and in a command that it runs without a pane. `of` is a probe of the
+        session that started the servers."""
         asked = set()
         for server in servers:
             for how in (("new-window", "-d"), ("run-shell", "-b")):
@@ -161,13 +161,13 @@ class Client:
         wait_until(lambda: asked <= {stray["label"] for stray in self.layout.strays()}, f"answer of {sorted(asked)}")
 
     def kill_client_of(self, label: str) -> None:
-        """Ends the client that a probe ran in with SIGKILL; what started it lives."""
+        """Kills the client that a probe ran in with SIGKILL; the process that started the client lives on."""
         os.kill(next(int(probe["pid"]) for probe in self.layout.probes() if probe["label"] == label), signal.SIGKILL)
 
     def wait_ended(self, label: str) -> None:
-        """Waits until a client whose launcher was killed is gone, by a probe that ran in it."""
+        """Waits until the client that a probe ran in is gone, after its launcher was killed."""
         pid = next(probe["pid"] for probe in self.layout.probes() if probe["label"] == label)
-        # A dead process that nobody has waited for has a folder, and no executable.
+        # A zombie still has a folder in /proc, but no executable.
         wait_until(lambda: not Path("/proc", pid, "exe").exists(), f"end of the client {pid}")
         self.running -= 1
 
@@ -179,15 +179,15 @@ class Client:
         self.running = 0
 
     def session_of(self, label: str) -> str:
-        """The session that a probe ran in, by the client's own word."""
+        """Returns the session that a probe ran in, as the client says."""
         return next(probe["session_id"] for probe in self.layout.probes() if probe["label"] == label)
 
     def look(self, label: str, live: Sequence[str] = (), pointer: str = "", abandoned: Sequence[str] = (),
              at: Path | None = None) -> None:
         """Asks `ccsession` from a shell outside every session, in the project or in the directory `at`.
 
-        Records the answers beside what they must be: the sessions that are live there, named by a probe of each, the
-        one that the pointer names (else the only live one, else none), and the abandoned ones; all others have ended.
+        Records the answers, and what they must be. A probe of each session names the live ones, the one in the pointer
+        (by default the only live one, else none), and the abandoned ones; all others have ended.
         """
         at = at or self.layout.project
         pointer = pointer or (live[0] if len(live) == 1 else "")
@@ -203,13 +203,13 @@ class Client:
             log.write(json.dumps(entry) + "\n")
 
     def ccsession(self, *arguments: str) -> str:
-        """What `ccsession` prints, run in a shell outside every session."""
+        """Runs `ccsession` outside every session and returns what it prints."""
         command = [str(self.layout.local_bin / "ccsession"), *arguments]
         return subprocess.run(command, env=self.environment, cwd=self.layout.project, check=True,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
 
     def clock_in(self, label: str, *arguments: str) -> str:
-        """Clocks in before there is a client, and returns the id: of the session that the probe will run in."""
+        """Clocks in before the client starts, and returns the id of the session in which the probe `label` will run."""
         printed = self.ccsession("clock-in", "--quiet", *arguments)
         self.layout.clocked(label).write_text(printed)
         return printed.strip()
@@ -218,15 +218,15 @@ class Client:
         self.ccsession("cleanup")
 
     def text(self, label: str, of: str, *arguments: str) -> None:
-        """Clocks the session of a probe out, and keeps the text of its archive as `out/LABEL.text`."""
+        """Clocks out the session of a probe, and keeps its archive's text as `out/LABEL.text`."""
         path = Path(self.ccsession("clock-out", self.session_of(of), *arguments).removesuffix("\n"))
         shutil.copy(path, self.layout.out / f"{label}.text")
 
     def archives(self, label: str, ended: Sequence[str], going: Sequence[str] = (), wait: bool = False) -> None:
-        """Looks whose end is archived, and whose is not; each session is named by a probe of it.
+        """Records whose end is archived, and whose is not; a probe of each session names it.
 
-        Nobody clocks out in between: what stands there was archived by what the label names. A cleanup that a hook
-        leaves behind is waited for.
+        Nobody clocks out in between: the step that the label names archived what is new. `wait` waits for a cleanup that a
+        hook left running.
         """
         def listed() -> dict[str, str | None]:
             archives = json.loads(self.ccsession("archive", "list", "--all", "--json"))["archives"]
@@ -241,7 +241,7 @@ class Client:
             log.write(json.dumps(entry) + "\n")
 
     def wait_written(self, of: str, text: str) -> None:
-        """Waits until the client has written a text into the transcript of the session of a probe."""
+        """Waits until the client has written a text into the transcript of a probe's session."""
         [path] = self.layout.transcripts.rglob(f"{self.session_of(of)}.jsonl")
         wait_until(lambda: text in path.read_text(), f"{text!r} in {path}")
 
@@ -259,8 +259,8 @@ class Client:
             assert path.read_bytes() == original, f"{path} is not as it was"
 
     def tally(self, label: str, of: str, calls: dict[str, int]) -> None:
-        """Asks for the timeline of the session that a probe ran in, from a shell outside every session, and records it
-        beside the calls of each kind that it must have: `Bash running`, `Agent ok`."""
+        """Asks from outside every session for the timeline of a probe's session. Records it, and how many calls of each kind it
+        must have: `Bash running`, `Agent ok`."""
         command = [str(self.layout.local_bin / "ccsession"), "timeline", self.session_of(of), "--json"]
         done = subprocess.run(command, cwd=self.layout.project, text=True, env=self.environment,
                               stdin=subprocess.DEVNULL, capture_output=True)
@@ -271,7 +271,7 @@ class Client:
 
 
 class Asked:
-    """A `claude -p` under way; its output goes to `out/LABEL.{stdout,stderr}`."""
+    """A running `claude -p`, whose output goes to `out/LABEL.{stdout,stderr}`."""
 
     def __init__(self, client: Client, label: str, arguments: list[str], at: Path, stdin: int, run: Sequence[str],
                  program: Path | None = None):
@@ -287,7 +287,7 @@ class Asked:
                                             stderr=stderr)
 
     def say(self, text: str) -> None:
-        """Says something to a client that reads what it is told, and waits until it has answered."""
+        """Says something to a client that `converse` started, and waits until it has answered."""
         answered = self.answers()
         message = {"type": "user", "message": {"role": "user", "content": text}}
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -305,19 +305,19 @@ class Asked:
         self.client.note_end(self.label, self.command, status, time.monotonic() - self.started)
 
     def kill_launcher(self) -> None:
-        """Ends `ccsession run` with SIGKILL; the client goes on, until `Client.wait_ended`."""
+        """Kills `ccsession run` with SIGKILL. The client goes on; `Client.wait_ended` waits for its end."""
         self.process.kill()
         self.process.wait(CALL_LIMIT)
 
     def kill(self) -> None:
-        """Ends the client with SIGKILL. It leaves the pointer where it is, so its end is not noted."""
+        """Kills the client with SIGKILL. The pointer stays, so the end is not noted."""
         self.process.kill()
         self.process.wait(CALL_LIMIT)
         self.client.running -= 1
 
 
 class Terminal:
-    """An interactive client in a tmux server of its own.
+    """An interactive client in a separate tmux server.
 
     Each step waits for what it causes (a captured hook event, a file, words on the screen), then for the screen to
     come to rest, because keys that arrive while the client redraws can be lost.
@@ -332,11 +332,11 @@ class Terminal:
         self.started = time.monotonic()
         client.running += 1
         self.status_file = self.layout.out / f"{label}.status"
-        # The permission mode of new clients asks a classifier that no scripted API has.
+        # By default, new clients ask a classifier for permission, which the scripted API does not have.
         mode = "default" if installed_version(client.program.resolve().parent) == OLD_VERSION else "manual"
         self.command = [str(client.program), "--permission-mode", mode, *arguments]
-        # Where the terminal is closed its first shell ends, and everything in it is hung up. The second one lives on, to
-        # say how the client ended.
+        # When the terminal closes, the first shell ends and everything in it gets SIGHUP. The second shell ignores it, so
+        # that it can record how the client ended.
         script = f"trap : HUP; {shlex.join(self.command)}; echo $? >{shlex.quote(str(self.status_file))}"
         script = f"sh -c {shlex.quote(script)}; sleep 600"
         self.tmux("new-session", "-d", "-s", "it", "-x", "150", "-y", "45", "-c", str(self.layout.project), script)
@@ -415,12 +415,12 @@ class Terminal:
                              time.monotonic() - self.started)
 
     def attention(self) -> dict:
-        """What `ccsession list` says of whom the only live session waits for; nothing where there is none."""
+        """Returns what the only live session waits for, as `ccsession list` says; the state `no session` if there is not exactly one."""
         sessions = json.loads(self.client.ccsession("list", "--json"))["sessions"]
         return sessions[0]["attention"] if len(sessions) == 1 else {"state": "no session"}
 
     def titled(self, text: str, source: str) -> None:
-        """Waits until `ccsession list` calls the only live session so, and from where it has that."""
+        """Waits until `ccsession list` shows this title of the only live session, and this source of the title."""
         wanted = {"text": text, "source": source}
 
         def title() -> object:
@@ -432,8 +432,8 @@ class Terminal:
             raise TimeoutError(f"{error}; it is called {title()}") from None
 
     def needs(self, state: str, **where: object) -> None:
-        """Waits until `ccsession list` says that the session waits for `state`, with these fields, and says so while
-        the screen is at rest."""
+        """Waits until `ccsession list` says that the session waits for `state`, with these fields, and still says so a second
+        later with the same screen."""
         wanted = {"state": state, **where}
 
         def says() -> bool:
@@ -459,7 +459,7 @@ class Terminal:
                 while not is_over.wait(0.1) and not self.status_file.exists():
                     screen = self.screen()
                     state = self.attention()["state"]
-                    # A look in which the screen changed is of two moments.
+                    # If the screen changed meanwhile, the two do not belong to the same moment.
                     if state != "no session" and self.screen() == screen:
                         entry = {"at": round(time.monotonic() - self.started, 2), "state": state, "screen": screen}
                         log.write(json.dumps(entry) + "\n")
@@ -475,7 +475,7 @@ class Terminal:
         return len(self.layout.fired())
 
     def settle(self) -> None:
-        """Waits until the screen has not changed for half a second. It never rests while the client is busy."""
+        """Waits until the screen has not changed for half a second. While the client is busy, the screen keeps changing."""
         seen = [self.screen()]
 
         def rested() -> bool:
@@ -493,7 +493,7 @@ class Terminal:
 
 
 def program_of(entry: Path) -> str | None:
-    """The name of the program that a process runs, by its `/proc/PID/exe`; none where it has ended."""
+    """Returns the name of the program that a process runs, by its `/proc/PID/exe`; None if the process has ended."""
     try:
         return entry.readlink().name
     except OSError:

@@ -1,14 +1,14 @@
 """A scripted stand-in for the model's API (standard library only), on a port of 127.0.0.1.
 
-A conversation is a list of turns, each of them what the model says next:
+A conversation is a list of turns. Each turn is what the model says next:
 
     {"text": "…", "thinking": "…", "calls": [{"name": "Bash", "input": {…}}, …]}
     {"error": {"status": 400, "type": "invalid_request_error", "message": "…"}}
 
-It is chosen by the last marker `RUN:NAME` in the user's messages, the turn by counting the assistant's messages after
-that marker. So nothing is kept between requests: several clients, subagents (the marker stands in their prompt),
-resumed sessions and retries all work. `@WORD@` in a turn is replaced from `words`. What it thinks is signed, as the
-model's own API signs it: with a word as long and as random as a key.
+The last marker `RUN:NAME` in the user's messages chooses the conversation, and the number of assistant messages after
+that marker chooses the turn. So nothing is kept between requests: several clients, subagents (their prompt has the marker),
+resumed sessions and retries all work. `@WORD@` in a turn is replaced from `words`. Thinking is signed as by the real API,
+with a signature as long and as random as a key.
 """
 import base64
 import hashlib
@@ -33,7 +33,7 @@ class FakeApi(ThreadingHTTPServer):
         self.conversations = conversations
         self.words = words
         self.log = log
-        # What the client sends of its own telemetry.
+        # The telemetry that the client sends.
         self.native_log = log.with_name("native.jsonl")
         self.lock = threading.Lock()
         self.numbers = itertools.count(1)
@@ -50,7 +50,7 @@ class FakeApi(ThreadingHTTPServer):
             log.write(json.dumps(entry) + "\n")
 
     def reply_to(self, body: dict) -> dict:
-        """The turn that answers a request."""
+        """Returns the turn that answers a request."""
         messages = body.get("messages") or []
         users = [(i, text) for i, m in enumerate(messages) if m["role"] == "user" for text in texts(m)]
         if users and COMPACTION in users[-1][1]:
@@ -64,7 +64,7 @@ class FakeApi(ThreadingHTTPServer):
         return turns[turn] if turn < len(turns) else {"text": f"(the script {name} has no turn {turn + 1})"}
 
     def blocks(self, turn: dict) -> list[dict]:
-        """A turn as the API's content blocks."""
+        """Returns a turn as content blocks of the API."""
         blocks = []
         if thinking := turn.get("thinking"):
             blocks.append({"type": "thinking", "thinking": thinking, "signature": signature_of(thinking)})

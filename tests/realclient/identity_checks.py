@@ -1,6 +1,6 @@
-"""What must hold of identity: what `ccsession` said inside each session and beside them, and where the pointer led.
+"""Checks identity: what `ccsession` said inside each session and beside the sessions, and which session the pointer named.
 
-The right id is always the client's own word: in the environment of its Bash call, in the hook's payload, and in the
+The right id is always what the client says: in the environment of its Bash call, in the hook's payload, and in the
 header of its request.
 """
 import json
@@ -27,7 +27,8 @@ def all_of(scenario: Scenario, layout: Layout) -> list[Iterator[str]]:
 
 
 def client_agrees_with_itself(layout: Layout) -> Iterator[str]:
-    """Without this, the environment of a Bash call would be both the question and the answer."""
+    """Checks that hooks and requests name the session that the environment names. Otherwise the environment of a Bash call would
+    be both the question and the answer."""
     for probe in layout.probes():
         said = recording.sessions_of_probe(layout, probe["label"])
         # A command in shell mode comes from no model and runs no hook.
@@ -36,7 +37,7 @@ def client_agrees_with_itself(layout: Layout) -> Iterator[str]:
 
 
 def sessions_are_told_apart(scenario: Scenario, layout: Layout) -> Iterator[str]:
-    """The probes ran in the sessions that the scenario names: what it is about did happen."""
+    """Checks that the probes ran in the sessions that the scenario names, so that what it tests did happen."""
     ids = {}
     for probe in layout.probes():
         ids.setdefault(probe["label"], set()).add(probe["session_id"])
@@ -53,10 +54,10 @@ def sessions_are_told_apart(scenario: Scenario, layout: Layout) -> Iterator[str]
 
 
 def answers_inside_were_right(layout: Layout) -> Iterator[str]:
-    """What a command of the Bash tool was told.
+    """Checks what commands of the Bash tool were told.
 
-    Where it outlives its client, nobody need know. Where its client has gone on to another session, or runs no hooks,
-    the environment still says it, and the process tree need not. No answer may ever be another session.
+    A command whose client is gone or runs no hooks may get `unknown`. If its client has gone on to another session, the
+    environment must still name the command's session; the process tree may not know it. No answer may be another session.
     """
     probes = layout.probes()
     for probe in probes:
@@ -78,8 +79,8 @@ def answers_inside_were_right(layout: Layout) -> Iterator[str]:
 
 
 def strays_were_not_misled(scenario: Scenario, layout: Layout) -> Iterator[str]:
-    """What a session left behind is told that session, or that it cannot be known. A person at a terminal may be told what
-    is likely there."""
+    """Checks that a process left behind by a session is told that session or that it is unknown. At a terminal, a likely session
+    may also be named."""
     strays = layout.strays()
     for stray in strays:
         right = ids_of(layout, [stray["of"]])
@@ -94,7 +95,7 @@ def strays_were_not_misled(scenario: Scenario, layout: Layout) -> Iterator[str]:
 
 
 def answers_outside_were_right(layout: Layout) -> Iterator[str]:
-    """What a shell beside the sessions was told, and which of them were live, ended or abandoned."""
+    """Checks what a shell beside the sessions was told, and which of them were live, ended or abandoned."""
     for look in read_lines(layout.looks_log):
         where = f"look {look['label']} in {look['at']} ({layout.looks_log})"
         live, abandoned = (ids_of(layout, look[which]) for which in ("live", "abandoned"))
@@ -138,7 +139,7 @@ def pointer_went_with_the_session(layout: Layout) -> Iterator[str]:
 
 
 def ids_of(layout: Layout, labels: list[str]) -> set[str]:
-    """The sessions that the probes with these labels ran in."""
+    """Returns the sessions in which the probes with these labels ran."""
     return {probe["session_id"] for probe in layout.probes() if probe["label"] in labels}
 
 

@@ -1,6 +1,6 @@
-"""Reads back what a run left: what was fired, what was journaled, what the client printed and told the model.
+"""Reads back the files of a run: what was fired, what was journaled, what the client printed and told the model.
 
-Two runs never agree on ids, times and paths; `stable` takes those out, and nothing else.
+Ids, times and paths differ between any two runs; `stable` removes these, and nothing else.
 """
 import json
 import re
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from layout import Layout, read_lines
 
-# What identifies one firing of an event, beside the client's pid and the calls of a batch: in any event (journal field
-# by payload field), and in some (the same name in both).
+# What identifies one firing of an event, besides the client's pid and the calls of a batch. First the fields of every event
+# (payload field: journal field), then those of some events (same name in both).
 IDENTITY = {"session_id": "session_id", "hook_event_name": "event", "prompt_id": "prompt_id", "agent_id": "agent_id",
             "tool_name": "tool", "tool_use_id": "tool_use_id"}
 OWN_IDENTITY = {"SessionStart": ["source"], "SessionEnd": ["reason"], "PreCompact": ["trigger"],
                 "PostCompact": ["trigger"], "Notification": ["notification_type"], "CwdChanged": ["new_cwd"],
                 "PostModelSwitch": ["to_model"]}
 
-# What no two runs agree on: ids, times, costs, sizes that depend on them, and where the cache marker stands.
+# What differs between any two runs: ids, times, costs, sizes that depend on them, and the position of the cache marker.
 VOLATILE_KEY = re.compile(r"uuids?$|timestamp|_ms$|duration|_seconds|end_time|cost|usd$|usage|request_id$|run_?id$"
                           r"|_tokens$|cache_control|messaging_socket_path", re.IGNORECASE)
 VOLATILE_TEXT = [(re.compile(pattern), word) for pattern, word in [
@@ -27,14 +27,14 @@ VOLATILE_TEXT = [(re.compile(pattern), word) for pattern, word in [
     (r"\ba[0-9a-f]{16}\b", "AGENT"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
     (r"(duration_ms\W+)\d+", r"\1N"),
-    # After a compaction the client names each hook that ran, by its command, to the user and to the model. No hook can
-    # prevent that, so it counts as no difference.
+    # After a compaction the client tells the user and the model the command of each hook that ran. No hook can prevent
+    # that, so it is not a difference.
     (r"\s*(\x1b\[2m)?(Pre|Post)Compact \[[^\]]*\] completed successfully(\x1b\[22m)?", ""),
 ]]
 
 
 def stable(layout: Layout, value: object) -> object:
-    """A JSON value without what differs from run to run."""
+    """Returns a JSON value without what differs from run to run."""
     if isinstance(value, dict):
         return {key: stable(layout, child) for key, child in value.items() if not VOLATILE_KEY.search(key)}
     if isinstance(value, list):
@@ -50,7 +50,7 @@ def stable_text(layout: Layout, text: str) -> str:
 
 
 def fired(layout: Layout, events: set[str]) -> Counter:
-    """How often each firing of `events` was seen by the capture hook, by identity."""
+    """Returns how often the capture hook saw each firing of `events`, by identity."""
     counts = Counter()
     for call in layout.fired():
         payload = call["payload"]
@@ -61,7 +61,7 @@ def fired(layout: Layout, events: set[str]) -> Counter:
 
 
 def named_pid(call: dict) -> int | None:
-    """The pid that is recorded of a firing: the client's, where that says which it is. Not all versions do."""
+    """Returns the pid that our hooks must have recorded: the client's, if the client sets `CLAUDE_PID`. Not all versions do."""
     return int(call["pid"]) if call["is_named"] else None
 
 
@@ -70,7 +70,7 @@ OWN_EVENTS = {"RunStart", "RunEnd", "ClockIn"}
 
 
 def journaled(layout: Layout) -> Counter:
-    """How often each firing was journaled, by identity; the session is taken from the journal's folder."""
+    """Returns how often each firing was journaled, by identity; the session is taken from the journal's folder."""
     counts = Counter()
     for path, line in journal_lines(layout):
         if line.get("event") in OWN_EVENTS:
@@ -81,7 +81,7 @@ def journaled(layout: Layout) -> Counter:
 
 
 def identity(common: dict, record: dict, batch: list[dict], pid: object) -> tuple:
-    """What makes a payload and a journal line the same firing. Absent and empty are the same."""
+    """Returns a key that is the same for a payload and a journal line of the same firing. Absent and empty values are the same."""
     named = common | {name: record.get(name) for name in OWN_IDENTITY.get(common["event"], [])}
     calls = sorted(call["tool_use_id"] for call in batch)
     return (*((name, value) for name, value in named.items() if value), *(("call", call) for call in calls),
@@ -95,10 +95,10 @@ def journal_lines(layout: Layout) -> Iterator[tuple[Path, dict]]:
 
 
 def session_starts(layout: Layout) -> dict[str, dict]:
-    """The first SessionStart payload of each session id, with what the record must say beyond it.
+    """Returns the first SessionStart payload of each session id, and what else the record must say.
 
     `project` is the repository that the client was started in; `previous`, after /clear and /branch, the client's session before;
-    `parent` the session that the nearest client above this one was in.
+    `parent` the session of the nearest client above this one.
     """
     starts, session_of_client = {}, {}
     for call in layout.fired():
@@ -113,7 +113,7 @@ def session_starts(layout: Layout) -> dict[str, dict]:
 
 
 def session_at(layout: Layout, client: str, at: float) -> str | None:
-    """The session that a client was in at a time."""
+    """Returns the session that a client was in at a time."""
     begun = [call["payload"]["session_id"] for call in layout.fired() if call["pid"] == client and call["at"] <= at
              and call["payload"]["hook_event_name"] == "SessionStart"]
     return begun[-1] if begun else None
@@ -125,7 +125,7 @@ def project_of(directory: Path) -> dict[str, str]:
 
 
 def sessions_of_probe(layout: Layout, label: str) -> set[str]:
-    """The sessions in which the client says that it ran the probe: to the hooks, and in the header to the API."""
+    """Returns the sessions in which the client says that it ran the probe: to the hooks, and in the header of its requests."""
     command = re.compile(rf"(probe\.py \S+|@PROBE@) {re.escape(label)}(?![\w-])")
 
     def runs_it(calls: list[dict]) -> bool:
@@ -138,13 +138,13 @@ def sessions_of_probe(layout: Layout, label: str) -> set[str]:
 
 
 def calls(layout: Layout) -> list[dict]:
-    """How each client ended: `label`, `command`, `status`, `seconds`, `pointer_left`."""
+    """Returns how each client ended: `label`, `command`, `status`, `seconds`, `pointer_left`."""
     return [{"label": path.stem, **json.loads(path.read_text())} for path in sorted(layout.out.glob("*.json"))
             if "status" in json.loads(path.read_text())]
 
 
 def printed(layout: Layout, label: str, stream: str) -> Counter:
-    """The lines of a client's stdout or stderr, in no order: calls in parallel end in any."""
+    """Returns the lines of a client's stdout or stderr without their order: parallel calls end in any order."""
     path = layout.out / f"{label}.{stream}"
     lines = Counter()
     for line in path.read_text().splitlines() if path.exists() else []:
@@ -152,14 +152,14 @@ def printed(layout: Layout, label: str, stream: str) -> Counter:
             message = json.loads(line)
         except ValueError:
             message = line
-        # The stream says of each hook that it ran: one more hook, one more such line. `hook_reports` judges those.
+        # The stream has a line for each hook that ran, so our hooks add lines. `hook_reports` returns those.
         if not (isinstance(message, dict) and str(message.get("subtype")).startswith("hook_")):
             lines[json.dumps(stable(layout, message), sort_keys=True)] += 1
     return lines
 
 
 def hook_reports(layout: Layout) -> Iterator[tuple[Path, dict]]:
-    """What the client itself says of hooks that spoke or failed, in its stream and in its transcripts."""
+    """Yields what the client says in its stream and in its transcripts of hooks that ran, printed or failed."""
     for path in sorted(layout.out.glob("*.stdout")):
         for line in path.read_text().splitlines():
             if '"hook_response"' in line:
@@ -177,7 +177,7 @@ def transcript_lines(layout: Layout) -> Iterator[tuple[Path, dict]]:
 
 
 def told(layout: Layout) -> set[str]:
-    """Every block that the client sent to the model."""
+    """Returns every block that the client sent to the model."""
     blocks = set()
     for request in read_lines(layout.api_log):
         for message in request["messages"] or []:

@@ -1,7 +1,7 @@
-"""One run of a scenario, closed off from the machine: own network, processes, /tmp, home, project and state.
+"""Plays one run of a scenario, closed off from the machine: with its own network, processes, /tmp, home, project and state.
 
-`play` works outside and starts this file again inside fresh namespaces, where `main` does the rest. Offline is not a
-promise but a fact there: the network has a loopback device and nothing else. Its processes end with the run.
+`play` works outside and starts this file again inside fresh namespaces, where `main` does the rest. Their network has only a
+loopback device, so the run is offline. Its processes end with the run.
 """
 import fcntl
 import json
@@ -24,7 +24,7 @@ from scenarios import SCENARIOS, Scenario
 
 HERE = Path(__file__).resolve().parent
 HOOKS = ("session-start", "pre-tool-use", "post-tool-use", "session-event")
-# With the capture hook alone; with our hooks beside it; with ours, each run by a witness.
+# With the capture hook alone; with our hooks beside it; with our hooks, each run by the witness.
 PLAIN, HOOKED, WITNESSED = "plain", "ours", "witness"
 
 RUN_LIMIT = 180
@@ -39,14 +39,14 @@ SubagentStart SubagentStop TeammateIdle TaskCreated TaskCompleted
 PreCompact PostCompact PreModelSwitch PostModelSwitch InstructionsLoaded ConfigChange
 CwdChanged FileChanged DirectoryAdded WorktreeRemove Elicitation ElicitationResult
 """.split()
-# What the old client does not know, and asks about when it starts at a terminal.
+# Events that the old client does not know: at a terminal it would ask about them.
 NEW_EVENTS = {"DirectoryAdded", "PreModelSwitch", "PostModelSwitch"}
 ALLOWED = ["Bash", "Read", "Write", "Edit", "Agent", "EnterWorktree", "ExitWorktree"]
 API_KEY = "not-a-real-key"
 
 
 def namespaces(own_processes: bool = True) -> list[str]:
-    """The command that runs another one in namespaces of its own, as far as this machine permits it."""
+    """Returns the command that runs another one in separate namespaces, as this machine permits it."""
     command = ["unshare", "--net", "--mount", "--fork", "--kill-child", *["--pid", "--mount-proc"] * own_processes]
     if shutil.which("unshare") is None:
         raise Unavailable("unshare (util-linux) is missing")
@@ -60,7 +60,7 @@ def namespaces(own_processes: bool = True) -> list[str]:
 def play(scenario: Scenario, variant: str, layout: Layout, clients: Clients, binaries: Path) -> None:
     """Plays a scenario in a fresh run folder.
 
-    Raises `RuntimeError` where the scenario could not be played to its end; `out/driver.log` then says why.
+    Raises `RuntimeError` if the scenario could not be played to its end; `out/driver.log` then says why.
     """
     shutil.rmtree(layout.root, ignore_errors=True)
     make_folders(layout, clients)
@@ -88,7 +88,7 @@ def make_folders(layout: Layout, clients: Clients) -> None:
     (layout.project / "README.md").write_text("# demo\n")
     (layout.project / "notes.txt").write_text("alpha\nbeta\n")
     (below / "f.txt").write_text("deep\n")
-    # One fixed commit: the client tells the model its hash, which must not differ between two runs.
+    # The commit is always the same: the client tells the model its hash, which must not differ between two runs.
     settled = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
                for what, value in (("NAME", "t"), ("EMAIL", "t@example.invalid"), ("DATE", "2026-01-01T00:00:00Z"))}
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "init"]):
@@ -134,9 +134,9 @@ def main(name: str, variant: str, root: str, outer: str, inner: str) -> None:
 
 
 def close_off(visible: list[Path]) -> None:
-    """Brings loopback up and puts an empty /tmp, where the client keeps sockets, over the machine's own.
+    """Brings loopback up and mounts an empty /tmp, where the client keeps sockets, over the machine's own.
 
-    What must stay visible and happens to lie below /tmp is put back in its place.
+    Paths that must stay visible and are below /tmp are mounted there again.
     """
     below = [path for path in visible if path.is_relative_to("/tmp")]
     handles = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in below]
@@ -152,7 +152,7 @@ def close_off(visible: list[Path]) -> None:
 
 
 def client_environment(layout: Layout, api: str) -> dict[str, str]:
-    """All of the client's environment, so that nothing of the caller's shines through."""
+    """Returns the client's whole environment. It has nothing of the caller's."""
     return {
         "PATH": f"{layout.local_bin}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(layout.home),
@@ -172,7 +172,7 @@ def client_environment(layout: Layout, api: str) -> dict[str, str]:
 
 
 def seed_client(layout: Layout, scenario: Scenario, hooks: dict[str, str], events: list[str]) -> None:
-    """Writes the client's own files: first questions answered, tools allowed, the capture hook on these events, and the
+    """Writes the client's own files: onboarding done, tools allowed, the capture hook for these events, and the
     scenario's own hooks."""
     state = {"hasCompletedOnboarding": True, "theme": "dark", "numStartups": 5,
              "customApiKeyResponses": {"approved": [API_KEY], "rejected": []},
@@ -201,7 +201,7 @@ def install_ours(layout: Layout, environment: dict[str, str]) -> None:
 
 
 def install_again(layout: Layout, environment: dict[str, str]) -> None:
-    """Installs a second copy of ours, from elsewhere and for the project: the client runs one command only once."""
+    """Installs a second copy of our hooks from another folder, for the project: the client runs the same command only once."""
     for folder in (layout.local_bin, layout.libexec):
         copy = layout.second / folder.relative_to(layout.home / ".local")
         shutil.copytree(folder, copy, symlinks=True)
@@ -222,7 +222,7 @@ def put_under_witness(layout: Layout) -> None:
 
 
 def leftovers(layout: Layout) -> dict[str, list[str]]:
-    """What the session left outside its own folders: processes of ours, pointers in the real place."""
+    """Returns what the session left outside its own folders: our processes, and pointers in the real /tmp."""
     deadline = time.monotonic() + LEFTOVER_LIMIT
     while (processes := our_processes(layout)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -235,7 +235,7 @@ def our_processes(layout: Layout) -> list[str]:
         try:
             program = entry.readlink()
         except OSError:
-            continue  # It has ended meanwhile.
+            continue  # The process has ended meanwhile.
         if program.is_relative_to(layout.home):
             found.append(f"{entry.parent.name} {program}")
     return found

@@ -1,6 +1,6 @@
-"""What must hold where the client sends telemetry of its own: every call is in both, joined by its id, and no span is there twice.
+"""Checks a client that sends its own telemetry: every call is in both, joined by its id, and no span is there twice.
 
-What the client sent and what `ccsession export` wrote are put into one store, and asked in SQL.
+What the client sent and what `ccsession export` wrote are put into one store and queried in SQL.
 """
 import json
 import sqlite3
@@ -47,12 +47,12 @@ def joined(layout: Layout) -> Iterator[str]:
     for call, state in ask(f"{STATES} AND span NOT IN (SELECT span FROM spans WHERE source = 'client')"):
         yield f"{call} ({state}): its record is attached to no span that the client sent ({layout.exported('logs-auto')})"
     if not ask(f"{STATES} AND call_id NOT IN (SELECT call_id FROM spans WHERE source = 'client' AND call_id IS NOT NULL)"):
-        yield "the client sent spans of all calls: nothing shows what only ours has"
+        yield "the client sent spans of all calls, so nothing shows what only our records have"
     if twice := ask("SELECT uid, count(*) FROM records GROUP BY uid HAVING count(*) > 1"):
         yield f"records that are there twice: {twice} ({layout.exported('logs-auto')})"
     for name, parent in ask("SELECT name, parent FROM spans o WHERE source = 'always' AND parent NOT IN "
                             "(SELECT span FROM spans s WHERE s.trace = o.trace AND source IN ('always', 'client'))"):
-        yield f"{name}: with `always`, its parent {parent} is in nobody's trace ({layout.exported('traces-always')})"
+        yield f"{name}: with `always`, its parent {parent} is in neither trace ({layout.exported('traces-always')})"
     roots = ask(f"SELECT o.span FROM spans o JOIN spans s ON o.parent = s.span AND o.trace = s.trace "
                 f"WHERE o.source = 'always' AND s.source = 'client' AND s.name = '{INTERACTION}'")
     turns = ask(f"SELECT span FROM spans WHERE source = 'client' AND name = '{INTERACTION}'")

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A session of the real client at a terminal, offline, for a program that drives it by lines and looks on from outside.
+"""Runs a session of the real client at a terminal, offline, for a program that drives it by lines and watches from outside.
 
     watched.py FOLDER
 
-`FOLDER/run` is what `layout.py` says of a run. Its network, /tmp and home are its own, its processes are the machine's, so
-that whoever looks on sees them. The first line of stdout is a JSON object: `{"skipped": why}`, or `{"ready": true}` once the
+`FOLDER/run` is laid out as `layout.py` says. The session has its own network, /tmp and home, but the machine's process ids, so
+that the program can see its processes. The first line of stdout is a JSON object: `{"skipped": why}`, or `{"ready": true}` once the
 client waits for a prompt. Then each line of stdin is one step, as a JSON list, and is answered by `{"done": step}` or
 `{"failed": why}`:
 
@@ -12,8 +12,8 @@ client waits for a prompt. Then each line of stdin is one step, as a JSON list, 
     ["keys", NAME…]   presses keys once it is at rest   ["go", NAME]      opens it
     ["exit"]          leaves by /exit, and waits for the client's end
 
-The prompt `RUN:work` makes a call that stands at the gate `work`, `RUN:ask` one that needs permission, and `RUN:many` four at
-once, of which one fails, and a subagent with one call.
+The prompt `RUN:work` makes a call that waits at the gate `work`, `RUN:ask` one that needs permission, and `RUN:many` four at
+once: one fails, and one is a subagent with one call.
 """
 import sys
 
@@ -91,7 +91,7 @@ def play(folder: Path, program: Path) -> None:
 
 
 def leave(terminal: Terminal) -> None:
-    # What is typed while a subagent reports back is not a command.
+    # A `/exit` typed while a subagent reports back would not be taken as a command.
     terminal.needs("prompt", background=0)
     terminal.submit("/exit", until="SessionEnd")
     terminal.wait_exit()

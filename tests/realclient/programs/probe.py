@@ -1,7 +1,7 @@
 """probe.py LOG LABEL [LABEL,…]: run by the client's Bash tool. Records which session `ccsession` says it is in, and the
-pointer, which must name the session of one of the probes in the list (or may be any, for `-`), else this probe's own.
+pointer. The pointer must name the session of one of the probes in the list; without a list, this probe's own; with `-`, any.
 
-It prints the same in a run without ccsession, so that the conversations of both runs can be compared.
+The probe prints the same in a run without ccsession, so that the conversations of both runs can be compared.
 """
 import json
 import os
@@ -15,12 +15,12 @@ sys.path.append(os.path.dirname(__file__))
 import tree
 
 SESSION = "CLAUDE_CODE_SESSION_ID"
-# Without these only the process tree can tell.
+# Without these, only the process tree can tell the session.
 TELLING = (SESSION, "CCSESSION_ID", "CLAUDE_PID")
 
 
 def current(*arguments: str, **environment: str) -> dict:
-    """What `ccsession current ARGUMENTS…` says in an environment."""
+    """Returns what `ccsession current ARGUMENTS…` says in an environment."""
     command = [program, "current", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     return {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}

@@ -1,6 +1,6 @@
-"""stray.py LOG LABEL OF: run by what a session left behind. Records which session `ccsession` says it is in: with the
-variables that it inherited, without those that name a session or a process, and asked by its pid. OF is a probe of the
-session that it is left from: no other may be named.
+"""stray.py LOG LABEL OF: run by a process that a session left behind. Records which session `ccsession` says it is in: with the
+inherited variables, without those that name a session or a process, and by its pid. OF is a probe of the session that left it
+behind: the answer may name no other session.
 """
 import json
 import os
@@ -13,7 +13,7 @@ TELLING = ("CLAUDE_CODE_SESSION_ID", "CCSESSION_ID", "CLAUDE_PID")
 
 
 def current(*arguments: str, **environment: str) -> dict:
-    """What `ccsession current --json ARGUMENTS…` says in an environment."""
+    """Returns what `ccsession current --json ARGUMENTS…` says in an environment."""
     command = [program, "current", "--json", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     return {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}

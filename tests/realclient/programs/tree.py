@@ -1,11 +1,11 @@
-"""Which process runs a program, by the kernel's word alone: what clients set and how they are called differs by version."""
+"""Finds the processes above this one from the kernel alone: which variables clients set, and their names, differ by version."""
 import os
 
 CLIENT = "claude"
 
 
 def above(pid: str) -> list[str]:
-    """The processes above one, the nearest first; none of them where it has been killed meanwhile."""
+    """Returns the processes above one, the nearest first; the list ends early if one of them has been killed meanwhile."""
     found = []
     while pid != "0" and os.path.exists(stat := f"/proc/{pid}/stat"):
         with open(stat) as file:
@@ -15,12 +15,12 @@ def above(pid: str) -> list[str]:
 
 
 def client() -> str | None:
-    """The nearest client above this process; none where that is gone."""
+    """Returns the nearest client above this process; None if that is gone."""
     for pid in above(str(os.getpid())):
         try:
             program = os.readlink(f"/proc/{pid}/exe")
         except OSError:
-            continue  # It ends just now, or was never there: pid 0.
+            continue  # The process has just ended, or there is none: pid 0.
         if os.path.basename(program) == CLIENT:
             return pid
     return None

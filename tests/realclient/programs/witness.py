@@ -1,6 +1,6 @@
 """witness.py LOG HOOK: runs a hook in place of the client and records what it printed and how it ended.
 
-The hook reads the client's own stdin; what it says is passed on, so that the client behaves as without the witness.
+The hook reads the client's own stdin, and its output is passed on, so that the client behaves as without the witness.
 """
 import json
 import os

@@ -1,7 +1,7 @@
-"""Scenarios of archives: whichever way a session ends, it is kept whole, and nobody has to ask for that.
+"""Scenarios of archives: however a session ends, it is archived whole, without anyone asking.
 
-What each archive must say stands in `kept`, by a probe of the session; the looks ask from a shell beside the sessions
-whose end is archived, and so tell what archived it.
+`kept` says what each archive must say, by a probe of the session. `client.archives` asks from a shell beside the sessions
+whose end is archived, and so shows what archived it.
 """
 from client import Client
 from scenarios.calls import TOKEN
@@ -12,7 +12,7 @@ RESTORED_ID = "55555555-5555-4555-8555-555555555555"
 GOLDEN_ID = "66666666-6666-4666-8666-666666666666"
 DONE = turn("Done.")
 
-# The command that a session begins with, as it was typed.
+# The line of a text for the command with which a session begins.
 CLEAR = "user /clear"
 
 
@@ -172,7 +172,7 @@ def golden(client: Client) -> None:
     })
 def clocked(client: Client) -> None:
     given = client.clock_in("clocked", "--role", "backend", "--focus", "issue-12", "--note", "Before it began")
-    # What starts and ends meanwhile takes nothing of it away.
+    # Another session that starts and ends meanwhile must not change it.
     client.ask("clocked1", "RUN:late")
     client.ask("clocked2", "RUN:clocked", "--session-id", given)
     client.ask("clocked3", "RUN:ran", run=("--role", "tester", "--focus", "issue-14"))

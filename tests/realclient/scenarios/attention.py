@@ -1,5 +1,5 @@
-"""Scenarios about whom a session waits for. Each step names what `ccsession list` must say of the only live session, and
-a watcher compares that with the screen all the while."""
+"""Scenarios about what a session waits for. Each step names what `ccsession list` must say about the only live session, and
+a watcher records that and the screen all the time."""
 from client import Client
 from scenarios.table import SESSION, TOOLS, agent, bash, hold, probe, scenario, tool, turn
 
@@ -7,7 +7,7 @@ DONE = turn("Done.")
 
 
 def fetch() -> dict:
-    """A call that nothing allows in advance."""
+    """Returns a call that nothing allows in advance."""
     return tool("WebFetch", url="http://127.0.0.1:1/", prompt="what it says")
 
 

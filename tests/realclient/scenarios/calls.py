@@ -1,4 +1,4 @@
-"""Scenarios of calls: however one goes, it is accounted for once, and in an ended session none is still running.
+"""Scenarios of calls: however a call goes, it is accounted for once, and in an ended session none is still running.
 
 Each scenario counts its calls by hand in `calls`; the tallies count them from a shell beside the session.
 """
@@ -12,11 +12,11 @@ CALLS_ID = "44444444-4444-4444-8444-444444444444"
 TELEMETRY_ID = "77777777-7777-4777-8777-777777777777"
 DONE = turn("Done.")
 
-# In two parts, so that none who scans this file takes them for secrets. The client works with the whole.
+# In two parts, so that no scanner takes them for secrets in this file. The client works with the whole.
 TOKEN, KEY = "gh" + "p_" + "Zq4Lm9Xw2Rt7Vb5Nc8Kd1Hs6Jf3Gy0Pa9TeU", "AK" + "IA" + "Q7ZLMX2WRTVBN5CK"
 PASSWORD = "correct-horse-7-battery"
 
-# A page of text that nothing takes for a secret.
+# A command that prints a page of text that no rule takes for a secret.
 PAGE = "for i in $(seq 600); do echo \"line $i of a page of text\"; done"
 
 
@@ -64,7 +64,7 @@ def d(client: Client) -> None:
     provokes=SESSION | TOOLS | {"PermissionRequest", "SubagentStart"},
     compared=False,
     needs_terminal=True,
-    # No hook tells that the user did not allow a call, nor that a call was waiting when Esc came.
+    # No hook reports that the user did not allow a call, or that a call was waiting when Esc was pressed.
     calls={"Bash ok": 1, "Read ok": 1, "Bash abandoned": 2, "WebFetch abandoned": 1, "Agent backgrounded": 1},
     conversations={
         "long": [turn("", read("notes.txt"), probe("long", hold("long")), write("never.txt", "n\n")), DONE],
@@ -116,7 +116,7 @@ def z(client: Client) -> None:
     for gate in ("behind", "left"):
         client.wait_held(gate)
     client.tally("running", "before", running)
-    # The client writes its transcripts some time after what they tell.
+    # The client writes its transcripts some time after the events in them.
     time.sleep(1)
     busy.kill()
     client.tally("killed", "before", killed)

@@ -1,4 +1,4 @@
-"""Scenarios of what is recorded: every event the client fires, in its everyday order and out of it."""
+"""Scenarios of what is recorded: every event that the client fires, in the usual order and in unusual ones."""
 from client import Client
 from scenarios.table import (
     COMPACTION, SESSION, TOOLS, agent, bash, edit, probe, read, scenario, tool, turn, write)
@@ -94,7 +94,7 @@ def n(client: Client) -> None:
         terminal.wait_screen("Interrupted")
         terminal.settle()
 
-        # Shell mode runs no hook of a tool; the model then answers to the output, without a prompt of the user.
+        # Shell mode runs no tool hooks; the model then answers the output, without a prompt of the user.
         terminal.type("!")
         terminal.submit(client.layout.probe_command("bang"), until="Stop")
 
@@ -123,7 +123,7 @@ def q(client: Client) -> None:
 @scenario(
     "calls that never run: bad Edit, unknown tool, wrong input, a forbidden sleep; an API error",
     provokes=SESSION | TOOLS,
-    # The client exits at once after an API error and may take a running hook with it.
+    # The client exits at once after an API error, and may end a running hook with it.
     uncertain={"StopFailure": 1},
     conversations={
         "edit": [

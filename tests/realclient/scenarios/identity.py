@@ -1,7 +1,7 @@
-"""Scenarios of identity: whatever becomes of a session, each of its Bash calls is told its id, and nobody a wrong one.
+"""Scenarios of identity: whatever happens to a session, each of its Bash calls is told its id, and nobody a wrong one.
 
 Every probe asks twice: with the environment the client gives it, and by the process tree alone. The looks ask from a
-shell beside the sessions. What the answers must be is said by `sessions` and by the looks themselves.
+shell beside the sessions. `sessions` and the looks themselves say what the answers must be.
 """
 import shutil
 
@@ -18,7 +18,7 @@ DONE = turn("Done.")
 
 
 def once(*labels: str) -> dict[str, list[dict]]:
-    """A conversation of one probe for each label."""
+    """Returns a conversation with one probe for each label."""
     return {label: [turn("One tool.", probe(label)), DONE] for label in labels}
 
 
@@ -77,7 +77,7 @@ def m(client: Client) -> None:
         terminal.submit("/clear", until="SessionStart", source="clear")
         client.look("after /clear", live=["cleared"])
         terminal.submit("RUN:cleared", until="Stop")
-        # From here on a second process has the first session, too.
+        # From here on, a second process also has the first session.
         first = client.session_of("first")
         other = client.begin("m2", "RUN:other", "--resume", first)
         client.wait_held("other")
@@ -256,7 +256,7 @@ def w(client: Client) -> None:
     client.wait_held("main")
     side = client.begin("w2", "RUN:side", at=side_tree)
     client.wait_held("side")
-    # Two trees of one name share the pointer. It is the last one's, and never taken for the other's.
+    # Two trees with the same name share the pointer. It names the latest session, and `current` never uses it in the other tree.
     client.look("both, main", live=["main-1"], pointer="side-1")
     client.look("both, side", live=["side-1"], at=side_tree)
     client.let_go("main")
@@ -359,7 +359,7 @@ def x(client: Client) -> None:
     client.ask("x2", "RUN:again", run=given)
     client.ask("x3", "RUN:resumed", run=resumed)
 
-    # The client is killed: the launcher ends with it, as a shell would say it.
+    # The client is killed: the launcher ends, too, with the status that a shell would return.
     busy = client.begin("x4", "RUN:busy", run=given)
     client.wait_held("busy")
     client.look("held", live=["busy"])
@@ -368,7 +368,7 @@ def x(client: Client) -> None:
     busy.end()
     client.let_go("busy")
 
-    # The launcher is killed: the id is its client's until that ends.
+    # The launcher is killed: its client holds the id until the client ends.
     orphaned = client.begin("x6", "RUN:orphaned", run=given)
     client.wait_held("orphaned")
     orphaned.kill_launcher()
@@ -408,7 +408,7 @@ def e(client: Client) -> None:
     client.look("at the end")
 
 
-# How commands are left behind, as people write it: in the background, and out of reach of what ends their client.
+# How people leave commands behind: in the background, and so that they do not end with their client.
 LEFT = {
     "nohup": "nohup {} &",
     "setsid": "setsid {} &",
@@ -416,12 +416,12 @@ LEFT = {
     "deep": "(setsid " + deep("{}") + " &)",
 }
 STAGES = ("live", "inner-gone", "outer-gone", "another", "none")
-# The stages at which what the inner one left asks.
+# The stages at which the processes that the inner client left ask.
 LATER = STAGES[1:]
 
 
 def left(of: str, stages: tuple[str, ...]) -> dict:
-    """A call that leaves processes behind, in each of these ways."""
+    """Returns a call that leaves processes behind in each of these ways."""
     return bash("\n".join(command.format(ask_later(f"{of}-{how}", of, *stages)) for how, command in LEFT.items()))
 
 
@@ -440,7 +440,7 @@ def left(of: str, stages: tuple[str, ...]) -> dict:
             turn("", probe("outer-1", hold("outer-1")), left("outer-1", STAGES),
                  bash(LEFT["both"].format(ask_later("away", "outer-1", *STAGES, at="@RUN@/side/project")))),
             turn("", probe("outer-2", f"{deep('@INNER@')} -p 'RUN:inner hello' </dev/null; {probed('outer-3')}")),
-            # Nothing tells that this one was started from within: the pointer is its own, once it is there.
+            # Nothing shows that this client was started within another, so it takes the pointer when it starts.
             turn("", bash("(setsid @INNER@ -p 'RUN:behind hello' </dev/null >/dev/null 2>&1 &)")),
             turn("", probe("outer-4", hold("outer"), pointer="-")),
             DONE,
@@ -487,7 +487,7 @@ def within(client: Client) -> None:
     client.ask_strays("outer-gone", *of_outer, *of_inner)
     client.let_go("behind")
     client.wait_no_client()
-    # The worktree goes, too, with processes in it.
+    # The worktree is removed, with processes in it.
     shutil.rmtree(client.layout.root / "side")
     another = client.begin("within2", "RUN:another")
     client.wait_held("another")
@@ -499,7 +499,7 @@ def within(client: Client) -> None:
 
 
 @scenario(
-    "terminal servers that a hook and a call of a session started: what runs in them is not of whoever is there then",
+    "terminal servers that a hook and a call of a session started: what runs in them belongs to no other session that is live then",
     provokes=SESSION | TOOLS,
     compared=False,
     needs_terminal=True,
@@ -538,7 +538,7 @@ def server(client: Client) -> None:
     client.wait_held("third")
     client.ask_panes("another", "first", *both)
     client.ask_panes("elsewhere", "first", *both, at=side)
-    # A client in such a pane is itself.
+    # A client in such a pane has its own session.
     client.in_server("hook", f"{client.inner} -p 'RUN:paned hello' </dev/null >{client.layout.out}/paned.stdout 2>&1")
     client.wait_held("paned")
     client.running += 1
