@@ -1,4 +1,4 @@
-// The dashboard: who gets in, what a hook changes on the page and how soon, and what a person does there.
+// The dashboard: who gets in, how soon a hook's event is on the page, and what a person can do there.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -101,13 +101,13 @@ test('what a hook records is on the board in half a second', { timeout: LONG }, 
     await tell('PostToolUse', { ...call, tool_response: {} });
   }
   assert.match(await columnOf(LIVE), /column-working/);
-  // A question for permission moves it to the first column.
+  // A question for permission moves the session to the first column.
   const call = { tool_name: 'Bash', tool_input: { command: 'rm -r build', description: 'Remove the build' } };
   await tell('PreToolUse', { ...call, tool_use_id: 'b9' });
   const [...ofCalls] = delays;
   await appears('permission', () => tell('PermissionRequest', call));
   assert.match(await columnOf(LIVE), /column-needs/);
-  // Who waits is what Tab reaches first on the board, and Enter opens it.
+  // Tab first reaches the session that waits, and Enter opens it.
   await page.evaluate(() => document.activeElement.blur());
   const onCard = () => page.evaluate(() => document.activeElement.closest('[data-card]')?.dataset.card);
   for (let presses = 0; presses < 15 && (await onCard()) === undefined; presses += 1) await page.keyboard.press('Tab');

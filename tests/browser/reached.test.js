@@ -40,19 +40,19 @@ async function until(is) {
     if (found) return found;
     await new Promise((done) => setTimeout(done, 50));
   }
-  return assert.fail('it does not come');
+  return assert.fail('timed out');
 }
 
-/** A program that notes what it is asked to open, and does more. */
+/** Writes a program that notes what it is asked to open, and then runs the shell line `more`. */
 function standIn(made, path, more = '') {
   writeFileSync(path, `#!/bin/sh\nprintf '%s\\n' "$*" >>${made.path('opened')}\n${more}\n`);
   chmodSync(path, 0o755);
 }
 
-/** What was opened, once there is something. */
+/** Waits until something was opened, and returns it. */
 const opened = (made) => until(() => existsSync(made.path('opened')) && readFileSync(made.path('opened'), 'utf8').trim().split('\n'));
 
-/** A program that starts Chromium as a person's browser, with what it is asked to open. It ends with the test. */
+/** Makes a program that opens its arguments in Chromium, as the person's browser. Returns a function that waits for the page. Chromium ends with the test. */
 function realBrowser(t, made) {
   const profile = made.path('profile');
   const words = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
@@ -61,7 +61,7 @@ function realBrowser(t, made) {
   let shown = null;
   t.after(async () => {
     const debug = await shown?.newBrowserCDPSession();
-    // It ends with all of its processes, and then the connection does.
+    // Chromium ends with all of its processes, and then the connection ends.
     await debug?.send('Browser.close').catch(() => {});
     await shown?.close();
   });
@@ -82,7 +82,7 @@ test('--open leads a real browser into the dashboard', { timeout: LONG }, async 
   await page.waitForSelector('.card');
   assert.match(await page.locator('.card').textContent(), /Fix the webhook/);
   assert.equal(page.url(), `${origin}/`);
-  // The code in the address leads in once.
+  // The code in the address works only once.
   const [address] = await opened(made);
   assert.ok(address.startsWith(`${origin}/`), address);
   const second = await watched(browser, { origin });
@@ -145,7 +145,7 @@ test('a socket file is reached by curl, and by a browser through a forwarded por
   assert.deepEqual(board.sessions.map((row) => row.session_id), [LIVE]);
   assert.match(await asked('http://localhost/'), /^<!doctype html>/);
   assert.match(await asked('-H', 'Host: example.com', '-o', made.path('answer'), '-w', '%{http_code}', 'http://localhost/'), /^403$/);
-  // The same page as on a port, through another port: it is live, and its own requests come through.
+  // Through the forwarded port the page is the same as on a port: it is live, and its own requests arrive.
   const { context, page, quiet } = await watched(browser, { origin });
   await page.goto(`${origin}/`);
   await page.waitForSelector('.card');

@@ -1,4 +1,4 @@
-// The dashboard and a report look on while the real client, offline, plays a session at a terminal.
+// The dashboard and a report show a session while the real client plays it, offline, at a terminal.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -22,7 +22,7 @@ after(async () => {
   await browser?.close();
 });
 
-/** Starts the client in the sandbox. Returns what has it do a step; null, with the reason, if this machine cannot run it. */
+/** Starts the client in the sandbox. `ready` resolves to whether this machine can run the client, and why not; `step` makes it do a step. */
 async function client(t, sandbox) {
   const path = sandbox.path('run');
   Object.assign(sandbox.env, { HOME: `${path}/home`, CCSESSION_STATE_DIR: `${path}/state`, CCSESSION_POINTER_DIR: `${path}/pointers` });
@@ -62,7 +62,7 @@ test('a session of the real client is followed on the dashboard and in a report'
     t.skip(skipped);
     return;
   }
-  // It appears, and waits for its first prompt.
+  // The session appears, and waits for its first prompt.
   await page.waitForFunction(() => document.querySelectorAll('.card').length === 1);
   const id = await page.locator('.card').getAttribute('data-card');
   const column = (name, text) =>
@@ -80,7 +80,7 @@ test('a session of the real client is followed on the dashboard and in a report'
       return states.sort().join() === words;
     }, words);
   await calls('running');
-  // A report of it as it is now.
+  // Makes and opens a report of the session as it is now.
   const report = async (name) => {
     const path = sandbox.path(name);
     await sandbox.cli('report', id, '-o', path);
@@ -95,7 +95,7 @@ test('a session of the real client is followed on the dashboard and in a report'
   await step('go', 'work');
   await calls('ok');
 
-  // A question stands in the first column until it is answered.
+  // A session with a question is in the first column until the question is answered.
   await step('send', 'RUN:ask');
   await page.bringToFront();
   await column('needs', 'permission');
@@ -107,7 +107,7 @@ test('a session of the real client is followed on the dashboard and in a report'
 
   await step('send', 'RUN:many');
   await calls('background,failed,failed,ok,ok,ok,ok');
-  // Its end.
+  // The session ends.
   await step('exit');
   await session.waitForFunction(() => document.querySelector('.chip')?.textContent === 'ended');
   await page.bringToFront();

@@ -1,4 +1,4 @@
-// A report says what `timeline` and `stats` say, asks nothing of anybody, and can be used without a mouse.
+// A report says what `timeline` and `stats` say, makes no network requests, and can be used without a mouse.
 
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, statSync } from 'node:fs';
@@ -32,7 +32,7 @@ async function report(sandbox, ...words) {
 async function opened(sandbox, words, options = {}) {
   const path = await report(sandbox, ...words);
   const found = await watched(browser, { origin: pathToFileURL(path).href, ...options });
-  // When the picture of the timeline is drawn for the first time, and how much is drawn and measured.
+  // Notes when the picture of the timeline is drawn for the first time, and counts what is drawn and measured.
   await found.page.addInitScript(() => {
     window.count = { drawn: 0, measured: 0 };
     const counted = (name, what) => {
@@ -133,7 +133,7 @@ function large(t, calls, options) {
   return sandbox;
 }
 
-/** The duration of a call in the focused row of the table. */
+/** Returns the call in the focused row of the table. */
 const focused = (page) =>
   page.evaluate(() => {
     const row = document.activeElement.closest('tr.call');
@@ -141,8 +141,8 @@ const focused = (page) =>
   });
 
 /**
- * Waits until nothing of the page has changed for half a second. A long table gets its rows a part at a time, and a timer of the page
- * that is due earlier than this one runs before it, however slow the machine is.
+ * Waits until the page has not changed for half a second. A long table gets its rows in parts; however slow the machine is, the timer
+ * for the next part runs before this one, because it is due earlier.
  */
 const settled = (page) =>
   page.evaluate(
@@ -159,15 +159,15 @@ const settled = (page) =>
   );
 
 /**
- * Zooms in six times, and out again the same way. Returns of each step what is drawn and measured, which elements changed beside the bar
- * of the timeline, how long it took to the second frame, and how much time of a processor it took the page's thread. That time is
- * not longer where others want the processor, too.
+ * Zooms in six times, and out again the same way. Returns for each step what is drawn and measured, which elements changed outside the bar
+ * of the timeline, how long it took to the second frame, and the processor time of the page's thread. Other load on the machine does not
+ * add to that.
  */
 async function zoomed(page) {
   await settled(page);
   const debug = await page.context().newCDPSession(page);
   await debug.send('Performance.enable', { timeDomain: 'threadTicks' });
-  // What was made before is not to be cleared away now.
+  // So that no garbage of earlier steps is collected during the measurement.
   await debug.send('HeapProfiler.collectGarbage');
   const busy = async () => (await debug.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'ThreadTime').value * 1000;
   await page.locator('.stage').focus();
@@ -195,7 +195,7 @@ async function zoomed(page) {
   return steps;
 }
 
-/** Asserts that a step of zooming draws no more than `most` shapes, and changes nothing else of the page. */
+/** Asserts that each zoom step draws fewer than `most` shapes, and changes nothing else on the page. */
 function checkSteps(steps, most) {
   for (const { drawn, measured, changed } of steps) {
     assert.ok(drawn > 50 && drawn < most, `${drawn} shapes`);
@@ -227,7 +227,7 @@ test('the report of 10,000 calls is small, quick, and has the right numbers', { 
   t.diagnostic(`a zoom step: ${median('took').toFixed(1)} ms to the second frame, of these ${median('busy').toFixed(1)} ms of the thread; ${worst('drawn')} shapes at most`);
   assert.ok(timing.drawnAt - timing.responseEnd < 3000, `many times the floor of 150 ms: ${JSON.stringify(timing)}`);
   assert.ok(median('busy') < 33, `the thread of the page misses a frame: ${JSON.stringify(steps)}`);
-  // Of calls that share a pixel one is drawn. Without that it would be more than 25,000.
+  // Of several calls on one pixel, only one is drawn; otherwise there would be more than 25,000 shapes.
   checkSteps(steps, 5000);
   quiet('large');
   await context.close();
@@ -242,7 +242,7 @@ test('100,000 calls open', { timeout: LONG }, async (t) => {
   const { calls } = await sandbox.json('stats', ID);
   assert.equal(calls, 100_000);
   await checkFacts(page, await sandbox.json('stats', ID), '100,000');
-  // Ten times as many calls do not make ten times as many shapes.
+  // Ten times as many calls must not make ten times as many shapes.
   checkSteps(await zoomed(page), 15_000);
   quiet('100,000');
   await context.close();
@@ -272,7 +272,7 @@ test('the slowest call and what failed are found by keyboard alone', { timeout: 
   await page.keyboard.press('ArrowDown');
   const second = calls.map((call) => call.duration_ms ?? 0).sort((one, other) => other - one)[1];
   assert.equal(Number((await focused(page)).took.replace(/[^0-9]/g, '')), second);
-  // What failed: in the picture, `f` goes to the next failure, and Enter to its row.
+  // Failures: in the picture, `f` goes to the next failure, and Enter to its row.
   await page.keyboard.press('Shift+Tab');
   await page.locator('.stage').focus();
   const byStart = [...calls].map((call, index) => ({ ...call, index })).filter((call) => ['failed', 'denied', 'abandoned'].includes(call.state));
@@ -329,7 +329,7 @@ test('filters, sorting, zooming and resizing work with the mouse', { timeout: LO
   await context.close();
 });
 
-/** Which parts of the page are larger than what shows them, where nobody can scroll. */
+/** Returns the parts of the page whose content is cut off, because printed pages do not scroll. */
 const cut = (page) =>
   page.evaluate(() => {
     const isCut = (it) => {
@@ -400,7 +400,7 @@ for (const colorScheme of ['light', 'dark']) {
     await all.page.waitForTimeout(300);
     assert.deepEqual([await cut(all.page), await all.page.evaluate(wider)], [[], []]);
     await all.context.close();
-    // Back on the screen it is as it was.
+    // On the screen it is as before again.
     await page.emulateMedia({ media: 'screen', colorScheme });
     await page.waitForFunction((height) => document.querySelector('.stage canvas').height === height, before);
     quiet('printed');
@@ -430,7 +430,7 @@ test('two fingers zoom the picture, one moves it, and a tap chooses a call', { t
     await page.waitForTimeout(250);
     return inSeconds(await shown());
   };
-  // Two fingers go apart: a quarter of the time fills the picture.
+  // Two fingers move apart until a quarter of the time fills the picture.
   await touch('touchStart', [middle - 30, y], [middle + 30, y]);
   for (const apart of [60, 90, 120]) await touch('touchMove', [middle - apart, y], [middle + apart, y]);
   await touch('touchEnd');
@@ -443,7 +443,7 @@ test('two fingers zoom the picture, one moves it, and a tap chooses a call', { t
   await touch('touchEnd');
   const far = await settled();
   assert.ok(Math.abs(far / near - 2) < 0.2, `${near} s, then ${far} s`);
-  // One finger moves it sideways, and the time that fills it stays.
+  // One finger moves the picture sideways, and the same length of time fills it.
   const drawn = () => page.locator('.stage canvas').evaluate((it) => it.toDataURL());
   const before = await drawn();
   await touch('touchStart', [middle, y]);
@@ -451,7 +451,7 @@ test('two fingers zoom the picture, one moves it, and a tap chooses a call', { t
   await touch('touchEnd');
   assert.equal(await settled(), far);
   assert.notEqual(await drawn(), before);
-  // Up and down it moves the page, or the lanes.
+  // Moved up or down, it scrolls the page or the lanes.
   const at = () => page.evaluate(() => scrollY + document.querySelector('.stage .scroll').scrollTop);
   const top = await at();
   await touch('touchStart', [middle, y]);

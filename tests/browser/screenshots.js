@@ -1,4 +1,4 @@
-// Draws the pictures of the documents again: `just screenshots`. The sessions are made up, and the same each time.
+// Draws the pictures for the documents: `just screenshots`. The sessions are made up, and the same each time.
 
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -24,7 +24,7 @@ const words = (list, place) => list[place % list.length];
 const label = (place, tool) => words(WORDS[tool], place);
 const prompt = (turn) => words(PROMPTS, turn - 1);
 
-/** Writes what a page shows. */
+/** Writes a screenshot of a page into docs. */
 async function draw(page, name) {
   await page.waitForTimeout(400);
   const bytes = await page.screenshot();

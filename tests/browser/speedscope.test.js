@@ -20,13 +20,13 @@ after(async () => {
   site?.close();
 });
 
-/** Opens a trace, and returns the names of its profiles, by which the program lists them. */
+/** Opens a trace, and returns the names of its profiles as speedscope lists them. */
 async function opened(trace) {
   site.more['/trace.json'] = trace;
   const { context, page, quiet } = await watched(browser, { origin: site.origin });
   await page.goto(`${site.origin}/index.html#profileURL=${encodeURIComponent(`${site.origin}/trace.json`)}`);
   await page.waitForFunction(() => /tid \d+\)|Something went wrong/.test(document.body.innerText));
-  // The name of the profile that is shown, and its place among them where there are several.
+  // The name of the shown profile; if there are several, also its number and how many there are.
   const shown = async () => /^(.*\(tid \d+\))(?: \((\d+)\/(\d+)\))?$/m.exec(await page.evaluate(() => document.body.innerText));
   const [, name, , count] = await shown();
   const names = [name];
@@ -40,7 +40,7 @@ async function opened(trace) {
   return names;
 }
 
-/** The threads of a trace with slices: speedscope makes a profile of each. */
+/** Returns the threads of a trace that have slices: speedscope makes a profile of each. */
 function threads(trace) {
   const { traceEvents } = JSON.parse(trace);
   const named = (kind, event) => traceEvents.find((it) => it.name === kind && it.pid === event.pid && (kind === 'process_name' || it.tid === event.tid));

@@ -1,4 +1,4 @@
-// Debian's Chromium, and what every page is watched for.
+// Starts Debian's Chromium, and watches every page for requests, errors and dialogs.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -15,8 +15,8 @@ export const executablePath = PLACES.find((path) => path && existsSync(path));
 export const launch = () => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 
 /**
- * Opens a page that is watched: each request that leaves `origin`, each message of an error, each dialog is noted. A page that is
- * quiet made none.
+ * Opens a page and notes each request that leaves `origin`, each error or warning, and each dialog. `quiet` asserts that there was
+ * none.
  */
 export async function watched(browser, { origin = 'file://', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: 'UTC', locale: 'en-GB', ...options });
@@ -29,7 +29,7 @@ export async function watched(browser, { origin = 'file://', ...options } = {}) 
     if (!isOwn) noted.push(`request to ${url}`);
   });
   page.on('console', (message) => {
-    // What a driver of graphics says of itself is nobody's fault.
+    // Messages of the graphics driver are not the page's fault.
     const isOfDriver = message.text().includes('GL Driver Message');
     if (['error', 'warning'].includes(message.type()) && !isOfDriver) noted.push(`console: ${message.text()}`);
   });

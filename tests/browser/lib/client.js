@@ -1,4 +1,4 @@
-// A process that stands for Claude Code: it is the parent of the hooks that it is asked to run.
+// A stand-in for Claude Code: runs hooks as its child processes.
 
 import { execFileSync } from 'node:child_process';
 
@@ -11,5 +11,5 @@ process.on('message', ({ program, input, env, cwd }) => {
   }
 });
 
-// It ends with the test.
+// This process ends with the test.
 process.on('disconnect', () => process.exit());

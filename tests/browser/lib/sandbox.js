@@ -1,4 +1,4 @@
-// A throw-away HOME, state and pointer directory for the real programs, with sessions in it.
+// A temporary HOME, state and pointer directory for the real programs, with sessions in it.
 
 import { execFile, execFileSync, fork, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,14 +35,14 @@ const hookFor = {
 };
 
 export class Sandbox {
-  /** `test` is the test that it belongs to: everything is removed after it. */
+  /** Everything is removed after `test`. */
   constructor(test) {
     test?.after(() => this.remove());
     this.clients = [];
     this.dir = mkdtempSync(join(tmpdir(), 'ccsession-browser-'));
     for (const name of ['home', 'pointers', 'shop']) mkdirSync(join(this.dir, name));
     mkdirSync(this.path('state'), { mode: 0o700 });
-    // As if a cleanup had just been made, so that no hook leaves one behind.
+    // Marks a cleanup as just done, so that no hook starts one.
     writeFileSync(this.path('state/sweep'), '', { mode: 0o600 });
     this.env = {
       PATH: '/usr/local/bin:/usr/bin:/bin',
@@ -65,7 +65,7 @@ export class Sandbox {
   /** Removes everything. */
   remove() {
     for (const client of this.clients) client.disconnect();
-    // What is just ending may write a last word meanwhile.
+    // A process that is just ending may still write a file.
     for (let tries = 0; ; tries += 1) {
       try {
         return rmSync(this.dir, { recursive: true, force: true });
@@ -92,7 +92,7 @@ export class Sandbox {
     return spawn(join(programs, 'ccsession'), words, { env: this.env, cwd: this.path('shop') });
   }
 
-  /** Runs the hook for a payload, as a client that this process is. */
+  /** Runs the hook for a payload, with this process as the client. */
   hook(payload, env = {}) {
     const program = hookFor[payload.hook_event_name] ?? 'session-event';
     execFileSync(join(programs, program), {
@@ -103,8 +103,8 @@ export class Sandbox {
   }
 
   /**
-   * Starts a client with a session of this id. Returns what tells its hooks of an event, one after the other; the promise holds when the
-   * hook has ended.
+   * Starts a client with a session of this id. Returns a function that runs the hook for an event, one after the other; its promise
+   * resolves when the hook has ended.
    */
   client(id) {
     const child = fork(new URL('client.js', import.meta.url).pathname);
@@ -124,7 +124,7 @@ export class Sandbox {
     return (event, more = {}) => (last = last.then(() => tell(event, more)));
   }
 
-  /** Writes a session that has ended, with these lines in its journal. */
+  /** Writes a session without a client, with these lines in its journal. */
   write(id, journal, record = {}) {
     const dir = this.session(id);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -148,7 +148,7 @@ export class Sandbox {
     writeFileSync(join(dir, 'events.jsonl'), text, { mode: 0o600 });
   }
 
-  /** Plays a recorded run: its hooks, as if they had run at their time. Returns the ids of its sessions. */
+  /** Plays the hooks of a recorded run, and gives the events their recorded times. Returns the ids of its sessions. */
   play(name) {
     const told = new Map();
     for (const call of lines(readFileSync(data(`payloads/sessions/${name}.jsonl`), 'utf8'))) {
@@ -173,7 +173,7 @@ export class Sandbox {
   }
 }
 
-/** Starts the dashboard of a sandbox, and returns it when it listens. It ends with the test. */
+/** Starts the dashboard of a sandbox, and returns it once it listens. The dashboard ends with the test. */
 export async function started(test, sandbox, ...words) {
   const place = words.includes('--socket') ? [] : ['--port', '0'];
   const server = sandbox.start('dashboard', ...place, ...words);
@@ -187,16 +187,16 @@ export async function started(test, sandbox, ...words) {
     output.once('line', done);
     over.then((status) => fail(new Error(`the dashboard ended with ${status}`)));
   });
-  // With a socket it is a path.
+  // With a socket, the address is a path.
   return { server, address, origin: URL.canParse(address) ? new URL(address).origin : null };
 }
 
-/** A moment of a journal, so many milliseconds after the beginning. */
+/** Returns the time of a journal line, `ms` milliseconds after the beginning. */
 export const time = (ms) => new Date(BEGIN + ms).toISOString().replace('Z', '000Z');
 
 /**
- * The journal of a session with this many calls, the same each time: turns, subagents, parallel calls, waiting for permission,
- * failures and the background.
+ * Returns the journal of a session with this many calls, the same each time: turns, subagents, parallel calls, waits for permission
+ * and failures.
  */
 export function generated(calls, { agents = 100, label = (place) => `Step ${place} of the work`, prompt = (turn) => `Please do part ${turn}` } = {}) {
   const tools = ['Bash', 'Read', 'Edit', 'Grep', 'Glob', 'WebFetch', 'mcp__issues__search'];
@@ -228,7 +228,7 @@ export function generated(calls, { agents = 100, label = (place) => `Step ${plac
       tell((now += 1 + dice(5)), 'PreToolUse', { ...call, input_bytes });
       const took = 1 + dice(dice(20) === 0 ? 60_000 : 900);
       const asked = dice(30) === 0;
-      // A question names no call.
+      // A question for permission does not name its call.
       const { tool_use_id: _, ...question } = call;
       if (asked) tell(now, 'PermissionRequest', { ...question, input_bytes });
       const failed = dice(12) === 0;

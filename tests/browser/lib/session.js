@@ -1,4 +1,4 @@
-// What a person can read on the page of a session, and what `timeline --json` and `stats --json` say of it.
+// Reads the page of a session as a person does, and compares it with `timeline --json` and `stats --json`.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** The rows of the table of calls, as they are read: a title has the exact value. */
+/** Returns the rows of the table of calls. Titles have the exact values. */
 export function callRows(page) {
   return page.evaluate(() => {
     const number = (cell) => {
@@ -31,7 +31,7 @@ export function callRows(page) {
   });
 }
 
-/** The rows of the table of tools. */
+/** Returns the rows of the table of tools. */
 export function toolRows(page) {
   return page.evaluate(() => {
     const table = document.querySelector('.tools-grid');
@@ -57,7 +57,7 @@ export function toolRows(page) {
   });
 }
 
-/** The facts at the head of a page by their names: the first number of each. */
+/** Returns the first number of each fact at the head of a page, by the fact's name. */
 export function facts(page) {
   return page.evaluate(() => {
     const found = {};
@@ -78,7 +78,7 @@ const toolName = (tool) => {
 /** Waits until a page shows all calls, and asserts that what it says is what the commands say. */
 export async function check(page, timeline, stats, what) {
   await page.waitForSelector('.facts');
-  // Very many rows are shown only on request.
+  // If there are very many rows, the rest is shown only on request.
   const more = page.getByRole('button', { name: /^Show .* more of .* rows$/ });
   while (await more.count()) await more.click();
   await page.waitForFunction((calls) => document.querySelectorAll('table[aria-label="Calls"] tr.call').length >= calls, timeline.calls.length);
@@ -110,7 +110,7 @@ export async function check(page, timeline, stats, what) {
   await checkFacts(page, stats, what);
 }
 
-/** Asserts that the sums at the head of a page are those of `stats`. */
+/** Asserts that the facts at the head of a page are those of `stats`. */
 export async function checkFacts(page, stats, what) {
   const found = await facts(page);
   const known = {
@@ -125,7 +125,7 @@ export async function checkFacts(page, stats, what) {
 
 /** Asserts that axe finds nothing wrong with the page as it is. */
 export async function accessible(page, what) {
-  // The policy of the page lets no script in; what a debugger evaluates is not asked.
+  // The page's policy blocks other scripts, but does not apply to what the debugger evaluates.
   await page.evaluate(axe);
   const violations = await page.evaluate(async () => {
     const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
