@@ -37,9 +37,9 @@ const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
 const HOOK: &str = env!("CARGO_BIN_EXE_session-event");
 const ID: &str = "5b48472b-1111-4222-8333-444455556666";
 const ROUNDS: usize = 5;
-/// The least rate, as a share of that of `zstd`.
+/// The lowest allowed rate, as a multiple of the rate of `zstd`.
 const LEAST_RATE: f64 = 0.5;
-/// The most memory, in KiB.
+/// The highest allowed peak memory, in KiB.
 const MOST_MEMORY: u64 = 64 << 10;
 
 fn main() -> ExitCode {

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Counts the instructions and system calls of the programs as `install.sh` installs them, against benches/ceilings.md.
 
-Times differ from machine to machine and from minute to minute; these counts do not. So a ceiling can be close to what is
-needed, and a change that makes a hook a twentieth dearer is seen in CI.
+Times differ from machine to machine and from minute to minute; these counts do not. So a ceiling can be close to the count,
+and CI notices a change that makes a hook 5 % more expensive.
 
-Each run has a HOME, a state and a pointer directory to itself, the same environment, and ends with a proof that the program
-did its work. Instructions are counted by valgrind (callgrind), system calls by strace: those of the process itself, without
-what it leaves behind. Each count is made several times and must be the same within SPREAD.
+Each run has its own HOME, state and pointer directory, and the same environment. It ends with a proof that the program did its
+work. Valgrind (callgrind) counts the instructions, strace the system calls: only those of the process itself, without the
+processes that it leaves running. Each count is made several times; the counts may differ by at most SPREAD.
 """
 
 import argparse
@@ -26,10 +26,10 @@ CEILINGS = ROOT / "benches/ceilings.md"
 PAYLOADS = ROOT / "tests/data/payloads/events"
 SESSION = "2f09356b-a939-40a2-8915-584394440829"
 RECORDED_PROJECT = "/home/dev/shop"
-# How many sessions a list has, and a process that is not above its hooks.
+# How many sessions are listed, and the pid of a client that is not above their hooks.
 LISTED = 10
 NOBODY = 4_000_000
-# The most that the counts of one program may differ, as a share: a process id has more or fewer digits, a page is mapped elsewhere.
+# How far the counts of one program may differ, as a share: process ids have more or fewer digits, pages are mapped elsewhere.
 SPREAD = 0.005
 PATIENCE = 120
 
@@ -39,7 +39,7 @@ class Place:
 
     def __init__(self, programs):
         self.programs = programs
-        # A fixed name but for its last characters: the length of paths is part of what is counted.
+        # The name always has the same length, because the length of paths affects the counts.
         self.dir = Path(tempfile.mkdtemp(prefix="ccsession-counts-", dir="/tmp"))
         self.state, self.project = self.dir / "state", self.dir / "shop"
         for path in (self.dir / "home", self.dir / "pointers", self.project / ".git/refs/heads"):
@@ -47,12 +47,12 @@ class Place:
         (self.project / ".git/HEAD").write_text("ref: refs/heads/main\n")
         (self.project / ".git/refs/heads/main").write_text("0123456789" * 4 + "\n")
         self.run(["session-event"], payload("SessionStart-startup"))
-        # Stamps the sweep, or a start would leave one behind.
+        # Marks a cleanup as done; otherwise a session start would start one.
         self.run(["ccsession", "cleanup"])
 
     def run(self, command, stdin=b"", before=(), prepare=None, client=None):
-        """Runs a program to its end and returns what it printed. It must succeed, and print nothing on stderr but what `before` does.
-        What it sees as its client is this process, or `client`."""
+        """Runs a program to its end and returns what it printed. It must succeed and print nothing on stderr. `before` is the command
+        line of a counter, `prepare` runs in the child first. Its client is this process, or `client`."""
         program, *arguments = command
         env = {
             "HOME": self.dir / "home",
@@ -67,7 +67,7 @@ class Place:
         }
         env = {name: str(value) for name, value in env.items()}
         stdin = stdin.replace(RECORDED_PROJECT.encode(), str(self.project).encode())
-        # A file: how often a pipe has to be read depends on who fills it, and when.
+        # A file, because the number of reads from a pipe depends on when it is filled.
         (self.dir / "stdin").write_bytes(stdin)
         with open(self.dir / "stdin", "rb") as file:
             done = subprocess.run([*before, self.programs / program, *arguments], stdin=file, capture_output=True, cwd=self.project,
@@ -78,7 +78,7 @@ class Place:
 
     def add_live_sessions(self):
         """Adds LISTED live sessions of 60 events, each with a transcript whose title is noted. No process owns them: they are live because
-        something happened just now."""
+        their last event was just now."""
         for number in range(LISTED):
             session = SESSION.replace("2f09356b", f"{number:08}")
             transcript = self.dir / "home/.claude/projects/shop" / f"{session}.jsonl"
@@ -106,11 +106,11 @@ class Place:
 
 
 class Wrong(Exception):
-    """A program that did not do what is counted."""
+    """A program did not do the work that is counted."""
 
 
 def payload(name, output=None):
-    """A recorded payload as Claude Code sends it, in one line; with a tool output of so many bytes of source code."""
+    """Returns a recorded payload on one line, as Claude Code sends it; with `output`, its tool output is this many bytes of source code."""
     found = json.loads((PAYLOADS / f"{name}.json").read_text())
     if output is not None:
         line = '    {"name": "value", "count": 12},\n'
@@ -119,7 +119,7 @@ def payload(name, output=None):
 
 
 def hook(program, name, output=None):
-    """A hook that adds a line to the journal."""
+    """Returns the case of a hook that adds a line to the journal."""
     def play(place, **how):
         sent = payload(name, output)
         before = len(place.journal())
@@ -132,7 +132,7 @@ def hook(program, name, output=None):
 
 
 def start(place, **how):
-    """The start of another session."""
+    """Runs the start of another session."""
     other = SESSION.replace("2f09356b", "2f09356c")
     place.run(["session-start"], payload("SessionStart-startup").replace(SESSION.encode(), other.encode()), **how)
     if not (place.state / "sessions" / other / "session.json").is_file():
@@ -141,7 +141,7 @@ def start(place, **how):
 
 def current(place, **how):
     if place.run(["ccsession", "current"], **how) != f"{SESSION}\n":
-        raise Wrong("current: another answer")
+        raise Wrong("current: wrong answer")
 
 
 def cleanup(place, **how):
@@ -149,7 +149,7 @@ def cleanup(place, **how):
 
 
 def listing(place, **how):
-    """The list of LISTED live sessions. So few are read by one thread, whose calls are all that strace sees."""
+    """Lists LISTED live sessions. One thread reads so few; strace counts only the calls of that thread."""
     place.add_live_sessions()
     listed = place.run(["ccsession", "list"], **how)
     for number in range(LISTED):
@@ -171,10 +171,10 @@ CASES = {
 
 
 def without_kernel_auxv():
-    """Refuses prctl(PR_GET_AUXV) in this process and what it starts.
+    """Makes prctl(PR_GET_AUXV) fail in this process and its children.
 
-    The kernel would answer with its own vdso, which valgrind has taken away: the program would jump there. Refused, it reads
-    /proc/self/auxv, where valgrind answers.
+    The kernel would answer with its own vdso, which valgrind has removed, and the program would jump there. If the call fails,
+    the program reads /proc/self/auxv, for which valgrind answers.
     """
     prctl = {"x86_64": 157, "aarch64": 167}[platform.machine()]
 
@@ -185,7 +185,7 @@ def without_kernel_auxv():
         _fields_ = [("length", ctypes.c_ushort), ("filters", ctypes.POINTER(Filter))]
 
     load, equal, answer = 0x20, 0x15, 0x06
-    # The number of the call, and the lower half of its first argument (PR_GET_AUXV); else allowed, EINVAL.
+    # Compares the number of the call and the lower half of its first argument (PR_GET_AUXV). The two answers: allow, EINVAL.
     filters = (Filter * 6)(Filter(load, 0, 0, 0), Filter(equal, 0, 2, prctl), Filter(load, 0, 0, 16),
                            Filter(equal, 1, 0, 0x41555856), Filter(answer, 0, 0, 0x7FFF0000), Filter(answer, 0, 0, 0x00050016))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -202,19 +202,19 @@ def instructions(place, play):
 
 def calls(place, play):
     log = place.dir / "strace"
-    # -D: the program is our child, not strace's, as it would be the client's. What it execs and how it ends are no calls of its own.
+    # -D: the program is our child, not strace's, as it would be the client's. Its execve and exit_group are not counted.
     play(place, before=["strace", "-D", "-qq", "-e", "signal=none", "-o", log])
     lines = log.read_text().splitlines()
     return sum(not line.startswith(("execve(", "exit_group(")) for line in lines)
 
 
 def runs_here(program):
-    """Whether a counter is installed and may trace: a container may forbid it."""
+    """Returns whether a counter is installed and may trace, which a container may forbid."""
     return bool(shutil.which(program)) and subprocess.run([program, "true"], capture_output=True).returncode == 0
 
 
 def count(programs, play, tool, runs):
-    """The least of several counts, which must be alike."""
+    """Returns the smallest of several counts, which may differ by at most SPREAD."""
     found = []
     for _ in range(runs):
         place = Place(programs)
@@ -229,11 +229,11 @@ def count(programs, play, tool, runs):
 
 
 def ceilings():
-    """The table of ceilings.md: a case, its instructions, its calls."""
+    """Returns the ceilings of each case from ceilings.md: instructions, system calls."""
     rows = re.findall(r"^\| `([^`]+)` \| ([\d,]+) \| ([\d,]+) \|", CEILINGS.read_text(), re.MULTILINE)
     found = {case: tuple(int(number.replace(",", "")) for number in numbers) for case, *numbers in rows}
     if set(found) != set(CASES):
-        sys.exit(f"{CEILINGS} and this program do not name the same cases: {sorted(set(found) ^ set(CASES))}")
+        sys.exit(f"{CEILINGS} and this program name different cases: {sorted(set(found) ^ set(CASES))}")
     return found
 
 
@@ -245,7 +245,7 @@ def main():
     programs = options.programs.resolve()
     tools = {"instructions": ("valgrind", instructions), "system calls": ("strace", calls)}
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
-        sys.exit("skipped: counts: it needs Linux on x86_64 or aarch64")
+        sys.exit("skipped: counts: needs Linux on x86_64 or aarch64")
     os.umask(0o022)
     over = 0
     print(f"{'case':<24}{'what':<14}{'count':>12}{'ceiling':>12}")

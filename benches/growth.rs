@@ -41,7 +41,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ID, Sandbox, as_client, event};
 
-/// The most that a question about the long session may take, as a multiple of the short one.
+/// How long a question about the long session may take, as a multiple of that for the short one.
 const AT_MOST: f64 = 1.2;
 const FEW: u64 = 1_000;
 const MANY: u64 = 1_000_000;
@@ -147,7 +147,7 @@ fn median(mut took: Vec<Duration>) -> f64 {
     middle.as_secs_f64() * 1000.0
 }
 
-/// Creates a session with so many events, whose first call never ended.
+/// Creates a session with `events` events, whose first call never ended.
 fn session(events: u64) -> Sandbox {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
@@ -179,7 +179,7 @@ fn session(events: u64) -> Sandbox {
     sandbox
 }
 
-/// Resets the time of the session's last event.
+/// Sets the journal's modification time back, so that the session's last event is [`QUIET`] ago.
 fn be_quiet(sandbox: &Sandbox) {
     let modified = std::time::SystemTime::now() - QUIET;
     let journal = sandbox.session(ID).join("events.jsonl");

@@ -1,8 +1,8 @@
-"""What a tool hook costs in Python: the comparison of `cargo bench --bench hooks`.
+"""A tool hook in Python, with which `cargo bench --bench hooks` compares ours.
 
-Does what pre-tool-use does and no more: one JSON object from stdin, a valid session id, one line
-appended to that session's journal. It is kept lean on purpose (no datetime, no pathlib, no
-argparse), so that the ratio says what the interpreter costs and not what a slow script does.
+Does only what pre-tool-use does: reads one JSON object from stdin, checks the session id, appends one
+line to that session's journal. It is kept lean on purpose (no datetime, no pathlib, no argparse), so
+that the ratio shows the cost of the interpreter and not of a slow script.
 """
 
 import json

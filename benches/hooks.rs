@@ -64,7 +64,7 @@ const POST_PAYLOAD: &str = "PostToolUse-Bash";
 const START_PAYLOAD: &str = "SessionStart-startup";
 const CONFIG: &str = "ttl = \"24h\"\ncapture = \"summary\"\nsession_timeout = \"1h\"\n";
 
-// Budgets: what the prototypes reached, and room for noise.
+// Budgets: what the prototypes reached, plus room for noise.
 /// Prototype: 1.08 to 1.11.
 const TOOL_HOOK: Budget = Budget::TimesNop(1.15);
 /// The same append, on a file system that keeps metadata.
@@ -77,13 +77,13 @@ const START: Budget = Budget::TimesNop(1.4);
 const START_ON_DISK: Budget = Budget::TimesNop(2.2);
 /// A question from inside a session.
 const CURRENT: Budget = Budget::TimesNop(1.6);
-/// A cleanup with `--if-due`, which timers and hooks start again and again.
+/// A cleanup with `--if-due`, which timers and hooks start often.
 const IF_DUE: Budget = Budget::TimesNop(1.6);
 /// A cleanup that finds nothing to do, however many sessions have ended.
 const CLEANUP: Budget = Budget::TimesNop(2.0);
 /// The project's promise compared with a hook written in Python. Prototype: 57.
 const PYTHON: Budget = Budget::AtLeastTimesToolHook(25.0);
-/// The promise of the systems that this one replaces. They made it for one file call; here it
+/// The promise of the systems that this one replaces. They made it for one file operation; here it
 /// covers the whole process. It applies to every hook, whatever its ratio.
 const HOOK_P99: Duration = Duration::from_millis(5);
 
@@ -140,7 +140,7 @@ fn main() -> ExitCode {
     let mut kept = report(&cases, &options);
     kept &= sweeping::report(disk.path(), options.judge);
     let share = disk_share(disk.path()).as_micros();
-    println!("\nof `session-start, disk` at least {share} µs are the disk's own");
+    println!("\nat least {share} µs of `session-start, disk` are the disk's");
     match kept {
         false if options.judge => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,

@@ -1,2 +1,2 @@
-/* The unit of `cargo bench --bench hooks`: what a process costs that does nothing. */
+/* The unit of `cargo bench --bench hooks`: the cost of a process that does nothing. */
 int main(void) { return 0; }

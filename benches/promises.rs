@@ -204,7 +204,7 @@ fn held_lock() -> Promise {
         .unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     Promise {
-        what: "a start while somebody holds the lock".to_owned(),
+        what: "a start while another process holds the lock".to_owned(),
         at_most: Duration::from_millis(200),
         took: timed(5, || sandbox.hook(&start).silent()),
     }

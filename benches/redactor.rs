@@ -11,9 +11,10 @@
 //! repetitions of it. A text that is among the slowest is measured again at once, because other
 //! work on the machine may have delayed it.
 //!
-//! In the end the slowest are measured on more repetitions, in turns with texts of which the median
-//! is the median: so both suffer alike from what else the machine does. The slowest of all is then
-//! measured at 64 MiB. Times are of the processor. Memory does not grow with the number of texts.
+//! In the end the slowest are measured on more repetitions, in turns with a sample of all texts,
+//! whose median is the unit: so other work on the machine affects both alike. The slowest of all is
+//! then measured at 64 MiB. Times are processor times. Memory does not grow with the number of
+//! texts.
 
 #![allow(
     clippy::disallowed_methods,
@@ -40,7 +41,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use ccsession::model::redact::{Redactor, redact};
 
-/// The most pieces of a text.
+/// The largest number of pieces in a text.
 const PIECES: u64 = 16;
 /// The length of a text that is measured to find the slowest, in bytes.
 const SHORT: usize = 1 << 10;
@@ -48,15 +49,15 @@ const SHORT: usize = 1 << 10;
 const TIMES: usize = 5;
 /// The length of a text whose time is judged, in bytes.
 const LENGTH: usize = 16 << 10;
-/// How often each of those is measured.
+/// How often each text whose time is judged is measured.
 const ROUNDS: usize = 20;
-/// How many of the slowest are judged.
+/// How many of the slowest texts are kept and compared with the median.
 const SLOWEST: usize = 200;
-/// How many texts have the median that the slowest are compared with.
+/// The number of texts in the sample whose median the slowest are compared with.
 const SAMPLE: u64 = 1000;
-/// The highest time per byte, as a multiple of the median.
+/// The highest allowed time per byte, as a multiple of the median.
 const MOST: f64 = 4.0;
-/// The longest time for 64 MiB of the slowest text, in seconds.
+/// The longest allowed time for 64 MiB of the slowest text, in seconds.
 const MOST_SECONDS: f64 = 2.0;
 
 fn main() -> ExitCode {
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
     let found = search(texts, seed);
     let mut kept = found.changed_again.is_empty();
     for text in &found.changed_again {
-        println!("not the same when it is redacted again: {text:?}");
+        println!("a second redaction changes it again: {text:?}");
     }
     println!("{texts} texts: median {:.1} ns a byte", found.median);
     for (time, text) in found.slowest.iter().take(10) {
@@ -152,13 +153,13 @@ fn search(texts: u64, seed: u64) -> Found {
 #[derive(Default)]
 struct Slowest {
     times: HashMap<String, f64>,
-    /// What is not slower than this is not among them.
+    /// A text must take longer than this per byte, in nanoseconds, to be among the slowest.
     bar: f64,
 }
 
 impl Slowest {
     fn measure(&mut self, text: String) {
-        // A text of few pieces comes again and again.
+        // A text of few pieces occurs many times.
         if self.times.contains_key(&text) {
             return;
         }
@@ -184,13 +185,13 @@ fn repeated(text: &str, length: usize) -> String {
     text.repeat(length / text.len() + 1)
 }
 
-/// Returns the time per byte.
+/// Returns the time per byte in which `text` is redacted, in nanoseconds.
 fn nanoseconds(text: &str) -> f64 {
     seconds(text) * 1e9 / text.len() as f64
 }
 
-/// Returns the processor time in which `text` is redacted: other work on the machine counts only as far as it takes
-/// the caches.
+/// Returns the processor time in which `text` is redacted, in seconds. Other work on the machine
+/// affects it only through the caches.
 fn seconds(text: &str) -> f64 {
     let started = processor_time();
     black_box(Redactor::default().text(black_box(text)));

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Sends 1,000,000 events to a collector on this machine that reads and forgets, and compares: the time with that of
-`cat journals | curl --data-binary @-`, once for the bytes of the journals and once for the bytes that `ship` sent, and the
-largest resident memory. SIZE sessions of 1,000 events each (default 1,000); --protocol, --compression as in the settings.
-On a busy machine, compare the seconds of a processor, which are of both sides without the collector.
+"""Ships 1,000,000 events to a collector on this machine that discards them. Compares the time with that of
+`cat journals | curl --data-binary @-`, once for the bytes of the journals and once for as many bytes as `ship` sent, and prints
+the peak memory. SESSIONS sessions of 1,000 events each (default 1,000); --protocol and --compression as in the settings.
+On a busy machine, compare the processor seconds, which do not include the collector's.
 
-With --hook, it measures instead how long `post-tool-use` takes while `ship --follow` sends what it records and while nothing
-does, as ratios to a static C program that does nothing, in turn (needs cc)."""
+With --hook, it measures instead how long `post-tool-use` takes with and without a running `ship --follow`, in turn, as ratios to
+a static C program that does nothing (needs cc)."""
 
 import argparse
 import os
@@ -73,7 +73,7 @@ def session(state, number, events):
 
 
 class Collector(threading.Thread):
-    """Reads requests, forgets them and answers 200."""
+    """Reads requests, discards them and answers 200."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -111,7 +111,7 @@ class Collector(threading.Thread):
 
 
 def timed(command, **more):
-    """Returns how long it took, by the clock and in seconds of a processor."""
+    """Runs a command. Returns its time by the clock and its processor time, in seconds."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(command, check=True, **more)
     took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -119,7 +119,7 @@ def timed(command, **more):
 
 
 def best(measure, repeat):
-    """Returns the least of each of two numbers."""
+    """Measures several times. Returns the smallest clock time and the smallest processor time."""
     times = [measure() for _ in range(repeat)]
     return min(took for took, _ in times), min(busy for _, busy in times)
 
@@ -171,22 +171,22 @@ def run(args, program, place):
     size = int(subprocess.run(["sh", "-c", f"{journals} | wc -c"], check=True, stdout=subprocess.PIPE).stdout)
     ship = min(took for took, _ in times), min(busy for _, busy in times)
     print(f"{events:,} events, {size / 1e6:.0f} MB of journals; {args.protocol}, {sent / 1e6:.0f} MB sent")
-    print(f"ship: {ship[0]:.2f} s (of {', '.join(f'{took:.2f}' for took, _ in times)}), {ship[1]:.2f} s of a processor, "
+    print(f"ship: {ship[0]:.2f} s (of {', '.join(f'{took:.2f}' for took, _ in times)}), {ship[1]:.2f} s of processor time, "
           f"{memory / 1024:.0f} MiB of memory")
     compare("cat journals | curl", ship, of_journals)
-    # curl holds all that it sends in memory, and takes no two gigabytes.
+    # curl keeps everything that it sends in memory, and cannot send two gigabytes at once.
     pieces = [min(1 << 29, sent - at) for at in range(0, sent, 1 << 29)]
     same = "; ".join(f"head -c {size} /dev/zero | tr '\\0' x | {curl}" for size in pieces)
     compare("as many bytes as were sent | curl", ship, best(lambda: timed(["sh", "-c", same]), args.repeat))
 
 
 def compare(what, ship, other):
-    print(f"{what}: {other[0]:.2f} s, {other[1]:.2f} s of a processor; ship takes {ship[0] / other[0]:.1f} times as long, "
-          f"{ship[1] / other[1]:.1f} times as much of a processor")
+    print(f"{what}: {other[0]:.2f} s, {other[1]:.2f} s of processor time; ship takes {ship[0] / other[0]:.1f} times as long, "
+          f"{ship[1] / other[1]:.1f} times the processor time")
 
 
 def beside(args, program, place):
-    """Measures the hook while `ship --follow` runs and while it does not, in blocks, and the empty program with each."""
+    """Measures the hook and the empty program in blocks, with and without a running `ship --follow`."""
     state, home = place + "/state", place + "/home"
     os.makedirs(home + "/.config/ccsession")
     os.makedirs(place + "/pointers", mode=0o700)

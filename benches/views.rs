@@ -49,26 +49,27 @@ use crate::journals::Journals;
 const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
 
 // Floors: what the project promises.
-/// The least time of DuckDB, as a multiple of ours.
+/// How much longer than ours DuckDB must take, as a multiple of our time.
 const DUCKDB: f64 = 2.0;
-/// The least time of jq, as a multiple of ours.
+/// How much longer than ours jq must take, as a multiple of our time.
 const JQ: f64 = 30.0;
-/// The most time of a timeline of 100,000 events, as a multiple of that of `wc -l`.
+/// How long a timeline of 100,000 events may take, as a multiple of the time of `wc -l`.
 const TIMELINE: f64 = 40.0;
-/// The most time of the metrics, as a multiple of that of `stats`. They read the same, and judge
-/// each session.
+/// How long the metrics may take, as a multiple of the time of `stats`. They read the same files,
+/// and also judge each session.
 const METRICS: f64 = 1.3;
-/// The most memory that `stats` ever has, in KiB.
+/// The highest allowed peak memory of `stats`, in KiB.
 const MEMORY: u64 = 64 * 1024;
 /// The tolerance for linear growth: ten times the events take ten times as long, give or take this
 /// share.
 const LINEARITY: f64 = 0.15;
 
-/// The events of each session. The number of sessions follows from it.
+/// The number of events in each session.
 const EVENTS_OF_A_SESSION: usize = 5_000;
 /// The events of the one session that a timeline shows.
 const EVENTS_OF_A_TIMELINE: usize = 100_000;
-/// The rounds in which a slow rival takes part. It costs as much as all the others together.
+/// The number of rounds in which a slow rival takes part. It costs as much as all the others
+/// together.
 const ROUNDS_OF_THE_SLOW: usize = 2;
 
 struct Options {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// The built CLI and hook.
 static PROGRAMS: OnceLock<(String, String)> = OnceLock::new();
 
-/// Builds the programs by `install.sh`, as it installs them. They have profiles of their own, which
+/// Builds the programs with `install.sh`, as it installs them. They have their own profiles, which
 /// `cargo bench` does not use.
 pub(crate) fn build_programs() -> Result<(), String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
@@ -21,8 +21,8 @@ pub(crate) fn build_programs() -> Result<(), String> {
     command
         .args(["--build-only", "--quiet"])
         .env("CARGO_TARGET_DIR", target)
-        // `install.sh` adds its own. With those of `just bench` they would be doubled, and everything
-        // would be built again.
+        // `install.sh` sets its own flags. Added to those of `just bench` they would be there twice, and
+        // everything would be built again.
         .env_remove("RUSTFLAGS")
         .stderr(Stdio::inherit());
     let output = command.output().map_err(|error| error.to_string())?;
@@ -54,7 +54,7 @@ pub(crate) fn temp_dir(parent: &Path) -> TempDir {
         .unwrap()
 }
 
-/// Creates a directory for this run on disk, and on ext4 in a block group of its own.
+/// Creates a directory for this run on disk, and on ext4 in a separate block group.
 ///
 /// ext4 does not reuse an inode that was deleted in the last minutes, but searches past it. A run
 /// or the tests remove thousands of files. So the next run creates files slowly for five minutes

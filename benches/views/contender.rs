@@ -38,7 +38,7 @@ impl Contender {
         }
     }
 
-    /// Runs it once, unmeasured, and returns what it printed.
+    /// Runs the command once, unmeasured, and returns what it printed.
     pub(crate) fn answer(&self) -> String {
         self.start();
         fs::read_to_string(&self.output).unwrap()
@@ -49,8 +49,8 @@ impl Contender {
         self.runs.push(cost);
     }
 
-    /// Runs it below a process without other children, because the system reports the cost of
-    /// children only as a sum.
+    /// Runs the command below a process without other children, because the system reports the cost
+    /// of children only as a sum.
     fn start(&self) -> Cost {
         let cost = self.output.with_extension("cost");
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -84,7 +84,7 @@ impl Contender {
         self.median(|cost| cost.wall)
     }
 
-    /// Returns the most memory of any run.
+    /// Returns the highest peak memory of all runs.
     pub(crate) fn peak_kib(&self) -> u64 {
         let peaks = self.runs.iter().map(|cost| cost.peak_kib);
         peaks.max().expect("every contender ran")

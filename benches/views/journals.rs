@@ -43,7 +43,7 @@ pub(crate) struct Journals {
 }
 
 impl Journals {
-    /// Writes so many sessions with so many events each to the new directory `state`.
+    /// Writes `sessions` sessions with `events` events each to the new directory `state`.
     pub(crate) fn write(state: &Path, sessions: usize, events: usize) -> Self {
         make_dir(state);
         make_dir(&state.join("sessions"));
@@ -105,7 +105,7 @@ struct Session {
     id: String,
     number: i64,
     random: Random,
-    /// Microseconds since its beginning.
+    /// The time of the last event, in microseconds since the session's beginning.
     time: i64,
     text: String,
     events: usize,
@@ -199,7 +199,7 @@ impl Session {
     }
 }
 
-/// SplitMix64: the same numbers everywhere.
+/// SplitMix64: gives the same numbers on every machine.
 struct Random(u64);
 
 impl Random {

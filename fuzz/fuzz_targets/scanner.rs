@@ -1,10 +1,11 @@
-//! The hook's scanner and what it makes of a payload. They are private to the hook, so this target compiles their sources.
+//! Fuzzes the hook's scanner and the event that the hook makes of a payload. They are private to
+//! the hook, so this target compiles their sources.
 
 #![no_main]
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "sources of the hook, of which a part is used"
+    reason = "only a part of these sources of the hook is used"
 )]
 
 use ccsession::{claude, model};
@@ -19,10 +20,12 @@ mod wire;
 use model::{Capture, Event};
 use scan::{Progress, Scanner};
 
-/// The most bytes of a journal line: bodies have 128 KiB, and each of what else is kept is bounded.
+/// The longest journal line, in bytes: a body has at most 128 KiB, and every other member is
+/// bounded.
 const MAX_LINE: usize = 1 << 20;
 
-/// A number with a fraction, or one too large for 64 bits, is read as the nearest one, and may be written as another.
+/// Returns whether `json` has a floating-point number: it is read as the nearest one, and may be
+/// written in another form.
 fn has_float(json: &[u8]) -> bool {
     fn is_in(value: &serde_json::Value) -> bool {
         match value {
@@ -36,7 +39,7 @@ fn has_float(json: &[u8]) -> bool {
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    // The first byte says in pieces of how many bytes the rest comes.
+    // The first byte says into pieces of how many bytes the rest is cut.
     let Some((&piece, text)) = data.split_first() else {
         return;
     };
