@@ -1,7 +1,7 @@
 # Everything a developer does here. `just ci` is what CI runs.
 
 host := `rustc -vV | sed -n 's/^host: //p'`
-# Linked statically and at a fixed address on Linux, as install.sh does.
+# On Linux, links statically and at a fixed address, as install.sh does.
 static := if os() == "linux" { "-C target-feature=+crt-static -C relocation-model=static" } else { "" }
 
 [private]
@@ -13,7 +13,7 @@ default:
 fmt:
     cargo fmt
 
-# Refuse unformatted code, lints, broken docs, and arrows through the wall between hooks and CLI
+# Refuse unformatted code, lints, broken docs, and hooks that use the CLI's modules
 [group('check')]
 lint:
     cargo fmt --check
@@ -27,7 +27,7 @@ lint:
 test *args:
     cargo test --locked {{args}}
 
-# Run the property tests with values that no run before had (seconds; again with other values each time)
+# Run the property tests with new random values (takes seconds; each run has other values)
 [group('check')]
 properties *args:
     PROPTEST_RNG_SEED=$(od -An -N6 -tu8 /dev/urandom | tr -d ' ') cargo test --locked {{args}}
@@ -52,18 +52,18 @@ realclient *args:
 browser *args: programs
     CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" tests/browser/run {{args}}
 
-# Draw the pictures of the pages in docs/ again
+# Draw the pictures of the pages in docs/
 [group('check')]
 screenshots: programs
     tests/browser/run --only-install
     cd tests/browser && CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$OLDPWD/target}/debug" node screenshots.js
 
-# Nest two versions of the real client in one another, in all four ways (installs both)
+# Run the real client within itself, with two versions in all four combinations (installs both)
 [group('check')]
 realclient-matrix *args:
     CCSESSION_BIN_DIR=$(./install.sh --build-only) tests/realclient/run --matrix {{args}}
 
-# Ask the real client which settings it heeds, and hold the doctor against it
+# Check the doctor against the real client: under which settings do hooks run?
 [group('check')]
 realclient-settings *args:
     CCSESSION_BIN_DIR=$(./install.sh --build-only) tests/realclient/settings {{args}}
@@ -78,7 +78,7 @@ fleet-collector *args: programs
 fleet-stores *args: programs
     CCSESSION_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" tests/fleet/trace-stores {{args}}
 
-# Compare what is made of the transcripts in DIR with an independent count (copied; nothing in DIR is changed)
+# Compare what ccsession makes of the transcripts in DIR with an independent count (works on a copy)
 [group('check')]
 corpus dir *args:
     cargo build --locked
@@ -94,13 +94,13 @@ deny:
 docs:
     docs/site/build
 
-# Draw the pictures again, from what the program prints
+# Draw the other pictures from what the program prints
 [group('check')]
 picture:
     CCSESSION_DRAW=1 cargo test --locked --lib cli::top::tests
     CCSESSION_DRAW=1 cargo test --locked --test it docs::the_picture
 
-# Hold the names that OpenTelemetry is given against the published conventions (installs them by pip and npm)
+# Check our OpenTelemetry names against the published conventions (installs them by pip and npm)
 [group('check')]
 telemetry-names:
     tests/telemetry/names.py
@@ -110,27 +110,27 @@ telemetry-names:
 ci:
     .ci/run
 
-# Every recipe of the harness that cargo test does not have, in its short form
+# Run the harness recipes that have no short form in cargo test, in their short form
 [group('harness')]
 harness: programs
     tests/harness/short
 
-# What another user plants, before uid 1000 and root; SIZE questions while it changes (--peer FILE: a Python helper beside us)
+# Files that another user plants against uid 1000 and root; SIZE questions while they change (--peer FILE: tries a Python helper, too)
 [group('harness')]
 harness-hostile *args: programs
     tests/harness/hostile.py {{args}}
 
-# A /tmp that is full, read-only, another's or gone: SIZE KiB of room
+# A pointer directory that is full, read-only, another user's or missing, and a full state: up to SIZE KiB of room
 [group('harness')]
 harness-private-tmp *args: programs
     tests/harness/private_tmp.py {{args}}
 
-# Every system call of every hook and command fails with each of eight errors: SIZE of them, or 0 for all
+# Every system call of every hook and command fails with each of eight errors: SIZE of these faults, or 0 for all
 [group('harness')]
 harness-inject *args: programs
     tests/harness/inject.py {{args}}
 
-# Reads and writes that do less than they were asked for: SIZE sessions
+# Reads and writes that do less than asked: SIZE sessions
 [group('harness')]
 harness-lie *args: programs
     tests/harness/lie.py {{args}}
@@ -155,7 +155,7 @@ harness-clock *args: programs
 harness-limits *args: programs
     tests/harness/limits.py {{args}}
 
-# Fuzzing: SIZE executions of each target, or of those that are named
+# Fuzzing: SIZE executions of each target, or of the named ones
 [group('harness')]
 harness-fuzz *args:
     tests/harness/fuzz.py {{args}}
@@ -175,7 +175,7 @@ harness-audit *args: programs
 harness-soak *args: programs
     tests/harness/soak.py {{args}}
 
-# A simulated fleet: `just fleet lake 10` measures what 10 machines take; `clickhouse` and `stores` try contrib/ (installs by pip, into target/fleet)
+# A simulated fleet: `just fleet lake 10` measures 10 machines; `clickhouse` and `stores` try contrib/ (installs by pip, into target/fleet)
 [group('measure')]
 fleet what="lake" *args:
     tests/fleet/run {{what}} {{args}}
@@ -184,7 +184,7 @@ fleet what="lake" *args:
 programs:
     cargo build --locked --bins --quiet
 
-# Build the programs as they are installed, and print the folder that they are in
+# Build the programs as they are installed, and print their folder
 [group('build')]
 build:
     ./install.sh --build-only
@@ -219,22 +219,22 @@ counts *args:
 bench-archive *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench archive --target {{host}} -- {{args}}
 
-# Time what the documents promise in seconds: hooks held up, followers, the redactor (--no-budget)
+# Check the times that the documents promise: blocked hooks, followers, the redactor (--no-budget)
 [group('measure')]
 bench-promises *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench promises --target {{host}} -- {{args}}
 
-# Ask the same of a session of 1,000 and of 1,000,000 events (--rounds N, --no-budget)
+# Time the same questions about sessions of 1,000 and of 1,000,000 events (--rounds N, --no-budget)
 [group('measure')]
 bench-growth *args:
     RUSTFLAGS="{{static}}" cargo bench --locked --bench growth --target {{host}} -- {{args}}
 
-# Ship a million events to a collector that forgets, against `cat | curl` (SESSIONS, --protocol, --compression, --repeat N)
+# Time shipping a million events to a collector that discards them, against `cat | curl` (SESSIONS, --protocol, --compression, --repeat N)
 [group('measure')]
 bench-ship *args:
     CCSESSION_BIN_DIR=$(./install.sh --build-only) benches/ship.py {{args}}
 
-# Search for texts that hold the redactor up, by a grammar of pieces (--texts N, --seed N, --no-budget)
+# Search for texts that slow the redactor down, made from a grammar (--texts N, --seed N, --no-budget)
 [group('measure')]
 redactor *args:
     cargo bench --locked --bench redactor -- {{args}}
