@@ -195,12 +195,9 @@ fn has_mark(path: &Path) -> bool {
     let Ok(Some(content)) = file::read_any(path, MAX_EXECUTABLE) else {
         return false;
     };
-    let length = MARK.len() + 1;
-    let mut windows = content.bytes.windows(length);
-    windows.any(|window| {
-        let (mark, version) = window.split_at(MARK.len());
-        mark == MARK && version.iter().all(u8::is_ascii_digit)
-    })
+    let version = |at: usize| content.bytes.get(at + MARK.len());
+    let mut marks = memchr::memmem::find_iter(&content.bytes, MARK);
+    marks.any(|at| version(at).is_some_and(u8::is_ascii_digit))
 }
 
 #[cfg(test)]

@@ -211,11 +211,8 @@ fn defect(path: &Path) -> Option<Defect> {
         return Some(Defect::NotExecutable);
     }
     let mark = crate::hook::VERSION_MARK.as_bytes();
-    let same = content
-        .bytes
-        .windows(mark.len())
-        .any(|window| window == mark);
-    (!same).then_some(Defect::OtherVersion)
+    let is_same = memchr::memmem::find(&content.bytes, mark).is_some();
+    (!is_same).then_some(Defect::OtherVersion)
 }
 
 /// An installed Claude Code that reported its version.
@@ -320,12 +317,14 @@ pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
         reason = "asking systemd, where a person asked for a timer"
     )]
     let mut command = Command::new("systemctl");
-    command
-        .arg("--user")
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    match ask(command, first_line, PATIENCE) {
+    command.arg("--user").args(arguments).stdout(Stdio::null());
+    done_within(command, PATIENCE)
+}
+
+/// Runs `systemctl`, however it is started, and stops it if it takes longer than `patience`.
+fn done_within(mut command: Command, patience: Duration) -> std::result::Result<(), String> {
+    command.stderr(Stdio::piped());
+    match ask(command, first_line, patience) {
         Ok(said) if said.status.success() => Ok(()),
         Ok(said) => {
             let line = escaped(String::from_utf8_lossy(&said.text).trim());
@@ -454,4 +453,18 @@ fn everything(stream: &mut dyn BufRead) -> Vec<u8> {
     let mut text = Vec::new();
     let _ = stream.take(MAX_TABLE).read_to_end(&mut text);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_systemctl_that_hangs_is_not_waited_for_for_ever() {
+        #[expect(clippy::disallowed_methods, reason = "a program that hangs")]
+        let mut command = Command::new("sleep");
+        command.arg("600").stdout(Stdio::null());
+        let done = done_within(command, Duration::from_millis(50));
+        assert_eq!(done, Err("systemctl did not end in time".to_owned()));
+    }
 }

@@ -203,7 +203,7 @@ pub fn load(places: &Places) -> LoadedConfig {
 fn mentions_exclude(path: &Path) -> bool {
     let name = ConfigKey::Exclude.name().as_bytes();
     let content = file::read_any(path, MAX_BYTES).ok().flatten();
-    content.is_some_and(|content| content.bytes.windows(name.len()).any(|at| at == name))
+    content.is_some_and(|content| memchr::memmem::find(&content.bytes, name).is_some())
 }
 
 /// Reads the price table: `[prices."MODEL"]` with four prices each.
