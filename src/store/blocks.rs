@@ -45,7 +45,13 @@ impl<R: Read> LineBlocks<R> {
         // A long line of the file before may have made the buffer grow.
         buffer.truncate(size);
         buffer.shrink_to(size);
-        buffer.resize(size.clamp(1, MAX_LINE), 0);
+        let size = size.clamp(1, MAX_LINE);
+        if buffer.is_empty() {
+            // Fresh memory is zero already.
+            buffer = vec![0; size];
+        } else {
+            buffer.resize(size, 0);
+        }
         Self {
             source,
             path: path.to_owned(),
