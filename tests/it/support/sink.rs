@@ -228,10 +228,11 @@ impl Shared {
                 length += 1;
             }
             let stream = reader.get_mut();
-            write!(
-                stream,
+            // By one write: the system keeps the rest of an answer back until its beginning is acknowledged.
+            let whole = format!(
                 "HTTP/1.1 {status} x\r\ncontent-type: {answer_type}\r\n{more}content-length: {length}\r\n\r\n{text}"
-            )?;
+            );
+            stream.write_all(whole.as_bytes())?;
             stream.flush()?;
             if answer == Answer::TakenAndBrokenOff {
                 return Ok(());
