@@ -112,13 +112,13 @@ fn a_turn_that_nobody_ended_is_waited_for_or_taken_over() {
     sandbox.hook(&start).silent();
     let turn = sandbox.state().join("lock.turn");
     let fault = ["flock:error=ENOLCK"];
-    let clock_in = ["clock-in", "--session", ID, "--role", "x"];
     let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let (machine, boot) = (machine.trim(), boot.trim());
     let me = std::process::id();
     write(&turn, format!("{machine}\n{boot}\n{me}\n"));
-    let refused = injected(&sandbox, &fault, &clock_in);
+    // Of all verbs, one that waits only briefly.
+    let refused = injected(&sandbox, &fault, &["clock-out", ID]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("another process holds it"));
     assert!(turn.exists());
@@ -130,6 +130,9 @@ fn a_turn_that_nobody_ended_is_waited_for_or_taken_over() {
             "-qq",
             "-o",
             "/dev/null",
+            "--seccomp-bpf",
+            "-e",
+            "trace=flock",
             "-e",
             "inject=flock:error=ENOLCK",
         ])
@@ -138,6 +141,7 @@ fn a_turn_that_nobody_ended_is_waited_for_or_taken_over() {
     let mut dead = std::process::Command::new("true").spawn().unwrap();
     dead.wait().unwrap();
     write(&turn, format!("{machine}\n{boot}\n{}\n", dead.id()));
+    let clock_in = ["clock-in", "--session", ID, "--role", "x"];
     succeeds(&injected(&sandbox, &fault, &clock_in));
     assert!(!turn.exists());
 }
