@@ -50,8 +50,13 @@ fn installer(sandbox: &Sandbox, umask: &str, arguments: &[&str]) -> Run {
         .without_env("CCSESSION_LIBEXEC")
 }
 
-/// What stands for a cargo that names the crates, and takes some seconds for them.
+/// What stands for a cargo that names the crates, and lets a few seconds pass for them: those of [`QUICK_SECONDS`]. Where nobody
+/// counts them, it waits a moment for somebody who does.
 const SLOW_CARGO: &str = r#"
+pass() {
+    before=$(wc -l <"$SECONDS_PASSED") tries=0
+    while [ $(($(wc -l <"$SECONDS_PASSED") - before)) -lt 2 ] && [ "$((tries += 1))" -le "$TRIES" ]; do /bin/sleep 0.01; done
+}
 artifact() {
     printf '{"reason":"compiler-artifact","package_id":"registry+https://index#%s@1.0.0",' "$1"
     printf '"target":{"kind":["%s"],"name":"%s"},"executable":null,"fresh":false}\n' "$2" "$1"
@@ -59,9 +64,26 @@ artifact() {
 case $1 in
     tree) printf 'serde v1.0.0\nccsession v0.1.0 (/here)\nserde v1.0.0 (*)\n' ;;
     rustc)
-        artifact serde custom-build; artifact serde lib; sleep 2
-        artifact ccsession lib; artifact "$3" bin; sleep 2 ;;
+        artifact serde custom-build; artifact serde lib; pass
+        artifact ccsession lib; artifact "$3" bin; pass ;;
 esac"#;
+
+/// As many tries as a machine under any load needs.
+const LONG: u32 = 6000;
+
+/// What stands for sleep(1): a second passes at once, and is counted.
+const QUICK_SECONDS: &str = r#"echo >>"$SECONDS_PASSED"; exec /bin/sleep 0.02"#;
+
+/// `install.sh` whose build takes some seconds. Where nobody says how far it is, `tries` of 10 ms are enough.
+fn slow_build(sandbox: &Sandbox, tries: u32, arguments: &[&str]) -> Run {
+    put_script(&sandbox.path("tools/cargo"), SLOW_CARGO);
+    put_script(&sandbox.path("tools/sleep"), QUICK_SECONDS);
+    let passed = sandbox.path("passed");
+    fs::write(&passed, "").unwrap();
+    installer(sandbox, "022", arguments)
+        .env("SECONDS_PASSED", passed)
+        .env("TRIES", tries.to_string())
+}
 
 /// Runs with stdout on a terminal.
 fn on_a_terminal(mut run: Run) -> String {
@@ -211,8 +233,7 @@ fn who_else_could_change_the_settings_is_said() {
 #[test]
 fn a_terminal_shows_how_far_the_build_is() {
     let sandbox = sandbox();
-    put_script(&sandbox.path("tools/cargo"), SLOW_CARGO);
-    let said = on_a_terminal(installer(&sandbox, "022", &["--no-register"]));
+    let said = on_a_terminal(slow_build(&sandbox, LONG, &["--no-register"]));
     assert!(
         said.contains("building ccsession: 2 crates; the first time takes about "),
         "{said}"
@@ -232,8 +253,7 @@ fn a_terminal_shows_how_far_the_build_is() {
 #[test]
 fn a_pipe_gets_lines_without_control_characters_and_at_the_end_what_to_type() {
     let sandbox = sandbox();
-    put_script(&sandbox.path("tools/cargo"), SLOW_CARGO);
-    let output = installer(&sandbox, "022", &[])
+    let output = slow_build(&sandbox, LONG, &[])
         .env("CCSESSION_ARCHIVE_AUTO", "true")
         .output();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -297,8 +317,7 @@ fn a_build_that_fails_says_why_and_installs_nothing() {
 #[test]
 fn quiet_says_nothing() {
     let sandbox = sandbox();
-    put_script(&sandbox.path("tools/cargo"), SLOW_CARGO);
-    installer(&sandbox, "022", &["--quiet"]).expect(0, "", "");
+    slow_build(&sandbox, 20, &["--quiet"]).expect(0, "", "");
     assert!(sandbox.home().join(".local/bin/ccsession").is_file());
     assert!(sandbox.home().join(".claude/settings.json").is_file());
     installer(&sandbox, "022", &["--quiet", "--uninstall"]).expect(0, "", "");
