@@ -273,7 +273,7 @@ fn set_up(run: Run) -> Run {
 
 #[test]
 fn a_cleanup_that_is_killed_at_any_moment_loses_nothing_and_the_next_completes_it() {
-    let rounds = if is_torture() { 1000 } else { 30 };
+    let rounds = if is_torture() { 1000 } else { 20 };
     let place = Place::new();
     let mut killed = 0;
     for round in 0..rounds {
@@ -307,7 +307,8 @@ fn traced(sandbox: &Sandbox, options: &[&str], arguments: &[&str]) -> Run {
 #[track_caller]
 fn points(sandbox: &Sandbox, arguments: &[&str]) -> Vec<Point> {
     let log = sandbox.path("calls");
-    let options = ["-o", log.to_str().unwrap(), "-e", &format!("trace={CALLS}")];
+    let trace = format!("trace={CALLS}");
+    let options = ["--seccomp-bpf", "-o", log.to_str().unwrap(), "-e", &trace];
     let output = set_up(traced(sandbox, &options, arguments)).output();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -347,7 +348,7 @@ fn a_cleanup_that_is_killed_at_any_change_loses_nothing_and_the_next_completes_i
     let points = points(&place.sandbox, &cleanup);
     assert!(points.len() > 100, "{points:?}");
     // A step that shares no factor with what repeats.
-    let step = if is_torture() { 1 } else { 13 };
+    let step = if is_torture() { 1 } else { 23 };
     for point in points.iter().step_by(step) {
         place.check_killed(&format!("{point:?}"), || {
             killed_at(&place.sandbox, point, &cleanup);
