@@ -528,12 +528,18 @@ fn a_timeout_that_is_none_is_refused_by_name() {
 
 /// Starts all at once and waits for all; how many ended with 0, and what the others said.
 fn race(runs: impl Iterator<Item = Run>) -> (usize, Vec<String>) {
-    let children: Vec<Child> = runs
-        .map(|mut run| {
-            let command = run.command.stdin(Stdio::null()).stdout(Stdio::null());
-            command.stderr(Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
+    outcome(at_once(runs))
+}
+
+fn at_once(runs: impl Iterator<Item = Run>) -> Vec<Child> {
+    runs.map(|mut run| {
+        let command = run.command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    })
+    .collect()
+}
+
+fn outcome(children: Vec<Child>) -> (usize, Vec<String>) {
     let (mut done, mut refused) = (0, Vec::new());
     for child in children {
         let output = child.wait_with_output().unwrap();
@@ -574,17 +580,32 @@ fn of_two_hundred_at_once_exactly_a_hundred_begin() {
 #[test]
 fn runs_and_clock_ins_race_for_the_same_places() {
     let sandbox = Sandbox::just_swept();
+    let (begun, over) = (sandbox.path("begun"), sandbox.path("over"));
+    fs::create_dir(&begun).unwrap();
+    // It outlives the race.
+    let script = format!(
+        "> {}/$CCSESSION_ID; until [ -e {} ]; do sleep 0.05; done",
+        begun.display(),
+        over.display()
+    );
     let runs = (0..24).map(|number| {
         let id = format!("s-{number}");
         if number % 2 == 0 {
             clock_in(&sandbox, &id, 8).arg("--focus").arg(id)
         } else {
-            // It outlives the race.
-            let command = ["run", "--session-id", &id, "--", "/bin/sh", "-c", "sleep 5"];
+            let command = ["run", "--session-id", &id, "--", "/bin/sh", "-c", &script];
             limited(sandbox.ccsession(command), 8)
         }
     });
-    let (done, refused) = race(runs);
+    let mut children = at_once(runs);
+    wait_until(|| {
+        let running = fs::read_dir(&begun).unwrap().count();
+        let is_over = |child: &mut Child| child.try_wait().unwrap().is_some();
+        let ended = children.iter_mut().map(is_over).filter(|it| *it).count();
+        running + ended >= 24
+    });
+    fs::write(over, "").unwrap();
+    let (done, refused) = outcome(children);
     assert_eq!((done, refused.len(), sessions(&sandbox)), (8, 16, 8));
     let leases = fs::read_dir(sandbox.state().join("leases"))
         .unwrap()

@@ -428,7 +428,7 @@ pub(crate) fn end_of(child: Child, patience: Duration) -> Option<Output> {
 
 /// Waits until `what` holds, and fails where it does not within [`PATIENCE`].
 #[track_caller]
-pub(crate) fn wait_until(what: impl Fn() -> bool) {
+pub(crate) fn wait_until(mut what: impl FnMut() -> bool) {
     let started = Instant::now();
     while !what() {
         assert!(started.elapsed() < PATIENCE, "it never came");
