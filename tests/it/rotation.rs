@@ -144,7 +144,7 @@ fn hook_worker() {
 
 #[test]
 fn many_hooks_at_once_are_each_recorded_once_and_readers_see_one_stream() {
-    let writers = 16;
+    let writers = if is_torture() { 16 } else { 12 };
     let all = Mutex::new(BTreeMap::new());
     let sandbox = begun();
     let done = AtomicBool::new(false);
