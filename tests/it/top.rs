@@ -12,7 +12,8 @@ use crate::support::clients::Client;
 use crate::support::states::age;
 use crate::support::tmux::Tmux;
 use crate::support::transcripts::put_lines;
-use crate::support::{CCSESSION, Sandbox, text, wait_until};
+use crate::support::within::Within;
+use crate::support::{CCSESSION, Sandbox, event, text, wait_until};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -34,7 +35,7 @@ fn script(arguments: &str) -> String {
     format!(
         "cd \"$HOME/..\"\nstty -a > before\n\
          sh -c 'echo $$ > pid; exec {CCSESSION} top {arguments}'\n\
-         echo \"status $?\"\nstty -a > after.new\nmv after.new after\nexec sleep 600\n"
+         echo \"status $?\"\nstty -a > after.new\nmv after.new after\nexec cat\n"
     )
 }
 
@@ -163,18 +164,20 @@ fn tokens_are_those_of_the_transcript() {
 fn the_numbers_are_those_of_the_timeline() {
     let sandbox = Sandbox::new();
     let mut client = Client::start(&sandbox, "s-1");
+    let within = Within::new(&sandbox);
+    let hook = |name: &str, more: Value| within.feed(&event(name, "s-1", more));
     for turn in 0..300 {
-        client.hook(&sandbox, "s-1", "UserPromptSubmit", json!({"prompt": "go"}));
+        hook("UserPromptSubmit", json!({"prompt": "go"}));
         for call in 0..2 {
             let id = format!("t{turn}-{call}");
-            client.hook(&sandbox, "s-1", "PreToolUse", bash(&id, "make"));
+            hook("PreToolUse", bash(&id, "make"));
             let is_failure = turn % 10 == 0;
             let end = if is_failure {
                 "PostToolUseFailure"
             } else {
                 "PostToolUse"
             };
-            client.hook(&sandbox, "s-1", end, bash(&id, "make"));
+            hook(end, bash(&id, "make"));
         }
     }
     let Some(terminal) = Tmux::start(&sandbox, SIZE, &script("")) else {
