@@ -89,7 +89,7 @@ fn a_command_whose_launcher_was_killed_is_told_its_own_session() {
     let answer = sandbox.path("answer");
     let script = format!(
         "echo; until [ -e {0}.go ]; do sleep 0.01; done
-         {{ $CCSESSION current; env -u CCSESSION_ID $CCSESSION current; }} > {0}.new; mv {0}.new {0}; sleep 60",
+         {{ $CCSESSION current; env -u CCSESSION_ID $CCSESSION current; }} > {0}.new; mv {0}.new {0}; exec sleep 60",
         answer.display()
     );
     let mut killed = started(with_id(&sandbox, ID, &script));

@@ -276,7 +276,7 @@ fn a_signal_in_the_first_moments_leaves_nothing_behind() {
     let pointer = fs::read(sandbox.pointer("shop")).unwrap();
     let (rounds, step) = if is_torture() { (300, 100) } else { (40, 600) };
     for round in 0..rounds {
-        let mut run = with_id(&sandbox, &format!("s-{round}"), "sleep 60");
+        let mut run = with_id(&sandbox, &format!("s-{round}"), "exec sleep 60");
         let mut child = run.command.stdin(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(round * step));
         kill(child.id(), Signal::TERM);
