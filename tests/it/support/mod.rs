@@ -49,6 +49,9 @@ pub(crate) const CCSESSION: &str = env!("CARGO_BIN_EXE_ccsession");
 /// any load is faster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Where the sandbox's commands find other programs.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// What an empty pipe takes at once on every system.
 const PIPE: usize = 4096;
 
@@ -188,11 +191,9 @@ impl Sandbox {
 
     /// A program with the sandbox's environment and nothing else, in the project.
     pub(crate) fn run(&self, program: impl AsRef<OsStr>) -> Run {
-        let mut command = Command::new(program);
+        let mut command = Command::new(found(program.as_ref()));
         command.env_clear().current_dir(self.project());
-        command
-            .env("HOME", self.home())
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.env("HOME", self.home()).env("PATH", PATH);
         command
             .env("CCSESSION_STATE_DIR", self.state())
             .env("CCSESSION_POINTER_DIR", self.pointers());
@@ -379,6 +380,18 @@ impl Run {
         let why = lines.pop().unwrap_or_default();
         (lines, why)
     }
+}
+
+/// Returns the path of a program with this name on [`PATH`], or the name if there is none.
+///
+/// By a name and with a `PATH` of its own, the standard library starts a program with `fork`. That copies the tables of all
+/// memory of the tests, and lets all their threads copy the pages that they write to next.
+fn found(program: &OsStr) -> OsString {
+    let is_name = !program.as_encoded_bytes().contains(&b'/');
+    let mut paths = PATH.split(':').map(|dir| Path::new(dir).join(program));
+    let path = is_name.then(|| paths.find(|path| path.is_file()));
+    path.flatten()
+        .map_or_else(|| program.to_owned(), PathBuf::into_os_string)
 }
 
 /// Returns a pipe that holds these bytes and ends after them.
