@@ -393,8 +393,7 @@ impl UsageFile {
         Ok(Some((reading, has_more)))
     }
 
-    /// Counts a message or more of a known one, and returns whether that added to the count. If
-    /// lines repeat a message, its largest numbers count.
+    /// Counts a message or more of a known one, and returns whether that changed the count.
     fn count(&mut self, id: u64, message: PartialMessage) -> bool {
         match self.messages.entry(id) {
             Entry::Vacant(free) => {
@@ -454,13 +453,18 @@ impl From<&PartialMessage> for UsedMessage {
 }
 
 impl PartialMessage {
-    /// Merges another line of the same message. Each line has the numbers so far, so the largest
-    /// count. If several writers have it, it belongs to the session itself, because subagents begin
-    /// with a copy of its messages.
+    /// Merges another line of the same message. Its output grows from line to line, so the numbers
+    /// of the line with the most output count. They replace all others: some servers first report
+    /// the whole input as uncached, and in the last line only what was not in the cache. If several
+    /// writers have it, it belongs to the session itself, because subagents begin with a copy of
+    /// its messages.
     fn grow(&mut self, other: Self) -> bool {
         let mut grown = self.clone();
-        for (known, more) in grown.tokens.iter_mut().zip(other.tokens) {
-            *known = more.max(*known);
+        let progress = |[input, output, cache_read, cache_creation]: [u64; 4]| {
+            (output, cache_read, cache_creation, input)
+        };
+        if progress(other.tokens) > progress(self.tokens) {
+            grown.tokens = other.tokens;
         }
         grown.at = self.at.into_iter().chain(other.at).min();
         grown.writer = self.writer.clone().min(other.writer);
@@ -627,6 +631,27 @@ mod tests {
         json!({"type": "assistant", "timestamp": format!("2026-11-20T{at}Z"), "uuid": id,
             "message": {"id": id, "model": "opus", "usage": {"input_tokens": 10, "output_tokens": output,
                 "cache_read_input_tokens": 3, "cache_creation_input_tokens": 2}}})
+    }
+
+    #[test]
+    fn a_message_counts_as_its_last_line_says_and_not_as_estimated_before() {
+        let with = |input: u64, output: u64, cache_read: u64| {
+            let mut line = line("m1", "12:00:01", output);
+            let usage = &mut line["message"]["usage"];
+            usage["input_tokens"] = input.into();
+            usage["cache_read_input_tokens"] = cache_read.into();
+            line
+        };
+        let mut lines = [with(8781, 0, 0), with(39, 576, 41_536)];
+        // A second reading, or a copy in another file, may see them in any order.
+        for _ in 0..2 {
+            let session = Session::new("startup");
+            session.write(&lines);
+            let total = session.usage().total();
+            assert_eq!((total.messages, total.output), (1, 576));
+            assert_eq!((total.input, total.cache_read), (39, 41_536));
+            lines.reverse();
+        }
     }
 
     #[test]
