@@ -166,8 +166,8 @@ def prompts_are_on_record(count: Count, timeline: dict) -> Iterator[str]:
 def tokens_are_counted(count: Count, stats: dict) -> Iterator[str]:
     names = ("messages", "input", "output", "cache_read", "cache_creation")
     found = [sum(row[name] for row in stats["tokens"]) for name in names]
-    if found != total(count.tokens):
-        yield f"tokens are {found}, the transcripts have {total(count.tokens)}"
+    if found != total(count.messages.values()):
+        yield f"tokens are {found}, the transcripts have {total(count.messages.values())}"
 
 
 def is_restored(original: Path, restored: Path) -> Iterator[str]:

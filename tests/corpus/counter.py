@@ -4,8 +4,9 @@ prompts and tokens. Written from the format of real transcripts.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 MADE_UP = "<synthetic>"
@@ -24,6 +25,8 @@ NO_PROMPT = ("<command-name>", "<local-command-", "<bash-input>", "<bash-stdout>
 REFUSED = ("The user doesn't want to proceed with this tool use", "The user doesn't want to take this action right now",
            "Permission for this ", "Permission to ", "Claude requested permissions to ")
 TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+# What a subagent is called in a transcript that does not name it.
+UNNAMED = "sidechain"
 
 
 @dataclass
@@ -32,6 +35,25 @@ class Said:
     speaker: str
     blocks: list[str]
     aside: bool = False
+
+
+@dataclass
+class Used:
+    """A message of the API and its tokens, however many lines repeat it."""
+    model: str
+    # None is the main thread.
+    agent: str | None
+    at: float | None
+    # The record of its first line. A copy in another session has it, too; an id alone may be there by chance.
+    record: str
+    tokens: list[int]
+
+    def repeated(self, other: "Used") -> None:
+        """Takes in another line of it. The numbers of the line with the most output count, all four of them: until the end of a
+        message they are estimates, and its input may still move from one number to another."""
+        self.tokens = max(self.tokens, other.tokens, key=lambda tokens: (tokens[1], tokens[2], tokens[3], tokens[0]))
+        self.at = min((at for at in (self.at, other.at) if at is not None), default=None)
+        self.agent = min(self.agent, other.agent, key=lambda agent: agent or "")
 
 
 @dataclass
@@ -47,7 +69,18 @@ class Count:
     ends: dict[str, str] = field(default_factory=dict)
     tool_blocks: int = 0
     prompts: int = 0
-    tokens: dict[str, list[int]] = field(default_factory=dict)
+    # When each prompt was, and on which branch.
+    branches: list[tuple[float, str]] = field(default_factory=list)
+    # Each message by its id and that of its request.
+    messages: dict[tuple[str, str], Used] = field(default_factory=dict)
+    # When each call began.
+    began: dict[str, float] = field(default_factory=dict)
+    # The kind of each subagent that says it.
+    kinds: dict[str, str] = field(default_factory=dict)
+    start: float | None = None
+    directory: str | None = None
+    # The branch where the directory is named first.
+    branch: str | None = None
     uuids: set[str] = field(default_factory=set)
     # The record of each call.
     records: dict[str, str] = field(default_factory=dict)
@@ -133,6 +166,18 @@ def typed(text: str) -> list[str]:
     return [] if elements else [rest]
 
 
+def time_of(record: dict) -> float | None:
+    try:
+        return datetime.fromisoformat(record["timestamp"].replace("Z", "+00:00")).timestamp()
+    except (KeyError, AttributeError, ValueError):
+        return None
+
+
+def branch_of(record: dict) -> str | None:
+    """The branch, where one is checked out."""
+    return record["gitBranch"] if is_text(record, "gitBranch") and record["gitBranch"] != "HEAD" else None
+
+
 def is_text(record: dict, key: str) -> bool:
     return isinstance(record.get(key), str) and bool(record[key])
 
@@ -213,7 +258,8 @@ class Session:
             count.strings.update(strings(record))
             if kind == "queue-operation":
                 count.waited.update(piece.strip() for text in texts(record.get("content")) for piece in typed(text))
-        self.tokens(record)
+        self.tokens(record, agent)
+        self.place(record, agent)
         is_repeated = isinstance(uuid, str) and uuid in self.seen
         if isinstance(uuid, str):
             self.seen.add(uuid)
@@ -248,6 +294,8 @@ class Session:
             if block.get("type") == "tool_use" and is_text(block, "id") and is_text(block, "name"):
                 self.count.calls.setdefault(block["id"], block["name"])
                 self.count.records.setdefault(block["id"], str(record.get("uuid")))
+                if (at := time_of(record)) is not None:
+                    self.count.began.setdefault(block["id"], at)
 
     def results(self, record: dict) -> None:
         for block in blocks(message_of(record).get("content")):
@@ -277,21 +325,40 @@ class Session:
         # A prompt may have several records.
         if prompt is None or prompt != self.last_prompt:
             self.count.prompts += 1
+            at, branch = time_of(record), branch_of(record)
+            if at is not None and branch is not None:
+                self.count.branches.append((at, branch))
         self.last_prompt = prompt
 
-    def tokens(self, record: dict) -> None:
+    def tokens(self, record: dict, agent: str | None) -> None:
         message = message_of(record)
         usage, key = message.get("usage"), message.get("id") or record.get("uuid")
         if record.get("type") != "assistant" or not isinstance(usage, dict) or message.get("model") == MADE_UP:
             return
         if not isinstance(key, str) or not is_text(message, "model"):
             return
-        known = self.count.tokens.setdefault(key, [0] * len(TOKENS))
-        for place, name in enumerate(TOKENS):
-            number = usage.get(name)
-            known[place] = max(known[place], number if isinstance(number, int) else 0)
+        if agent is None:
+            agent = record.get("agentId") or (UNNAMED if record.get("isSidechain") is True else None)
+        numbers = [usage.get(name) for name in TOKENS]
+        used = Used(message["model"], agent, time_of(record), str(record.get("uuid")),
+                    [it if isinstance(it, int) else 0 for it in numbers])
+        self.count.messages.setdefault((key, str(record.get("requestId"))), used).repeated(used)
+
+    def place(self, record: dict, agent: str | None) -> None:
+        """Where and when the session began, and what kind of subagent one is."""
+        count, at = self.count, time_of(record)
+        if agent is not None and is_text(record, "attributionAgent"):
+            count.kinds.setdefault(agent, record["attributionAgent"])
+        if record.get("type") not in ("user", "assistant", "system", "attachment") or at is None:
+            return
+        count.start = at if count.start is None else min(count.start, at)
+        if count.directory is None and is_text(record, "cwd"):
+            count.directory, count.branch = record["cwd"], branch_of(record)
 
 
-def total(tokens: dict[str, list[int]]) -> list[int]:
+def total(messages: Iterable[Used]) -> list[int]:
     """Returns the number of messages, then the tokens of each kind."""
-    return [len(tokens), *(sum(column) for column in zip(*tokens.values(), strict=True))] if tokens else [0] * 5
+    sums = [0] * (1 + len(TOKENS))
+    for used in messages:
+        sums = [known + more for known, more in zip(sums, [1, *used.tokens], strict=True)]
+    return sums

@@ -62,6 +62,16 @@ fn whatever_the_program_makes_of_them_that_is_wrong_is_told() {
             "tokens are",
         ),
         (
+            "stats --all --by day",
+            r#"sed 's/"input": *[0-9]*/"input":1/'"#,
+            "stats --all --by day: ",
+        ),
+        (
+            "stats --all --since",
+            r#"sed 's/"calls": *[0-9]*/"calls":1/'"#,
+            "--by tool: ",
+        ),
+        (
             "clock-out",
             r#"{ read -r path; sed -i '/^\[assistant\]$/{n;s/[aeiou]/x/g;}' "$path"; echo "$path"; }"#,
             "not in the text as the",
