@@ -263,6 +263,8 @@ impl SessionImport<'_> {
             cwd: self.record.as_ref().and_then(|record| record.cwd.clone()),
             claims,
             spawned: HashMap::new(),
+            asked_kinds: HashMap::new(),
+            typed_agents: HashSet::new(),
             calls: Calls::default(),
             agents: Vec::new(),
             clients_own: HashSet::new(),

@@ -339,6 +339,10 @@ impl SessionReader<'_> {
             if let Some(prompt) = asks.prompt.text() {
                 self.calls.spawns(&id, thread.agent_id(), at, hash(&prompt));
             }
+            if let Some(mut kind) = asks.subagent_type.owned() {
+                Redactor::default().word(&mut kind);
+                self.asked_kinds.insert(id.clone(), kind);
+            }
         }
         let mut event = self.event(name::PRE_TOOL_USE, at, thread, line);
         event.tool = Some(tool);
@@ -514,7 +518,8 @@ impl SessionReader<'_> {
     /// Claude Code runs internally.
     ///
     /// All events of a call name the subagent that it started, because an incomplete transcript may
-    /// lack one of them.
+    /// lack one of them. A subagent without a type gets the one that its call asked for: older
+    /// versions of Claude Code write it nowhere else.
     pub(super) fn link_agents(&mut self) {
         let told = self.made.iter().filter_map(|made| made.spawns.clone());
         let mut spawned: HashMap<String, String> = told.collect();
@@ -525,13 +530,22 @@ impl SessionReader<'_> {
             .collect();
         let taken = spawned.keys().cloned().collect();
         spawned.extend(self.calls.of_agents(&agents, taken));
+        let kinds: HashMap<&str, &String> = spawned
+            .iter()
+            .filter(|(_, agent)| !self.typed_agents.contains(*agent))
+            .filter_map(|(call, agent)| Some((agent.as_str(), self.asked_kinds.get(call)?)))
+            .collect();
         for made in &mut self.made {
-            if let Subject::Call(_, id) = &made.subject
-                && made.spawns.is_none()
-                && let Some(agent) = spawned.get(id)
+            let started = match &made.subject {
+                Subject::Call(_, id) if made.spawns.is_none() => spawned.get(id),
+                _ => None,
+            };
+            let kind = made.subject.agent().and_then(|agent| kinds.get(agent));
+            if (started.is_some() || kind.is_some())
                 && let Ok(mut event) = Event::decode(&made.line)
             {
-                event.spawned_agent = Some(agent.clone());
+                event.spawned_agent = event.spawned_agent.or(started.cloned());
+                event.agent_type = event.agent_type.or(kind.copied().cloned());
                 *made = ImportedEvent::new(made.subject.clone(), made.at, &event);
             }
         }
@@ -664,6 +678,8 @@ fn is_silent(line: &TranscriptLine<'_>) -> bool {
 struct SpawnInput<'a> {
     #[serde(borrow)]
     prompt: LazyMember<'a>,
+    #[serde(borrow)]
+    subagent_type: LazyMember<'a>,
 }
 
 /// Returns the event that ends a call, and the class of its error.

@@ -80,6 +80,10 @@ pub(super) struct SessionReader<'a> {
     pub(super) claims: &'a mut Claims,
     /// The subagents that calls started, by the call's id.
     pub(super) spawned: HashMap<String, String>,
+    /// The type of subagent that each call asked for.
+    pub(super) asked_kinds: HashMap<String, String>,
+    /// The subagents whose type is known without their calls.
+    pub(super) typed_agents: HashSet<String>,
     pub(super) calls: Calls,
     /// The subagents: each one's id, its first prompt, and the hash of its last message.
     pub(super) agents: Vec<(String, FirstPrompt, Option<u64>)>,
@@ -113,6 +117,9 @@ impl SessionReader<'_> {
     pub(super) fn agent(&mut self, agent: &AgentFile) -> Result<()> {
         let kind = agent_type(agent);
         let agent_id = agent.agent_id.clone();
+        if kind.is_some() {
+            self.typed_agents.insert(agent_id.clone());
+        }
         self.file(&agent.path, Thread::of(ThreadAgent { id: agent_id, kind }))
     }
 

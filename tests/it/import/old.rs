@@ -162,6 +162,31 @@ fn parallel_sidechains_belong_to_the_calls_whose_prompts_they_carry() {
     sandbox.import_again();
 }
 
+/// Old clients note the type of a subagent nowhere but in the call.
+#[test]
+fn a_subagent_has_the_type_that_its_call_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&parallel_sidechains());
+    sandbox.import();
+    let timeline = sandbox.timeline();
+    let agents = timeline["agents"].as_array().unwrap().iter();
+    let mut types: Vec<_> = agents
+        .map(|agent| (text(agent, "agent_id"), text(agent, "agent_type")))
+        .collect();
+    types.sort();
+    let of = |id: &str, kind: &str| (format!("side-{id}"), kind.to_owned());
+    let asked = "general-purpose";
+    assert_eq!(
+        types,
+        [
+            of("a1", asked),
+            of("b1", asked),
+            of("c1", asked),
+            of("s1", "")
+        ]
+    );
+}
+
 #[test]
 fn a_part_of_parallel_sidechains_and_the_rest_are_as_the_whole() {
     let lines = parallel_sidechains();
