@@ -75,8 +75,11 @@ class Count:
     messages: dict[tuple[str, str], Used] = field(default_factory=dict)
     # When each call began.
     began: dict[str, float] = field(default_factory=dict)
-    # The kind of each subagent that says it.
+    # The kind of each subagent that says it, and the one that its call asked for.
     kinds: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    # The kind of subagent for which each call asks.
+    asks: dict[str, str] = field(default_factory=dict)
     start: float | None = None
     directory: str | None = None
     # The branch where the directory is named first.
@@ -294,6 +297,9 @@ class Session:
             if block.get("type") == "tool_use" and is_text(block, "id") and is_text(block, "name"):
                 self.count.calls.setdefault(block["id"], block["name"])
                 self.count.records.setdefault(block["id"], str(record.get("uuid")))
+                asks = block.get("input")
+                if block["name"] in ("Agent", "Task") and isinstance(asks, dict) and is_text(asks, "subagent_type"):
+                    self.count.asks.setdefault(block["id"], asks["subagent_type"])
                 if (at := time_of(record)) is not None:
                     self.count.began.setdefault(block["id"], at)
 
@@ -302,6 +308,9 @@ class Session:
             if block.get("type") != "tool_result" or not is_text(block, "tool_use_id"):
                 continue
             words = "\n".join(texts(block.get("content")))
+            details = record.get("toolUseResult")
+            if isinstance(details, dict) and is_text(details, "agentId") and block["tool_use_id"] in self.count.asks:
+                self.count.asked.setdefault(details["agentId"], self.count.asks[block["tool_use_id"]])
             if block.get("is_error") is not True:
                 end = "ok"
             elif words.startswith(REFUSED) and record.get("toolDenialKind") is None:

@@ -81,7 +81,9 @@ def group_of(by: str, message: Message) -> tuple[str, ...]:
         case "session":
             return (message.session,)
         case "agent":
-            return ("main" if used.agent is None else count.kinds.get(used.agent, UNKNOWN),)
+            if used.agent is None:
+                return ("main",)
+            return (count.kinds.get(used.agent) or count.asked.get(used.agent) or UNKNOWN,)
     raise ValueError(by)
 
 
