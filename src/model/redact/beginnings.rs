@@ -1,4 +1,4 @@
-//! Tells what can begin with four given bytes, or contain them. The filter and the keys ask here.
+//! Tells what can begin with four given bytes, or contain them. `prefilter` and `keys` look it up.
 //!
 //! The compiler makes the table from the rules' own tables. This module does not know what an answer is used for.
 
@@ -16,19 +16,20 @@ pub(super) const PROGRAM: u8 = 4;
 pub(super) const PROGRAM_PART: u8 = 64;
 /// A sign or a part of a word may begin with these.
 pub(super) const PART: u8 = 128;
-/// Something else may begin here, if a word does.
+/// Something other than a key or a program may begin here, if a word does.
 pub(super) const WORD: u8 = 8;
 /// A name in letters that are not ASCII may begin here.
 pub(super) const FOREIGN: u8 = 16;
 /// These bytes may belong to something that begins before them.
 pub(super) const WITHIN: u8 = 32;
 
-/// For each hash of four bytes what can begin with them.
+/// For each hash of four bytes: what can begin with those bytes, as bits like [`AT_START`].
 pub(super) static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
 pub(super) const HASH_BITS: u32 = 13;
 pub(super) const MULTIPLIER: u32 = 0xfb49_5555;
 
-/// Returns the multiplicative hash of three bytes and the upper half of the fourth, which tells signs, digits and letters apart.
+/// Returns the multiplicative hash of three bytes and the upper half of the fourth. That half tells
+/// signs, digits and letters apart.
 pub(super) const fn hash(bytes: u32) -> usize {
     let bytes = bytes & 0xf0ff_ffff;
     (bytes.wrapping_mul(MULTIPLIER) >> (u32::BITS - HASH_BITS)) as usize
@@ -103,8 +104,8 @@ pub(super) const fn from(bytes: &[u8], offset: usize) -> &[u8] {
     bytes.split_at(offset).1
 }
 
-/// Returns the offset of the four bytes in a row that are rarest in texts. With `may_end`, the last three bytes and a sign behind
-/// them are such a four, too.
+/// Returns the offset of those four bytes in a row that are rarest in texts. With `may_end`, the last
+/// three bytes and a sign after them count as four, too.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -157,7 +158,7 @@ pub(super) const fn is_common(bytes: &[u8], at: usize) -> bool {
     false
 }
 
-/// Returns how rare a byte is in texts: the logarithm of one in so many.
+/// Returns how rare a byte is in texts, roughly as a logarithm: the rarer, the greater.
 pub(super) const fn rarity_of(byte: u8) -> u32 {
     match byte {
         b'M' | b'N' | b'O' => 7,
@@ -175,7 +176,8 @@ pub(super) const fn rarity_of(byte: u8) -> u32 {
     }
 }
 
-/// Returns whether the filter finds a program's name by its beginning. So it is for short names, and for those that many words end with.
+/// Returns whether the filter finds a program's name by its beginning. It does for short names and for
+/// names that many words end with.
 pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
     matches!(name, [_, _] | b"age" | b"now" | b"hub")
 }
@@ -188,7 +190,7 @@ pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
 pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
     let mut third = 0u8;
     while third < u8::MAX {
-        // A prefix of two bytes precedes hexadecimal digits or an argument.
+        // After a prefix of two bytes come hexadecimal digits or an argument.
         let fits = match prefix.len() {
             2 => third.is_ascii_hexdigit() || matches!(third, b' ' | b'\t' | b'"' | b'\''),
             _ => prefix[2] == third,
@@ -210,14 +212,15 @@ pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], ma
     }
 }
 
-/// The beginnings of keys that more than a beginning tells. They count wherever a part of a word begins.
+/// The beginnings of keys that a beginning alone does not identify. They count wherever a part of a
+/// word begins.
 pub(super) const KEYS: [&[u8]; 2] = [b"eyJ", b"LS0tLS1C"];
 
-/// Other beginnings that count where a word begins.
+/// Other beginnings. They count only where a word begins.
 #[rustfmt::skip]
 pub(super) const WORDS: &[&[u8]] = &[
     b"by ", b"by\t", b"BY ", b"BY\t", b"By ",
-    // Keys that `keys` tells by their parts.
+    // Keys that `keys` recognises by their parts.
     b"re_", b"pk_", b"at_", b"pat", b"A3-", b"00D", b"AAAAA",
 ];
 
@@ -227,7 +230,7 @@ pub(super) const RARE: &[&[u8]] = &[
     b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz",
 ];
 
-/// The offset of those four in each of [`RARE`], and the four themselves.
+/// For each of [`RARE`]: the offset of its four rarest bytes, and those bytes.
 pub(super) const RARE_AT: [usize; RARE.len()] = rare_at();
 pub(super) const RARE_FOURS: [u32; RARE.len()] = rare_fours();
 
@@ -261,7 +264,7 @@ pub(super) const fn rare_fours() -> [u32; RARE.len()] {
     fours
 }
 
-/// Parts of keys and blocks, wherever they stand.
+/// Parts of keys and blocks. They count anywhere in a word.
 pub(super) const LITERALS: [&[u8]; 9] = [
     b"-BEG", b"-END", b"-us0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk",
 ];

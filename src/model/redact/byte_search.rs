@@ -2,11 +2,11 @@
 //!
 //! Before its first search, memchr asks the processor what it can do. In a virtual machine, each
 //! such question interrupts the machine; together they take longer than a hook needs for a small
-//! payload. So a small text is searched here, eight bytes at a time, and memchr gets only long
-//! ones.
+//! payload. So this module searches a small text itself, eight bytes at a time, and leaves only long
+//! texts to memchr.
 
-/// The longest text that is searched here, in bytes. In a longer one, memchr saves more than its
-/// questions cost.
+/// The longest text that is searched without memchr, in bytes. In a longer one, memchr saves more than
+/// its questions cost.
 const SMALL: usize = 16 * 1024;
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -5,11 +5,11 @@
 /// The form in which an option takes its secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OptionForm {
-    /// A word of its own, or behind `=`.
+    /// As a separate word, or after `=`.
     Apart,
-    /// Right behind the option's letter.
+    /// Right after the option's letter.
     Attached,
-    /// In either form.
+    /// As [`Self::Apart`] or as [`Self::Attached`].
     Either,
     /// `user:secret`.
     Pair,
@@ -31,7 +31,7 @@ use OptionForm::{Apart, Assignment, Attached, Comma, Cookie, Either, Pair, Pass,
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) names: &'static [&'static str],
-    /// The word that must stand before an option which otherwise means something else.
+    /// A word that must precede the options, such as `login`. Without it they mean something else.
     pub(super) only_after: Option<&'static str>,
     pub(super) options: &'static [(&'static str, OptionForm)],
     /// Whether `NAME value` among the arguments sets a name to a value.
@@ -211,11 +211,11 @@ pub(super) const STDIN: &[(&str, &str)] = &[
     ("huggingface-cli", "login"), ("llm", "keys"), ("expect", ""), ("ssh-add", ""),
 ];
 
-/// What is known of a program's name.
+/// What the tables say about a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProgramEntry {
     name: &'static str,
-    /// Its options.
+    /// Its options, if it is one of [`PROGRAMS`].
     pub(super) program: Option<&'static Program>,
     /// Whether the program may read a secret from its standard input.
     pub(super) reads_secret: bool,
@@ -241,7 +241,7 @@ struct Index {
     starts: [u16; BUCKETS + 1],
 }
 
-/// At least as many as there are names.
+/// The capacity of [`Index::known`]: a name in several tables counts several times.
 const NAMES: usize = count();
 const BUCKETS: usize = 1 << 9;
 
@@ -358,7 +358,7 @@ const fn index() -> Index {
         starts[bucket(listed[at].name.as_bytes())] += 1;
         at += 1;
     }
-    // First the end of each bucket; filling it from its end leaves its beginning here.
+    // `starts` first holds the end of each bucket. Filling each bucket from its end leaves its beginning there.
     let (mut of, mut placed) = (0, 0);
     while of <= BUCKETS {
         placed += starts[of];

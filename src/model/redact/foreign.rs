@@ -53,7 +53,7 @@ pub(super) fn length_before(text: &[u8]) -> Option<usize> {
 
 /// Returns the length of the name that `text` begins with, or 0.
 pub(super) fn length_at(text: &[u8]) -> usize {
-    // Each name has a byte beyond ASCII among its first nine; `heslo` has none, but `names` has it, too.
+    // Each name has a byte beyond ASCII among its first nine. Only `heslo` has none, but `names` lists it, too.
     if text.get(..9).unwrap_or(text).is_ascii() {
         return 0;
     }

@@ -1,4 +1,4 @@
-//! Makes the filter's table: the kinds of four bytes in a row with which something may begin or end.
+//! Makes the filter's table of *fours*: the kinds of four bytes in a row with which something may begin or end.
 //!
 //! The compiler makes the table from the rules' own tables. `prefilter` decides what a hit means.
 
@@ -8,10 +8,11 @@ use super::foreign;
 use super::names;
 use super::shapes;
 
-/// Parts of telling names by which the filter finds those names.
+/// Parts of telling names, by which the filter finds those names. They are for names whose last letters
+/// many other words share.
 #[rustfmt::skip]
 pub(super) const PARTS: &[&[u8]] = &[
-    // Many words end like these names. So a part further to the left tells.
+    // Many words end like these names, so the filter looks for a part further to the left.
     b"auth", b"sscode", b"tpcode", b"facode", b"fa_", b"fa code", b"torcode", b"tor_", b"or code", b"eydata",
     b"skode", b"swort", b"nwort", b"_wort", b"hrase", b"hiave",
     b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
@@ -87,14 +88,15 @@ pub(super) const fn both(byte: u8) -> u32 {
     one(byte.to_ascii_lowercase()) | one(byte.to_ascii_uppercase())
 }
 
-/// For each hash of four kinds, a bit: whether the filter must look closer.
+/// For each hash of four kinds, one bit: whether the filter must look closer.
 pub(super) static FOURS: [u32; 1 << (FOUR_BITS - 5)] = fours();
 pub(super) const FOUR_BITS: u32 = 17;
-/// The multiplier of [`four_product`]. It leaves the last four kinds of a number that holds kinds of five bits each.
+/// The multiplier of [`four_product`]. The product depends only on the last four kinds of a number that
+/// holds kinds of five bits each.
 pub(super) const FOUR_MULTIPLIER: u32 = 0x2_d9b9 << 12;
 
-/// Returns the product of a number that holds kinds of five bits each. A shift and the addition of another kind's product append
-/// that kind; the fifth from the end then drops out.
+/// Returns the product of a number that holds kinds of five bits each. To append a kind, shift the product
+/// and add the kind's own product; the kind that is then fifth from the end drops out.
 pub(super) const fn four_product(kinds: u32) -> u32 {
     kinds.wrapping_mul(FOUR_MULTIPLIER)
 }
@@ -138,7 +140,7 @@ pub(super) const fn mark(fours: &mut [u32; 1 << (FOUR_BITS - 5)], kinds: [u32; 4
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 pub(super) const fn mark_bytes(fours: &mut [u32; 1 << (FOUR_BITS - 5)], bytes: &[u8]) {
-    // Behind three bytes a sign follows.
+    // If there are only three bytes, a sign follows.
     let last = if bytes.len() > 3 {
         one(bytes[3])
     } else {
@@ -165,7 +167,8 @@ pub(super) const fn start_of(word: &[u8], or: u32) -> [u32; 3] {
     [one(word[0]), one(word[1]), third]
 }
 
-/// Returns whether the filter finds a telling name by its last letters. Many words end like the others, which [`PARTS`] covers.
+/// Returns whether the filter finds a telling name by its last letters. It finds the other names, which
+/// end like many words, by [`PARTS`].
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -256,8 +259,8 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         mark_bytes(&mut fours, LITERALS[at]);
         at += 1;
     }
-    // A bot's number in base64: the second character of two digits has few forms. Then private keys in base64, long and short
-    // ones.
+    // A bot's number in base64: two digits have only a few second characters in base64. Then private keys in
+    // base64, long and short ones.
     const SECOND_OF_ID: u32 = one(b'd') | one(b't') | one(b'j') | one(b'z');
     const LETTERS: u32 = (1 << INITIAL) - 1;
     mark_start(&mut fours, [1 << INITIAL, SECOND_OF_ID, ALNUM]);
@@ -270,7 +273,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         [1 << INITIAL, LETTERS & 0b1111_1100, ALNUM, one(b'c')],
     );
     mark(&mut fours, [one(b'.'), one(b'a'), one(b't'), one(b'l')]);
-    // `by '`, and the numbers of a JSON Web Key.
+    // `by '`, and the private numbers of a JSON Web Key.
     mark_start(&mut fours, [one(b'b'), one(b'y'), 1 << SIGN]);
     let (quotes, behind) = (1 << SIGN | 1 << ODD, SIGNS);
     mark(

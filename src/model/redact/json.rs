@@ -1,4 +1,4 @@
-//! Redacts the strings of a JSON text where they stand.
+//! Redacts the strings of a JSON text without rewriting the rest.
 //!
 //! Only a string that holds a secret is rewritten. The order of members, white space, numbers and the client's escapes stay; a
 //! value of `serde_json` would lose them. The other modules decide what is secret in a string.
@@ -12,7 +12,7 @@ use super::scan::{self, SecretScan};
 use super::{Redactor, byte_search, is_mark, keys, looks, pem, stand_ins, values};
 use crate::model::text::without_lone_surrogates;
 
-/// What the names before say of the next strings.
+/// What an object or array already read tells about its next string.
 #[derive(Debug, Clone, Copy, Default)]
 struct StringContext {
     is_array: bool,
@@ -20,21 +20,21 @@ struct StringContext {
     telling: Option<SecretKind>,
     /// The kind of secret that an array's name announces for each of its strings.
     telling_each: Option<SecretKind>,
-    /// Whether a string that stands for a secret is left as it is.
+    /// Whether a placeholder or another stand-in for a secret is left as it is.
     is_doubtful: bool,
     /// Whether the member's value names the next member's: `"name": "DB_PASSWORD", "value": "…"`.
     names_value: bool,
-    /// The kind of secret that such a name announces.
+    /// The kind of secret that such a name announces for the member `value`.
     telling_value: Option<SecretKind>,
     /// Whether the member holds an id.
     is_id: bool,
-    /// Whether the member's name is one of a number of a JSON Web Key.
+    /// Whether the member has the name of a private number of a JSON Web Key, such as `d`.
     is_number: bool,
-    /// Whether the member's name says that it holds some key.
+    /// Whether the member's name announces [`SecretKind::Hardly`]: a secret only if it can be nothing else.
     is_hardly: bool,
     /// Whether a private key has begun in an array of lines.
     in_block: bool,
-    /// The kind of secret that the option before announces, in an array of arguments.
+    /// In an array of arguments: the kind of secret that the preceding option announces.
     option: Option<SecretKind>,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn redact<'t>(
         return pass(redactor, text, is_id).map_or(Cow::Borrowed(text), Cow::Owned);
     }
     let clean = redactor.text(text);
-    // Without its secrets, it may be JSON.
+    // With the secrets replaced, it may be JSON.
     if matches!(clean, Cow::Owned(_)) && serde_json::from_str::<IgnoredAny>(&clean).is_ok() {
         let cleaner = pass(redactor, &clean, is_id);
         return cleaner.map_or(clean, Cow::Owned);
@@ -56,7 +56,7 @@ pub(super) fn redact<'t>(
     clean
 }
 
-/// Redacts the strings of a JSON text. Returns nothing if there was nothing to redact.
+/// Redacts the strings of a JSON text. Returns `None` if there was nothing to redact.
 fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<String> {
     let bytes = text.as_bytes();
     let mut clean = String::new();
@@ -136,7 +136,7 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
 }
 
 impl StringContext {
-    /// Notes the name of a member that begins.
+    /// Takes in the name of the member that begins.
     fn member(&mut self, name: &str) {
         let named = self.telling_value.take();
         self.telling = telling(name.as_bytes());
@@ -152,7 +152,7 @@ impl StringContext {
         let telling_one = one.and_then(|one| telling(one.as_bytes()));
         self.telling_each = telling_one.map(|telling| match telling {
             SecretKind::Password => SecretKind::Password,
-            // There are many kinds of tokens.
+            // `tokens` and the like often hold something else.
             _ => SecretKind::Perhaps,
         });
     }
@@ -193,7 +193,7 @@ impl Redactor {
             Some(telling) => !values::is_label(string, telling),
             None => false,
         };
-        // Without its secrets, a label may no longer be a label.
+        // A label may be none once the secrets within it are replaced.
         let is_rest_secret =
             || matches!(super::redact(string), Cow::Owned(rest) if is_secret(&rest));
         let is_secret = is_secret(string) || telling.is_some() && is_rest_secret();
@@ -259,7 +259,7 @@ fn number_end(bytes: &[u8], at: usize) -> usize {
     at + rest.iter().take_while(is_part).count()
 }
 
-/// Returns whether a number can be a person's secret. Other numbers behind such a name are short.
+/// Returns whether a number can be a person's secret. Counts and lengths under such a name are shorter.
 fn is_long_number(number: &str) -> bool {
     number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit())
 }

@@ -1,6 +1,6 @@
 //! Finds keys: in a word, beside one, or as a whole text.
 //!
-//! `shapes` lists the keys that begin with a prefix. This module knows those that only their parts tell.
+//! `shapes` lists the keys that begin with a prefix. This module knows those that only their parts identify.
 
 use super::beginnings::{ANYWHERE, AT_START, beginning};
 use super::shapes::Alphabet::{self, Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
@@ -12,7 +12,7 @@ const LEAST_WORD: usize = 14;
 
 /// Returns the first key that begins in the word from `start` to `end`. The word does not reach back beyond `start`.
 ///
-/// `point` is where the next point of the word is, as far as that is known.
+/// `point` caches where the next point of the word is.
 pub(super) fn in_word(
     view: View<'_>,
     start: usize,
@@ -63,14 +63,14 @@ pub(super) fn in_word(
             return key;
         }
     }
-    // The length of the word counts.
+    // The next rule needs the whole length of the word, which a mark would hide.
     if view.touches(end) {
         return None;
     }
     by_parts(bytes, start, end)
 }
 
-/// Returns the key, if all of `word` is one.
+/// Returns the key if all of `word` is a key.
 pub(super) fn whole(word: &str) -> Option<Secret> {
     // Most values are shorter than a key.
     (word.len() >= SHORTEST).then_some(())?;
@@ -85,13 +85,13 @@ fn word_end(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// Returns whether a key of `alphabet` ends at `at`. It may have gone on where a mark stands now.
+/// Returns whether a key of `alphabet` ends at `at`. At a mark it does not: the key may have gone on there.
 fn ends_at(view: View<'_>, at: usize, alphabet: Alphabet) -> bool {
     !view.touches(at) && view.byte(at).is_none_or(|byte| !alphabet.has(byte))
 }
 
-/// Returns whether a sign of base64 stands before `at`, and base64 before that. Two slashes in a row
-/// are those of a URL or a path.
+/// Returns whether the byte before `at` is `+` or `/` and continues base64. Two slashes in a row do
+/// not: they belong to a URL or a path.
 fn is_in_base64(view: View<'_>, at: usize) -> bool {
     let is_base64 = |byte: &u8| *byte != b'/' && Base64.has(*byte);
     matches!(
@@ -138,7 +138,8 @@ fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
     back.take_while(|byte| alphabet.has(**byte)).count()
 }
 
-/// Returns whether `body` has digits or letters of both cases, so that it is neither prose nor an identifier of one case.
+/// Returns whether `body` has digits or letters of both cases. If so, it is neither prose nor an
+/// identifier of one case.
 pub(super) fn is_no_word(body: &[u8]) -> bool {
     // Without a branch, so that the compiler can compare many bytes at once.
     let (mut digit, mut small, mut capital) = (false, false, false);
@@ -150,7 +151,8 @@ pub(super) fn is_no_word(body: &[u8]) -> bool {
     digit || small && capital
 }
 
-/// Returns the first point of the word from `at` on, or the end of the word. The word is searched once.
+/// Returns the first point of the word from `at` on, or the end of the word. `point` caches the answer,
+/// so that the word is searched once.
 fn next_point(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> usize {
     if *point < at || *point == 0 {
         let rest = bytes.get(at..end).unwrap_or_default();
@@ -172,11 +174,11 @@ fn json_web_token(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Opt
     })
 }
 
-/// The least and the greatest length of a bot's id in base64.
+/// The least and the greatest length of a Discord bot's id in base64.
 pub(super) const LEAST_ID: usize = 23;
 pub(super) const MOST_ID: usize = 28;
 
-/// Returns a bot's token: an id in base64, a time and a signature, with points between them.
+/// Returns the token of a Discord bot: an id in base64, a time and a signature, with points between them.
 fn discord(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Secret> {
     // Two digits in base64 have one of these as their second character.
     matches!(bytes.get(at + 1), Some(b'D' | b'T' | b'j' | b'z')).then_some(())?;
@@ -205,7 +207,7 @@ fn terraform(bytes: &[u8], start: usize, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the key in a word whose characters stand in fixed places.
+/// Returns the key in the word from `start` to `end`, recognised by the lengths and signs of its parts.
 fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
     let word = bytes.get(start..end)?;
     let all = |rule| Some(Secret { start, end, rule });
@@ -319,7 +321,7 @@ pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Se
             digit.is_ascii_digit().then_some(())?;
             (end - 5, tail(Parts, 1, 20)?, "azure")
         }
-        // A bot's number, `:AA`, and its token.
+        // A Telegram bot's number, `:AA`, and its token.
         b':' if (8..=11).contains(&word.len())
             && matches!(rest, [_, b'A', b'A', ..])
             && word.iter().all(u8::is_ascii_digit) =>

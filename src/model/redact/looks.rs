@@ -83,7 +83,7 @@ impl Signs {
         self.is_ascii && self.seen & !(DIGITS | SMALL | CAPITALS) == 0
     }
 
-    /// Returns false if the text does not have `character`, which is beyond ASCII.
+    /// Returns false only if the text cannot have `character`, which is beyond ASCII.
     #[inline]
     pub(super) fn may_have(self, character: char) -> bool {
         let mut bytes = [0; 4];
@@ -124,7 +124,7 @@ pub(super) fn is_words(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphabetic() || is_mark(b)) && has_words(value)
 }
 
-/// Returns true if `value` is a name with a number, as many types, constants and algorithms have.
+/// Returns true if `value` is a name with a number in it, such as that of a type or an algorithm.
 pub(super) fn is_numbered_name(value: &str) -> bool {
     is_numbered_name_of(value.as_bytes())
 }
@@ -172,7 +172,8 @@ fn has_words_of(value: &[u8], mean: usize) -> bool {
         && letters >= mean * words
 }
 
-/// Calls `is_word` with the length of each word in a name; `HTTPServer` has two. Stops at the first that it refuses.
+/// Calls `is_word` with the length of each word in a name; `HTTPServer` has two words. Stops at the first
+/// word that it refuses, and then returns false.
 fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     let mut length = 0;
     for (at, &byte) in name.iter().enumerate() {
@@ -270,7 +271,7 @@ pub(super) fn is_place(value: &str) -> bool {
     if is_short_path(value) {
         return true;
     }
-    // A step is a number, a version or a name. Base64 has slashes, too, but single letters between its digits.
+    // A step of a path is a number, a version or a name. Base64 has slashes, too, but mixes single letters with digits.
     let is_step = |step: &[u8]| {
         let number = match step {
             [b'v', number @ ..] => number,
@@ -321,7 +322,7 @@ fn begins_path(value: &[u8]) -> bool {
     )
 }
 
-/// Returns whether `value` begins like a path and is too short to end with anything random. Most paths are.
+/// Returns whether `value` begins like a path and is too short to contain anything random. Most paths are.
 fn is_short_path(value: &str) -> bool {
     value.len() <= LEAST_RANDOM && begins_path(value.as_bytes())
 }
@@ -329,7 +330,7 @@ fn is_short_path(value: &str) -> bool {
 /// The length of the shortest text that looks random.
 const LEAST_RANDOM: usize = 16;
 
-/// Returns whether `value` is long, of letters and digits, and of many different ones.
+/// Returns whether `value` is long and consists of many different letters and digits.
 pub(super) fn looks_random(value: &str) -> bool {
     looks_random_of(value, Signs::of(value))
 }

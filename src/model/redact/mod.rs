@@ -47,7 +47,7 @@ pub struct Redactor {
     counts: Counts,
 }
 
-/// A secret in a text: its first byte, and the byte behind its last.
+/// Where a secret is in a text: `end` is the byte after its last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Secret {
     start: usize,
@@ -55,12 +55,13 @@ struct Secret {
     rule: &'static str,
 }
 
-/// A text as a rule sees it. It ends at the next mark, or at the next secret that was found: a mark will stand there.
+/// The part of a text that a rule sees. It ends at the next mark, or at the next secret that was found,
+/// because a mark will replace that secret.
 #[derive(Debug, Clone, Copy)]
 struct View<'t> {
     text: &'t str,
     is_cut: bool,
-    /// The end of the last secret or mark. No rule looks at what stands before it.
+    /// The end of the last secret or mark. No rule looks at anything before it.
     barrier: usize,
 }
 
@@ -77,19 +78,19 @@ impl<'t> View<'t> {
         self.text.as_bytes()
     }
 
-    /// Returns the byte that will stand at `at` in the redacted text.
+    /// Returns the byte that the redacted text will have at `at`; where a mark will begin, `[`.
     fn byte(self, at: usize) -> Option<u8> {
         let byte = self.bytes().get(at).copied();
         byte.or_else(|| (self.is_cut && at == self.text.len()).then_some(b'['))
     }
 
-    /// Returns whether a mark stands at `at`, or will stand there.
+    /// Returns whether a mark begins at `at` or will begin there.
     fn touches(self, at: usize) -> bool {
         self.is_cut && at >= self.text.len()
     }
 }
 
-/// The beginning of a mark.
+/// The beginning of a mark, the `[redacted:rule]` that replaces a secret.
 const MARK: &[u8] = b"[redacted";
 
 /// Returns the length of the mark that begins at `at`, if one does.
@@ -193,9 +194,9 @@ impl Redactor {
         json::redact(self, line, |name| IDS.contains(&name))
     }
 
-    /// Replaces a name or an id that is a key, or the key within a name.
+    /// Replaces `word` if it is a key, or the key within it.
     ///
-    /// An id that is a single word is judged as a whole: a part of it means nothing.
+    /// A single word, such as an id, is judged only as a whole: a part of it means nothing.
     pub fn word(&mut self, word: &mut String) {
         // Nearly all names are shorter than a key.
         if word.len() < shapes::SHORTEST {

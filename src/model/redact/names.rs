@@ -1,6 +1,6 @@
 //! The names that announce a secret, and what kind of secret each announces.
 //!
-//! `looks` and `stand_ins` decide which of the values behind them are secrets.
+//! `looks` and `stand_ins` decide which of the values after these names are secrets.
 
 use super::words::{WordList, last_bytes};
 
@@ -15,11 +15,11 @@ pub(super) enum SecretKind {
     Key,
     /// A person's or a machine's: a secret may be a word, but rarely is.
     Secret,
-    /// A number that is valid once.
+    /// A one-time code: a number that is valid once.
     Code,
-    /// The header of that name. A scheme may stand before the secret.
+    /// The value of the header `Authorization`. A scheme may precede the secret.
     Authorization,
-    /// The header of that name: pairs of a name and a value, some of them secret.
+    /// The value of the header `Cookie`: pairs of a name and a value, some of them secret.
     Cookie,
     /// A secret only if it looks like one.
     Perhaps,
@@ -29,7 +29,8 @@ pub(super) enum SecretKind {
 
 use SecretKind::{Authorization, Code, Cookie, Hardly, Key, Password, Perhaps, Phrase, Secret};
 
-/// The ends of telling names, in lower case and without joints: `apikey` stands for `API_KEY`, `x-api-key` and `apiKey`, too.
+/// The ends of telling names, in lower case and without joints (`_`, `-`): `apikey` also means `API_KEY`,
+/// `x-api-key` and `apiKey`.
 #[rustfmt::skip]
 pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("password", Password), ("passwd", Password), ("passphrase", Password), ("pwd", Password), ("sshpass", Password),
@@ -70,7 +71,7 @@ pub(super) const WORDS: &[(&str, SecretKind)] = &[
 /// The only one of [`WORDS`] with two letters.
 const SHORTEST: (&str, SecretKind) = ("pw", Password);
 
-/// The words before `key` with which it is not secret, or with which nobody can tell. In order.
+/// The words before `key` that name a key which is not secret, or which may not be. In order.
 #[rustfmt::skip]
 const OPEN_KEYS: &[&str] = &[
     "anon", "arrow", "attribute", "bucket", "cache", "child", "column", "composite", "config", "control", "ctrl", "dedup",
@@ -115,7 +116,7 @@ pub(super) const QUERY: &[&str] = &[
 /// How much of a text is searched back for a telling name, in bytes.
 pub(super) const LONGEST: usize = 32;
 
-/// What a telling name may end with, to tell several secrets apart.
+/// The suffixes that a telling name may have to tell several secrets apart.
 pub(super) const SUFFIXES: [&str; 17] = [
     "prod",
     "production",
@@ -136,10 +137,10 @@ pub(super) const SUFFIXES: [&str; 17] = [
     "default",
 ];
 
-/// The end of the name of a personal access token. In small letters it stands for a pattern or a path.
+/// The end of the name of a personal access token. In small letters it means a pattern or a path.
 const ACCESS_TOKEN: &str = "_PAT";
 
-/// The most digits that a telling name may go on with.
+/// The most digits that may follow a telling name.
 const MOST_DIGITS: usize = 4;
 
 /// Returns the kind of secret that a name announces, if it is a telling name. `name` is the text up to the end of the name.
@@ -162,7 +163,8 @@ const AS_SUFFIX: u8 = 2;
 /// The name may end with [`SHORTEST`].
 const AS_SHORTEST: u8 = 4;
 
-/// Returns what a name may end with, by its last three characters. Most names are ruled out by them.
+/// Returns what a name may end with, by its last three characters: [`AS_ENDING`] and the other bits.
+/// Those characters rule out most names.
 #[inline]
 pub(super) fn hint(name: &[u8]) -> u8 {
     let (second, third, last) = match *name {
@@ -212,13 +214,13 @@ const fn hints() -> [[[u32; 2]; 32]; 32] {
     }
     at = 0;
     while at < WORDS.len() {
-        // Any letter may stand before [`SHORTEST`].
+        // Any letter may precede [`SHORTEST`].
         if WORDS[at].0.len() > 2 {
             mark_last(&mut hints, WORDS[at].0.as_bytes(), 0);
         }
         at += 1;
     }
-    // Any word may stand before `key`.
+    // Any word may precede `key`.
     mark_last(&mut hints, b"key", 0);
     mark_last(&mut hints, ACCESS_TOKEN.as_bytes(), 0);
     at = 0;
@@ -284,7 +286,7 @@ pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     ending_by(name, hint(name))
 }
 
-/// Returns the same for a name whose [`hint`] is known.
+/// Does the same as [`ending`] for a name whose [`hint`] is known.
 #[inline]
 pub(super) fn ending_by(name: &[u8], hint: u8) -> Option<(&'static str, SecretKind)> {
     let long = match hint & AS_ENDING {
@@ -310,8 +312,7 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     {
         return None;
     }
-    // Most telling names end with an ending as it is listed, but for the case.
-    // All letters in lower case.
+    // Most telling names end with a listed ending, in either case. `number` has all letters in lower case.
     let number = last_bytes(name) | u128::from_ne_bytes([0x20; COMPARED]);
     let found = found_in(bucket((number as u32).to_le_bytes()), number);
     if let Some(found) = found.filter(|of| of.is_plain) {
@@ -336,7 +337,7 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     }
 }
 
-/// Returns whether an ending of a bucket agrees with the last four letters of a name.
+/// Returns whether an ending of a bucket has the last four letters of a name.
 #[inline]
 fn ends_any(bucket: usize, four: u32) -> bool {
     let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
@@ -442,15 +443,15 @@ fn is_some_key(name: &[u8], four: u32) -> bool {
 struct EndingLetters {
     letters: u128,
     mask: u128,
-    /// Its place in [`ENDINGS`]. Those of [`WORDS`] follow.
+    /// Its index in [`ENDINGS`] followed by [`WORDS`].
     ending: u8,
-    /// Whether it is one of [`ENDINGS`], has letters only, and does not end another one before it.
+    /// Whether it is one of [`ENDINGS`], has letters only, and is not the end of an earlier one.
     is_plain: bool,
 }
 
 const LISTED: usize = ENDINGS.len() + WORDS.len();
 
-/// The endings and the words, in buckets of those that end alike. In each bucket the words come last.
+/// The [`ENDINGS`] and [`WORDS`], in buckets of those that end alike. In each bucket the words come last.
 struct Buckets {
     endings: [EndingLetters; LISTED],
     starts: [u8; BUCKET_COUNT + 1],
@@ -466,8 +467,8 @@ const BUCKET: usize = 4;
 /// The number of buckets.
 const BUCKET_COUNT: usize = 96;
 
-/// Returns the bucket of a name by its last letters, the last one first. For a name that ends with `key`, the letter before
-/// decides; for others, the last two.
+/// Returns the bucket of a name by its last letters, the last one first. For a name that ends with `key`,
+/// the letter before `key` decides; for other names, the last two letters.
 const fn bucket(letters: [u8; BUCKET]) -> usize {
     match letters {
         [b'y', b'e', b'k', before] => 64 + (before & 31) as usize,
@@ -529,7 +530,7 @@ const fn buckets() -> Buckets {
     buckets
 }
 
-/// Returns whether an ending has letters only, and ends no other one before it.
+/// Returns whether an ending has letters only and is not the end of an earlier one.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"

@@ -13,12 +13,12 @@ const LABEL: &[u8] = b"PRIVATE KEY";
 pub(super) const RULE: &str = "private-key";
 /// The longest label of a block, as in `-----BEGIN {label}-----`.
 const MAX_LABEL: usize = 64;
-/// How many letters and digits a block must have. The mere mention of its first line is not a key.
+/// How many letters and digits a block must have. A first line alone, as in prose, is not a key.
 const LEAST: usize = 16;
 /// The least length of a line within a block that has lost its first line.
 pub(super) const LEAST_LINE: usize = 40;
 
-/// Returns the block that begins in the word from `start` to `end`.
+/// Returns the block whose first line begins with the end of the word from `start` to `end`.
 pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     bytes.get(start..end).filter(|word| word.ends_with(BEGIN))?;
@@ -63,7 +63,8 @@ pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the private key in bare base64 that begins at `at`, where a word begins. Its first bytes tell.
+/// Returns the private key in bare base64 that begins at `at`, where a word begins. Its first bytes
+/// identify it.
 pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjE";
     let text = view.bytes().get(at..)?;
@@ -82,7 +83,8 @@ pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns whether `der` begins a private key: a sequence whose first element is a version. In a certificate, it is another sequence.
+/// Returns whether `der` begins a private key: a sequence whose first element is a version. A certificate's
+/// first element is another sequence.
 fn is_private(der: &[u8]) -> bool {
     let inside = match der {
         [0x30, 0x82, _, _, inside @ ..] => inside,
@@ -93,7 +95,7 @@ fn is_private(der: &[u8]) -> bool {
     matches!(inside, [2, 1, 0 | 1 | 3, ..])
 }
 
-/// Returns the private key whose armour is in base64 again, and begins at `at`.
+/// Returns the private key that begins at `at` and whose armour is encoded in base64 once more.
 pub(super) fn in_base64(view: View<'_>, at: usize) -> Option<Secret> {
     let text = view.bytes().get(at..)?;
     text.starts_with(b"LS0tLS1C").then_some(())?;
@@ -157,7 +159,7 @@ pub(super) fn rest_before(
     let mut first = None;
     let mut letters = 0;
     loop {
-        // A gap, then the number of a line, its sign, or its base64.
+        // Backwards: a gap, then a line number, the sign of a diff, or base64.
         while let Some(rest) = without_gap(text) {
             text = rest;
         }
@@ -196,7 +198,7 @@ pub(super) fn rest_before(
     })
 }
 
-/// Returns `text` without the last sign of the gap between lines that it ends with.
+/// Returns `text` without its last sign, if that belongs to a gap between lines.
 fn without_gap(text: &[u8]) -> Option<&[u8]> {
     match text {
         [rest @ .., b'\\', b'n' | b'r' | b't'] => Some(rest),
@@ -209,7 +211,8 @@ fn without_gap(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Returns whether a block begins in `text` and does not end there. Each line may be a text of its own.
+/// Returns whether `text` opens a block and does not close it. The block may go on in the next text, for
+/// example if each line is a separate string of a JSON array.
 pub(super) fn is_open(text: &str) -> bool {
     let last = memchr::memmem::rfind(text.as_bytes(), BEGIN);
     let block = last.and_then(|at| text.as_bytes().get(at..));
@@ -223,7 +226,7 @@ pub(super) fn ends(text: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), END).is_some()
 }
 
-/// Returns whether `text` can be a line within a block, perhaps marked as added or removed.
+/// Returns whether `text` can be a line within a block, perhaps as a line that a diff adds or removes.
 pub(super) fn is_line(text: &str) -> bool {
     armour(text.as_bytes(), false) == text.len()
 }
@@ -249,7 +252,7 @@ fn closing_line(text: &[u8]) -> usize {
 /// Returns how much of `text` can be the inside of a block: header lines and words of base64, with line breaks, escaped line
 /// breaks and line numbers between them.
 ///
-/// The text behind a key that breaks off stays. So does a word before a mark: nobody knows where it ended.
+/// The text after a key that breaks off is not part of it. Nor is a word before a mark: nobody knows where that word ended.
 fn armour(text: &[u8], is_cut: bool) -> usize {
     let mut end = 0;
     let mut was_long = false;
@@ -285,7 +288,7 @@ fn armour(text: &[u8], is_cut: bool) -> usize {
     }
 }
 
-/// Returns the length of the next word of the header lines that stand before the base64 of an encrypted key.
+/// Returns the length of the next word of the header lines that precede the base64 of an encrypted key.
 fn header_word(rest: &[u8], is_cut: bool) -> Option<usize> {
     const WORDS: [&[u8]; 6] = [
         b"Proc-Type:",

@@ -1,10 +1,11 @@
 //! Finds the places in a text that the rules must look at. Most bytes cost two look-ups in small tables and a share of one branch.
 //!
 //! The filter reduces bytes to kinds: letters of either case, digits, a few kinds of signs. A table (`fours`) has a bit for each
-//! four kinds in a row with which something can begin or end. Where the bit is set, the filter asks the tables of the rules.
+//! *four*: four kinds in a row, with which something can begin or end. If the bit is set, the four is marked, and the filter
+//! asks the tables of the rules.
 //!
 //! A hit is not a secret yet, but without a hit there is none. A test compares the pass with the filter and the pass without it.
-//! The filter knows neither values nor what stands around a hit.
+//! The filter knows neither values nor the text around a hit.
 
 use super::beginnings::{
     ANYWHERE, AT_START, FOREIGN, PART, PROGRAM, PROGRAM_PART, RARE, RARE_AT, RARE_FOURS, WITHIN,
@@ -38,16 +39,16 @@ impl Hit {
     }
 }
 
-/// The last ends of words that were judged and are neither telling names nor programs. Several marked fours of a word lead to
-/// its end.
+/// The ends of the last words that turned out to be neither telling names nor programs. Several marked
+/// fours can belong to one word; it is judged once.
 #[derive(Debug, Default)]
 struct Judged {
     name: usize,
     program: usize,
 }
 
-/// Returns the first place from `from` to `until` that is worth a closer look. The rules must not look at what stands before
-/// `barrier`. The last three bytes of a text are skipped: no secret is that short.
+/// Returns the first place from `from` to `until` that is worth a closer look. The rules must not look at
+/// anything before `barrier`. The last three bytes of a text are skipped: no secret is that short.
 #[inline]
 pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> Option<Hit> {
     let known = bytes.get(..until + 3).unwrap_or(bytes);
@@ -71,7 +72,8 @@ pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> O
     }
 }
 
-/// Returns the first such place within a chunk from `from` on. If there is none, the error is the product behind the chunk.
+/// Does the same as [`next`] for a single chunk from `from` on. If that has no such place, the error is
+/// the product behind the chunk.
 fn next_near(
     known: &[u8],
     barrier: usize,
@@ -91,7 +93,7 @@ fn next_near(
     Err(product)
 }
 
-/// Returns the first such place from `at` on. `product` holds the kinds of the bytes before.
+/// Does the same as [`next`] from `at` on. `product` encodes the kinds of the bytes before.
 #[inline(never)]
 fn next_far(
     known: &[u8],
@@ -145,14 +147,14 @@ fn marked_by(product: &mut u32, byte: u8) -> u32 {
     bits.unwrap_or_default() >> (hash & 31) & 1
 }
 
-/// A sign may begin something as the first of a marked four, or as the second.
+/// A sign with which something may begin, if the sign is the first, or the second, of a marked four.
 const SIGN_FIRST: u8 = 1;
 const SIGN_SECOND: u8 = 2;
-/// A word may begin with this letter that more than four bytes tell apart.
+/// A letter that may begin a word which only more than four bytes identify.
 const LETTER: u8 = 4;
 /// A quote, or a letter that names a number of a JSON Web Key.
 const NUMBER: u8 = 8;
-/// A sign between two hexadecimal numbers, of which the second has eight digits.
+/// A sign between two hexadecimal numbers, the second of eight digits.
 const DASH: u8 = 16;
 
 static LOOKS: [u8; 256] = looks();
@@ -178,7 +180,8 @@ const fn looks() -> [u8; 256] {
     looks
 }
 
-/// Returns the place that is worth a closer look, if there is one, by the marked four that ends with the byte at `last`.
+/// Returns the place that is worth a closer look, if the marked four that ends with the byte at `last`
+/// leads to one.
 #[inline(never)]
 fn look(
     bytes: &[u8],
@@ -198,7 +201,7 @@ fn look(
         }
     };
     let [first, letters @ ..] = four;
-    // Most marked fours are ruled out here, with two more look-ups.
+    // These two look-ups rule out most marked fours.
     let window = rest.first_chunk().copied().unwrap_or_default();
     let (what, what_word) = (beginning(four), beginning(window));
     let look = |byte: u8| LOOKS.get(usize::from(byte)).copied().unwrap_or_default();
@@ -250,7 +253,7 @@ fn look(
     name_end(bytes, barrier, letters, last, &mut judged.name)
 }
 
-/// Returns the beginning of the word of [`RARE`] whose four bytes end at `last`.
+/// Returns the beginning of the word of [`RARE`] whose four rarest bytes end with the byte at `last`.
 fn rare_around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
     let of = RARE_FOURS.iter().position(|of| *of == four)?;
@@ -295,7 +298,7 @@ fn is_sign(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     }
 }
 
-/// Returns whether the four bytes at `at` can be part of a key or an escape, wherever in a word they stand.
+/// Returns whether the four bytes at `at` can be part of a key or an escape, anywhere in a word.
 fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     let rest = || bytes.get(at..).unwrap_or_default();
     match four {
@@ -335,7 +338,7 @@ fn is_end([first, second, third]: [u8; 3]) -> bool {
 
 /// Returns the end of the telling name that has these letters before the byte at `last`.
 ///
-/// `judged` is the end of a name that is not telling, as an earlier call found.
+/// `judged` is the end of the last name that turned out not to be telling.
 fn name_end(
     bytes: &[u8],
     barrier: usize,
@@ -359,7 +362,7 @@ fn name_end(
     hit
 }
 
-/// Returns the length of the word that `bytes` begin with, at most `most`.
+/// Returns the length of the word that `bytes` begins with, at most `most`.
 #[inline]
 fn word_length(bytes: &[u8], most: usize) -> usize {
     let near = bytes.get(..most).unwrap_or(bytes);
@@ -367,7 +370,7 @@ fn word_length(bytes: &[u8], most: usize) -> usize {
     end.unwrap_or(near.len())
 }
 
-/// Returns whether `rest`, with which a word begins, can begin a key, a program or anything else.
+/// Returns whether `rest`, which begins a word, can begin anything that the rules look for.
 fn begins(rest: &[u8]) -> bool {
     let Some(window) = rest.first_chunk::<4>() else {
         return false;
@@ -378,7 +381,8 @@ fn begins(rest: &[u8]) -> bool {
         || is_other(rest, *window, what)
 }
 
-/// Returns whether `text` may begin with a quote behind backslashes. It may be too short to show the quote.
+/// Returns whether `text` may begin with a quote, perhaps behind backslashes. A text too short to show the
+/// quote may.
 #[inline]
 fn begins_quote(text: &[u8]) -> bool {
     match text {
@@ -388,7 +392,7 @@ fn begins_quote(text: &[u8]) -> bool {
     }
 }
 
-/// Returns whether `rest` can begin anything but a key or a program.
+/// Returns whether `rest` can begin anything that the rules look for, other than a key or a program.
 #[inline]
 fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
     let is_long = |least: usize| {
@@ -427,7 +431,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
     }
 }
 
-/// Returns whether a user may stand before the host of a URL. `rest` begins behind the scheme.
+/// Returns whether the host of a URL may be preceded by a user. `rest` begins right after the scheme.
 fn has_user(rest: &[u8]) -> bool {
     let near = rest.get(3..).unwrap_or_default();
     let near = near.get(..urls::LONGEST).unwrap_or(near);
@@ -441,7 +445,7 @@ fn has_user(rest: &[u8]) -> bool {
 
 /// Returns whether the word around `at` names a program, and an argument follows.
 ///
-/// `judged` is the end of a word that names none, as an earlier call found.
+/// `judged` is the end of the last word that turned out not to name one.
 fn is_program_around(bytes: &[u8], from: usize, at: usize, judged: &mut usize) -> bool {
     const LONGEST: usize = 20;
     if at <= *judged {

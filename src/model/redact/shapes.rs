@@ -1,13 +1,13 @@
 //! Lists the shapes of keys. Providers give their keys fixed beginnings so that scanners find them.
 //!
-//! Scanners' rules and the providers' documents agree on the facts: beginning, alphabet, least length. Behind a telling
-//! beginning the least length is lower, because half a key is half a secret. `docs/redaction.md` lists the providers, and a
+//! Scanners' rules and the providers' documents agree on the facts: beginning, alphabet, least length. If a beginning is
+//! distinctive, the least length is lower, because half a key is half a secret. `docs/redaction.md` lists the providers, and a
 //! test compares the page with the table. `keys` finds the keys in a text.
 
 use super::beginnings;
 use super::prefilter;
 
-/// The characters of a key behind its beginning.
+/// The characters that a key may have after its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Alphabet {
@@ -21,13 +21,13 @@ pub(super) enum Alphabet {
     Word = 1 << 3,
     /// Letters, digits, `+`, `/` and `=`.
     Base64 = 1 << 4,
-    /// All of these, `.` and `~`: a key of several parts.
+    /// All characters of the alphabets above, `.` and `~`: a key of several parts.
     Parts = 1 << 5,
     /// Hexadecimal digits and `-`, as in a UUID.
     Uuid = 1 << 6,
 }
 
-/// The alphabets that have each byte, a bit for each.
+/// For each byte: the alphabets that contain it, one bit each.
 static ALPHABETS: [u8; 256] = alphabets();
 
 #[allow(
@@ -76,7 +76,7 @@ impl Alphabet {
         bits.unwrap_or_default() & self as u8 != 0
     }
 
-    /// Returns whether all of `bytes` are in the alphabet. Mostly they are, so no branch for each byte would pay.
+    /// Returns whether all of `bytes` are in the alphabet. Mostly they are, so stopping early would not pay.
     pub(super) fn has_all(self, bytes: &[u8]) -> bool {
         let bits = bytes.iter().fold(self as u8, |all, byte| {
             all & ALPHABETS
@@ -96,19 +96,20 @@ pub(super) struct SecretShape {
     pub(super) rule: &'static str,
     pub(super) prefix: &'static str,
     pub(super) alphabet: Alphabet,
-    /// The least number of characters behind the prefix.
+    /// The least number of characters after the prefix.
     pub(super) least: usize,
-    /// Whether there are never more characters. Without that, every large file in base64 would have a prefix of three letters.
+    /// Whether there are never more characters. Otherwise a prefix of three letters, which every large file
+    /// in base64 contains, would count there.
     pub(super) exact: bool,
-    /// Whether the prefix counts within a word, too. No word and no hash may contain it.
+    /// Whether the prefix counts within a word, too. Only for a prefix that no word and no hash contains.
     pub(super) anywhere: bool,
     /// Whether the prefix itself stays.
     pub(super) keeps_prefix: bool,
-    /// Whether the prefix does not count behind a sign of base64, because every large file in base64 contains it.
+    /// Whether the prefix does not count after `+` or `/`, because every large file in base64 contains it.
     pub(super) alone: bool,
 }
 
-/// How many characters behind a prefix decide if a key may begin there.
+/// How many characters after a prefix decide if a key may begin there.
 pub(super) const LOOKED_AT: usize = 10;
 
 impl SecretShape {
@@ -140,7 +141,7 @@ impl SecretShape {
         }
     }
 
-    /// Returns whether `text` may begin with such a key, by its prefix and the first characters behind it.
+    /// Returns whether `text` may begin with a key of this shape, by its prefix and the first characters after it.
     pub(super) fn begins(&self, text: &[u8]) -> bool {
         let body = text.strip_prefix(self.prefix.as_bytes());
         let body = body.and_then(|body| body.get(..self.least.min(LOOKED_AT)));
@@ -470,7 +471,7 @@ const SHAPES: &[SecretShape] = &[
     shape("bip32", "xprv", Alnum, 100),
 ];
 
-/// The rules of keys that more than a beginning tells, for the documents.
+/// The rules of keys that a beginning alone does not identify, for the test of the page.
 #[cfg(test)]
 pub(super) const BY_PARTS: &[&str] = &[
     "1password",
@@ -516,7 +517,7 @@ const fn shortest() -> usize {
     shortest
 }
 
-/// Returns the prefix of a shape, and whether it counts within a word, for the filter.
+/// Returns the prefix of the shape with index `at`, and whether it counts within a word, for the filter.
 pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
     if at >= SHAPES.len() {
         return None;
@@ -528,7 +529,7 @@ pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
 
 /// The shapes in buckets of those whose prefixes begin alike.
 struct ShapeBuckets {
-    /// The shapes, by their place in [`SHAPES`].
+    /// The shapes, by their index in [`SHAPES`].
     shapes: [u16; SHAPES.len()],
     /// The first eight bytes of each prefix, with zeros behind a shorter one.
     heads: [u64; SHAPES.len()],
@@ -612,8 +613,8 @@ pub(super) fn begins(text: &[u8]) -> bool {
     shapes_of(text).any(|shape| shape.begins(text))
 }
 
-/// Returns the offset of a prefix's window: the four bytes by which the filter finds it. A short prefix, or one with a sign
-/// behind few letters, has none: the sign before it tells.
+/// Returns the offset of a prefix's window: the four bytes by which the filter finds it. A short prefix, or
+/// one with a sign after few letters, has none: the filter finds it by the sign before it.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"

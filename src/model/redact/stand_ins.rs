@@ -10,7 +10,7 @@ use super::names::{ending, ending_by, hint, telling};
 use super::shapes::Alphabet;
 use super::words::{LONGEST_PLAIN, WordList};
 
-/// Words behind a telling name that are not its secret: types, literals, and words of prose. In order.
+/// Words that may follow a telling name and are not its secret: types, literals, and words of prose. In order.
 #[rustfmt::skip]
 const PLAIN: &[&str] = &[
     "aes256", "and", "anonymous", "any", "are", "arg", "argon2", "argon2id", "argument", "async", "auth", "await", "base64",
@@ -104,7 +104,7 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
         && has_words(value)
 }
 
-/// Returns whether one of [`PLACEHOLDERS`] stands in `value`, between signs.
+/// Returns whether `value` contains one of [`PLACEHOLDERS`] between signs.
 fn has_placeholder(value: &[u8]) -> bool {
     let mut before = b' ';
     for (at, &byte) in value.iter().enumerate() {
@@ -153,7 +153,7 @@ const NO_IDENTIFIER: u128 = signs_of(b" \t\n\r\"#$%&'()*+/<=>@[\\]^`{|}~");
 /// The signs of ASCII that no word of [`PLAIN`] has, without those that may end a sentence.
 const NO_PLAIN: u128 = NO_IDENTIFIER | signs_of(b"-");
 
-/// Returns a word of ASCII without the signs around it.
+/// Returns an ASCII word without the signs around it.
 fn trimmed(word: &str) -> &str {
     let is_alnum = |byte: &u8| byte.is_ascii_alphanumeric();
     let start = word.as_bytes().iter().position(is_alnum);
@@ -168,7 +168,7 @@ fn is_name(word: &str, signs: Signs) -> bool {
     if !signs.is_ascii && foreign::length_at(bytes) == bytes.len() {
         return true;
     }
-    // Most values have such a sign.
+    // Most values have a sign that no identifier has.
     if signs.has_any(NO_IDENTIFIER) {
         return false;
     }

@@ -1,11 +1,11 @@
-//! Keeps the columns under a telling heading, in a drawn table or in a file of separated values.
+//! Remembers which columns of a table have a telling heading, in a drawn table or in a file of separated values.
 //!
-//! It counts separators and words as the pass reports them. It never reads a cell to judge it.
+//! It counts separators and words as the pass reports them. It does not judge the content of cells.
 
 use super::View;
 use super::names::SecretKind;
 
-/// What stands between the cells of a row.
+/// The sign between the cells of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(super) enum Separator {
@@ -60,18 +60,18 @@ impl Separator {
     }
 }
 
-/// A heading with a telling name.
+/// A heading line with at least one telling name.
 #[derive(Debug, Clone, Copy)]
 struct Heading {
     separator: Separator,
-    /// The kind of secret in each of the first columns.
+    /// The kind of secret in each of the first [`COLUMNS`] columns.
     tellings: [Option<SecretKind>; COLUMNS],
 }
 
 /// How many columns are kept.
 const COLUMNS: usize = 32;
 
-/// A telling name that fills a cell, and so may be a heading.
+/// A cell that a telling name fills, so that it may belong to a heading.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadingCell {
     separator: Separator,
@@ -120,16 +120,16 @@ impl HeadingCell {
 struct ColumnTable {
     heading: Heading,
     columns: u16,
-    /// Whether the line between the heading and the rows was seen, or none is needed.
+    /// Whether the dividing line between the heading and the rows was seen, or the table needs none.
     is_divided: bool,
 }
 
-/// The counts of the line, and the table that it may belong to.
+/// The counts of the current line, and the table that the line may belong to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
     counts: [u16; SEPARATORS],
     words: u16,
-    /// Whether the line has something that no heading has.
+    /// Whether the line has something that a heading never has.
     is_other: bool,
     heading: Option<Heading>,
     table: Option<ColumnTable>,
@@ -178,7 +178,7 @@ impl Tables {
         }
     }
 
-    /// Returns the kind of secret in the cell that begins here, if its heading is telling.
+    /// Returns the kind of secret in the cell that begins at the pass's place, if its heading is telling.
     #[inline]
     pub(super) fn cell(&self) -> Option<(SecretKind, Separator)> {
         let table = self.table.as_ref().filter(|table| table.is_divided)?;
@@ -199,7 +199,7 @@ impl Tables {
         self.heading = None;
     }
 
-    /// Ends the line, whose text is `line`.
+    /// Ends the current line. `line` is its text.
     pub(super) fn end_line(&mut self, line: &[u8]) {
         self.judge_line(line);
         self.begin_line();

@@ -1,11 +1,11 @@
 //! Finds the user and the password before the host of a URL.
 //!
-//! It reads from the scheme on, and ignores the query.
+//! It begins to read at the scheme, and ignores the query.
 
 use super::{Secret, View, looks, stand_ins};
 
 const RULE: &str = "url-password";
-/// How far behind the scheme a password may end, in bytes.
+/// How far after the scheme a password may end, in bytes.
 pub(super) const LONGEST: usize = 256;
 
 /// The most plus signs that a scheme may end with.
@@ -21,7 +21,7 @@ pub(super) fn scheme_end(bytes: &[u8], end: usize) -> Option<usize> {
 
 /// Returns whether a scheme may end with `word`. RFC 3986 wants a letter first, and then letters, digits, `+`, `-` and `.`.
 ///
-/// The word may have other joints before the scheme.
+/// The scheme may be only the end of the word.
 pub(super) fn ends_scheme(word: &[u8]) -> bool {
     let is_letter = |b: &u8| b.is_ascii_alphabetic();
     !word.ends_with(b".")
@@ -41,7 +41,8 @@ pub(super) fn last_word_end(bytes: &[u8], last: usize) -> usize {
 
 /// Returns the `secret` of `scheme://user:secret@host`, where the scheme ends at `end`.
 ///
-/// A password may have any sign. A slash in it is told from the end of a host by what would be the port.
+/// A password may have any sign. A slash ends the host, unless a colon precedes it and what is between
+/// them is not a port: then the slash is part of a password.
 pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     let begin = end + 3;
@@ -51,7 +52,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let mut was_slash = false;
     for at in 0..LONGEST {
         let Some(&byte) = rest.get(at) else {
-            // The password may go on behind a mark.
+            // The password may go on after the mark.
             (!view.is_cut).then_some(())?;
             break;
         };

@@ -1,7 +1,7 @@
-//! Reads values: where a value ends, and whether it is a secret behind a given kind of name.
+//! Reads values: where a value ends, and whether it is a secret after a given kind of name.
 //!
 //! The first bytes of a value decide. Only a secret is read to its end, so the work is bounded. A value that reaches a mark is
-//! refused; `scan` says why. This module does not know where values stand.
+//! refused; `scan` says why. This module does not look for values.
 
 use super::looks::{self, Signs, signs_of};
 use super::names::SecretKind;
@@ -21,7 +21,7 @@ pub(super) const LEAST: usize = 3;
 pub(super) enum Form {
     /// In quotes, or between tags.
     Quoted,
-    /// In quotes, where quoted words of all kinds stand: as a second argument, as a default.
+    /// In quotes, in a place that takes any quoted word: as a second argument, as a default.
     Beside,
     /// `NAME=value`, the name in capitals: an environment variable.
     Variable,
@@ -43,18 +43,18 @@ pub(super) struct Value<'t> {
     /// The part that is judged.
     text: &'t str,
     start: usize,
-    /// The end of that part in the text.
+    /// The end of the part that is judged.
     seen: usize,
-    /// Whether the value ends there, too.
+    /// Whether the value ends at `seen`, too.
     is_whole: bool,
-    /// The quote around it, and the number of backslashes before that.
+    /// The quote around the value, and the number of backslashes before that quote.
     quote: Option<(u8, usize)>,
     form: Form,
-    /// The byte behind that part.
+    /// The byte after the part that is judged.
     next: Option<u8>,
 }
 
-/// The bytes that can end a value without quotes, or the part that is judged.
+/// The bytes that can end a value without quotes, or the part of it that is judged.
 static MATTERS: [bool; 256] = matters();
 
 #[allow(
@@ -76,7 +76,7 @@ fn matters_at(byte: u8) -> bool {
     MATTERS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// Returns whether `byte`, which stands at `at`, ends a value without quotes.
+/// Returns whether `byte`, the byte at `at`, ends a value without quotes.
 fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     let bytes = view.bytes();
     match byte {
@@ -93,7 +93,8 @@ fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     }
 }
 
-/// Returns whether the sign at `at` ends the value of a variable. Such a value may hold any sign; it ends before a blank, a quote or another name.
+/// Returns whether the sign at `at` ends the value of a variable. The value may hold any sign; it ends
+/// before a blank, a quote or another name.
 fn ends_variable(view: View<'_>, at: usize) -> bool {
     const LONGEST: usize = 24;
     let rest = view.bytes().get(at + 1..).unwrap_or_default();
@@ -114,7 +115,7 @@ fn ends_variable(view: View<'_>, at: usize) -> bool {
 }
 
 impl<'t> Value<'t> {
-    /// Returns the value that begins at `at`, with or without quotes. There is none if it reaches a mark.
+    /// Returns the value that begins at `at`, with or without quotes; `None` if it reaches a mark.
     pub(super) fn read(view: View<'t>, at: usize, form: Form) -> Option<Self> {
         match Self::quoted(view, at) {
             Some(quoted) => quoted,
@@ -122,8 +123,8 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns the value in the quotes at `at`. The outer `None` means that no quote stands there, the inner one that the value
-    /// reaches a mark.
+    /// Returns the value in the quotes at `at`. The outer `None` means that there is no quote at `at`, the
+    /// inner one that the value reaches a mark.
     ///
     /// A value without a closing quote ends with its line: it may have been cut off.
     #[inline]
@@ -168,7 +169,7 @@ impl<'t> Value<'t> {
                 b'=' | b':' => {
                     separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
-                // The same separators, encoded as in a URL.
+                // `=` and `:`, encoded as in a URL.
                 b'%' if matches!(
                     bytes.get(at + 1..at + 3),
                     Some(b"3D" | b"3d" | b"3A" | b"3a")
@@ -208,7 +209,7 @@ impl<'t> Value<'t> {
         })
     }
 
-    /// Returns the value from `start` to `end`, as tags or separators around it delimit it.
+    /// Returns the value from `start` to `end`, which tags or separators delimit.
     pub(super) fn between(view: View<'t>, start: usize, end: usize) -> Option<Self> {
         let seen = view
             .text
@@ -287,7 +288,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns the end of the value, beyond the part that is judged.
+    /// Returns the end of the value, which may be beyond the part that is judged.
     pub(super) fn end(&self, view: View<'_>) -> usize {
         if self.is_whole {
             return self.seen;
@@ -328,14 +329,14 @@ impl<'t> Value<'t> {
             return false;
         }
         let signs = Signs::of(value);
-        // The cheapest question comes first.
+        // The cheapest check comes first.
         self.may_be_secret(telling, signs)
             && !(signs.has(b'/') && self.is_path(telling))
             && !stand_ins::is_stand_in_of(value, signs)
             && self.is_no_code(telling, signs)
     }
 
-    /// Returns whether the value is a path where no path is a secret.
+    /// Returns whether the value is a path, in a form and after a kind of name for which a path is not a secret.
     fn is_path(&self, telling: SecretKind) -> bool {
         !matches!(self.form, Form::Quoted | Form::Beside | Form::Variable)
             && !matches!(
@@ -426,7 +427,7 @@ impl<'t> Value<'t> {
             (Form::Beside, SecretKind::Password) => !number && !is_thing(value, signs),
             (Form::Beside, _) => !is_thing(value, signs) && !looks::is_numbered_name(value),
             (Form::Variable, _) => !number && !is_thing(value, signs),
-            // `is_path` was asked before.
+            // `is_path` was checked before.
             _ if number || is_code(value, signs, next) => false,
             (Form::Tight, SecretKind::Password) => !word || !stand_ins::is_part_of_name(value),
             (Form::Tight | Form::Option, SecretKind::Key | SecretKind::Secret) => {
@@ -449,22 +450,22 @@ impl<'t> Value<'t> {
         matches!(view.byte(at), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
     }
 
-    /// Returns true if a value is assigned to it in turn: `name: Type = value`, `a.name = b.name = value`.
+    /// Returns true if another value is assigned to this one: `name: Type = value`, `a.name = b.name = value`.
     pub(super) fn is_assigned(&self, view: View<'_>) -> bool {
         view.byte(skip_blanks(view.bytes(), self.seen)) == Some(b'=')
             && looks::is_identifier(self.text)
     }
 }
 
-/// Returns whether a JSON string behind a name looks like a secret.
+/// Returns whether a JSON string under a name of kind `telling` looks like a secret.
 pub(super) fn is_string_secret(string: &str, telling: SecretKind) -> bool {
     !holds_mark(string.as_bytes())
         && Value::between(View::whole(string), 0, string.len())
             .is_some_and(|value| value.is_secret(telling))
 }
 
-/// Returns whether a JSON string behind a telling name is not a secret: a reference, a placeholder, a label in some language, a
-/// time, a type. Everything else is a secret there, prose too.
+/// Returns whether a JSON string under a telling name is not a secret but a reference, a placeholder, a
+/// label in some language, a time or a type. Every other string is a secret there, even prose.
 pub(super) fn is_label(string: &str, telling: SecretKind) -> bool {
     let is_time = looks::is_number(string) && string.contains(':');
     let is_place = telling == SecretKind::Key && looks::is_place(string);
@@ -509,7 +510,8 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
     }
 }
 
-/// Returns the length of a literal's prefix at `at`, as in `b"…"`, if a quote may stand there or behind such a prefix.
+/// Returns the length of a literal's prefix at `at`, as in `b"…"`, if a quote may follow it. Without a
+/// prefix the length is 0.
 #[inline]
 fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at..)? {
@@ -523,7 +525,7 @@ fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Returns false if the value that begins at `at` is not in quotes.
+/// Returns false only if the value that begins at `at` is surely not in quotes.
 pub(super) fn may_be_quoted(bytes: &[u8], at: usize) -> bool {
     prefix_before_quote(bytes, at).is_some()
 }
@@ -553,7 +555,8 @@ fn holds_mark(bytes: &[u8]) -> bool {
     byte_search::all(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
 }
 
-/// Returns whether a value in quotes is a path, a constant, a colour or a pattern: never a secret, whatever its name.
+/// Returns whether a value in quotes is a path, a constant, a colour or a pattern. Those are never secrets,
+/// whatever the name before them.
 fn is_thing(value: &str, signs: Signs) -> bool {
     signs.has(b'/') && looks::is_place(value)
         || signs.has(b'_') && looks::is_constant(value)
@@ -593,7 +596,7 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
         || signs.has(b'+') && is_increment(value)
 }
 
-/// Returns true if `value` is `name++`. Base64 would go on behind the signs.
+/// Returns true if `value` is `name++`. Base64 would go on after the signs.
 fn is_increment(value: &str) -> bool {
     value.strip_suffix("++").is_some_and(looks::is_identifier)
 }
@@ -603,7 +606,8 @@ fn is_argument(next: Option<u8>) -> bool {
     matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
 }
 
-/// Returns whether prose goes on at `at`: three words, the first without capitals. A mark that cuts the line counts as prose.
+/// Returns whether prose continues at `at`: three words, the first without capitals. A mark that cuts the
+/// line counts as prose.
 pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
     const WORDS: usize = 3;
     let rest = view.bytes().get(at..).unwrap_or_default();

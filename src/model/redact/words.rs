@@ -40,7 +40,7 @@ impl<const COUNT: usize> WordList<COUNT> {
             let first = letter(word[0]);
             list.lengths[first] |= 1 << word.len();
             list.seconds[first] |= 1 << letter(word[1]);
-            // Of all later letters, too, until one of their words comes.
+            // The words of all later letters begin behind this one, too, until one of theirs comes.
             let mut after = first + 1;
             while after < list.starts.len() {
                 list.starts[after] = at as u16 + 1;
@@ -57,7 +57,7 @@ const fn letter(byte: u8) -> usize {
 }
 
 impl<const COUNT: usize> WordList<COUNT> {
-    /// Returns whether a word of the list begins with these two letters. Most words are ruled out by them.
+    /// Returns whether a word of the list begins with these two letters. They rule out most words.
     #[inline]
     pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
         let seconds = self.seconds.get(letter(first)).copied();
@@ -95,7 +95,7 @@ pub(super) fn last_bytes(text: &[u8]) -> u128 {
     // Two pieces that may overlap: a loop over so few bytes would take longer.
     if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
         let (first, last) = (u64::from_be_bytes(*first), u64::from_be_bytes(*last));
-        // The bytes of the first piece that the last one does not have.
+        // The bytes of the first piece that are not in the last one.
         let rest = first.checked_shr(8 * (16 - text.len()) as u32);
         return u128::from(rest.unwrap_or_default()) << 64 | u128::from(last);
     }

@@ -1,4 +1,4 @@
-//! Finds the value that a telling name announces: where it stands, behind which sign, in which form.
+//! Finds the value that a telling name announces: where it begins, after which sign, in which form.
 //!
 //! `values`, `looks` and `stand_ins` decide if the value is a secret.
 
@@ -192,7 +192,7 @@ impl<'t> SecretScan<'t> {
             let form = if is_sql { Form::Quoted } else { Form::Beside };
             return self.judged(view, value.with(form), telling);
         }
-        // The name goes on with a number, or with what is asked for: `Unseal Key 1:`, `password for bob:`.
+        // The name goes on with a number or with a person or thing: `Unseal Key 1:`, `password for bob:`.
         let digits = rest
             .iter()
             .take(3)
@@ -240,7 +240,7 @@ impl<'t> SecretScan<'t> {
         if !value.is_quoted() && telling == SecretKind::Hardly {
             return None;
         }
-        // A word follows in `set PSK identity`, a value in `config user.password letmein`.
+        // In `set PSK identity` a plain word follows, in `config user.password letmein` a value.
         if form == Form::Option
             && looks::is_words(value.text())
             && !word.iter().any(|b| matches!(b, b'.' | b'_'))
@@ -256,7 +256,7 @@ impl<'t> SecretScan<'t> {
         (value.is_secret(telling) && !is_name()).then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
-    /// Returns the default of a call that closes behind the name, as in `env::var("NAME").unwrap_or("…")`.
+    /// Returns the default value after a call that ends with the name, as in `env::var("NAME").unwrap_or("…")`.
     pub(super) fn after_call(
         &self,
         view: View<'t>,
@@ -333,7 +333,7 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value.with(form), telling)
     }
 
-    /// Notes a telling name that is itself a value, as in `name: DB_PASSWORD`. Its secret follows behind `value:`.
+    /// Keeps a telling name that is itself a value, as in `name: DB_PASSWORD`. Its secret follows after `value:`.
     pub(super) fn give(&mut self, start: usize, telling: SecretKind) {
         const WORDS: u8 = 4;
         let before = self.before(start, 16);
@@ -357,7 +357,8 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns whether a string is open at `at` that the next quote of this kind closes.
+    /// Returns whether a string is open at `at` that the next such quote closes: one of the kind `quote`,
+    /// behind `depth` backslashes.
     pub(super) fn closes(&mut self, at: usize, quote: u8, depth: usize) -> bool {
         self.know(at);
         let kind = usize::from(quote == b'\'') + 2 * usize::from(depth > 0);
@@ -379,7 +380,7 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns the end of the quotes and brackets that close a name, and their number.
+/// Returns the end of the quotes and brackets that close the name which ends at `end`, and their number.
 fn closed_name(bytes: &[u8], end: usize) -> (usize, usize) {
     const MOST: usize = 8;
     let closes = |b: &&u8| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b']');

@@ -15,7 +15,7 @@ impl<'t> SecretScan<'t> {
         const LONGEST: usize = 256;
         let bytes = view.bytes();
         matches!(view.byte(end), Some(b' ' | b'\t')).then_some(())?;
-        // Each byte is searched for a pipe once, however many `echo` stand before it.
+        // No byte is searched for a pipe twice, however many `echo` precede it.
         let most = bytes.len().min(end + LONGEST);
         let from = self.without_pipe.clamp(end, most);
         let found = byte_search::first_of([b'|', b'\n'], bytes.get(from..most)?);
@@ -74,9 +74,10 @@ impl<'t> SecretScan<'t> {
             .then(|| by_shape(view, secret))
     }
 
-    /// Notes the program `known` that is named from `start` to `end`, and returns the secret in its place among the arguments.
+    /// Keeps the program `known`, whose name is at `start` to `end`, and returns the secret that has a fixed
+    /// place among its arguments.
     ///
-    /// `next` is the byte behind the name: a blank, or the quote that closes it in a list of arguments.
+    /// `next` is the byte after the name: a blank, or the quote that closes the name in a list of arguments.
     pub(super) fn program(
         &mut self,
         view: View<'t>,
@@ -106,7 +107,7 @@ impl<'t> SecretScan<'t> {
         known.places().find_map(|place| at_place(view, end, place))
     }
 
-    /// Returns the secret in the option from `start` to `end`, or behind it.
+    /// Returns the secret in the option from `start` to `end`, or after it.
     pub(super) fn argument(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let program = self.command?;
@@ -144,7 +145,8 @@ impl<'t> SecretScan<'t> {
         None
     }
 
-    /// Returns the secret of `option`, which takes it in the form `takes`. `rest` follows the option in the word that ends at `end`.
+    /// Returns the secret of `option`, which takes it in the form `takes`. `rest` is what follows the option in
+    /// its word, which ends at `end`.
     pub(super) fn taken(
         &mut self,
         view: View<'t>,
@@ -232,14 +234,14 @@ fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     (flags > 0).then_some((*letter, rest))
 }
 
-/// Returns the secret that stands in `place` among the arguments from `at` on.
+/// Returns the secret that `place`, one of [`commands::PLACES`], marks among the arguments from `at` on.
 fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
     let bytes = view.bytes();
     let mut at = at;
     for wanted in place.get(1..)? {
         at = skip_blanks(bytes, at);
         let wants_option = wanted.as_bytes().first() == Some(&b'-');
-        // Options may stand anywhere.
+        // Options may come between the arguments.
         for _ in 0..2 {
             let rest = bytes.get(at..)?;
             if rest.first() != Some(&b'-') || wants_option {
@@ -277,7 +279,7 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
             wanted => {
                 let (text, wanted) = (value.text().as_bytes(), wanted.as_bytes());
                 let fits = match (wanted, text) {
-                    // The letters of several options may stand together, in any order.
+                    // The letters of several options may form one word, in any order.
                     ([b'-', letters @ ..], [b'-', of @ ..]) => {
                         (letters.len() > 1 || !of.contains(&b'n'))
                             && letters.iter().all(|letter| of.contains(letter))

@@ -1,4 +1,4 @@
-//! Handles what stands between two words: ends of lines and commands, quotes, cells of tables, letters that are not ASCII.
+//! Handles the bytes between two words: ends of lines and commands, quotes, cells of tables, letters that are not ASCII.
 //!
 //! It keeps what the next words need, and knows no rule for a word.
 
@@ -75,7 +75,7 @@ impl<'t> SecretScan<'t> {
                     self.propose(found.map(|secret| without_announcement(view, secret)));
                 }
             }
-            // No blank stands between a terminal's colour and the word behind it.
+            // There is no blank between a terminal's colour and the word after it.
             Class::Escape => {
                 let rest = bytes.get(at..).unwrap_or_default().iter().take(GAP);
                 let length = rest.take_while(|byte| **byte != b'm').count();
@@ -85,7 +85,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Proposes the cell that begins here, if it stands under a telling heading and is a secret.
+    /// Proposes the table's cell that begins at `self.at`, if its heading is telling and it is a secret.
     pub(super) fn cell(&mut self, limit: usize) {
         if !self.tables.is_active() {
             return;
@@ -127,7 +127,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Ends the line at the escape that stands before `at`.
+    /// Ends the line at the escape before `at`.
     pub(super) fn end_escaped_line(&mut self, at: usize) {
         self.cookie = None;
         self.end_command();

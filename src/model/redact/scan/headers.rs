@@ -27,7 +27,7 @@ impl<'t> SecretScan<'t> {
         let value = Value::quoted(view, at)??;
         let value = match bytes.get(at) {
             Some(b'\'') => value,
-            // In prose, a name may stand in such quotes.
+            // In prose, a name may be in double quotes.
             Some(b'"') => value.with(Form::Beside),
             _ => return None,
         };
@@ -67,7 +67,7 @@ pub(super) fn element(view: View<'_>, at: usize, telling: SecretKind) -> Option<
         .then(|| by_shape(view, value.secret(view, NAMED)))
 }
 
-/// Returns the token behind `Bearer`, which ends at `end`.
+/// Returns the token after `Bearer`, which ends at `end`.
 pub(super) fn bearer(view: View<'_>, end: usize) -> Option<Secret> {
     const LEAST: usize = 16;
     (view.byte(end) == Some(b' ')).then_some(())?;
@@ -81,7 +81,7 @@ pub(super) fn bearer(view: View<'_>, end: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the credentials behind `Basic`, which ends at `end`: a name and a password in base64.
+/// Returns the credentials after `Basic`, which ends at `end`: a name and a password in base64.
 pub(super) fn basic(view: View<'_>, end: usize) -> Option<Secret> {
     const LONGEST: usize = 64;
     (view.byte(end) == Some(b' ')).then_some(())?;
@@ -147,7 +147,7 @@ pub(super) fn netrc(view: View<'_>, end: usize) -> Option<Secret> {
     None
 }
 
-/// Returns the credentials of a header, behind the scheme if there is one.
+/// Returns the credentials of a header, after the scheme if there is one.
 pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
     let bytes = view.bytes();
     let quote = quote_at(bytes, at);
@@ -172,7 +172,7 @@ pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
     let credentials = Value::bare(view, start, Form::Variable)?;
     let value = credentials.text();
     let next = credentials.next();
-    // In prose, the next word of the sentence stands there; in code, an expression.
+    // In prose, this is the next word of the sentence; in code, an expression.
     let is_word = looks::is_words(value);
     let is_closed =
         matches!(next, None | Some(b'"' | b'\'' | b'\r' | b'\n' | b'\\')) && !value.ends_with('.');

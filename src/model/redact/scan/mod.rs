@@ -1,17 +1,17 @@
-//! One pass over a text: words and what stands between them, from the first byte to the last.
+//! One pass over a text, from the first byte to the last: words, and the bytes between them.
 //!
 //! The pass takes in each byte once. At a word's end the rules look at the word, and at a bounded number of bytes before and
-//! behind it. The pass keeps what they need to know of the text further back: the line's quotes and separators, the command
-//! that runs, the table whose rows follow. It knows no rule: `word`, `gaps`, `announced`, `arguments` and `headers` do.
+//! after it. The pass keeps what they need to know of the text further back: the line's quotes and separators, the current
+//! command, the table whose rows follow. It knows no rule: `word`, `gaps`, `announced`, `arguments` and `headers` do.
 //!
-//! Each rule looks at a word once. A secret that it finds behind the word waits, and the next rules see the text up to that
-//! secret. If a secret begins within the word, the part before it becomes a word of its own.
+//! Each rule looks at a word once. A secret that it finds after the word waits, and the next rules see the text up to that
+//! secret. If a secret begins within the word, the part before it becomes a separate word.
 //!
 //! # Why does redacted text stay as it is?
-//! To all that follows, a secret that was found is the same as a mark that was there before. No rule looks behind either, and
-//! neither changes what the pass keeps. No rule looks into one ahead, nor beyond: the text that a rule sees ends there
-//! (`View`), and a rule that needs more refuses. So in the redacted text the pass sees what it saw in the original. Only a
-//! rule that had refused meets a mark, and refuses again.
+//! For the text after it, a secret that was found is the same as a mark that was there before. No rule looks back beyond
+//! either, and neither changes what the pass keeps. Nor does a rule look into or beyond one ahead: the text that a rule sees
+//! ends there (`View`), and a rule that needs more refuses. So in the redacted text the pass sees what it saw in the original.
+//! Only a rule that had refused meets a mark, and refuses again.
 
 mod announced;
 mod arguments;
@@ -38,10 +38,10 @@ pub(super) const COOKIE: &str = "cookie";
 const MAX_NAME: usize = 64;
 /// How much of the text between two words is searched at once, in bytes.
 const GAP: usize = 64;
-/// How far behind a word another word may belong to it, in bytes.
+/// How far after a word another word may still belong to it, in bytes.
 const NEAR: usize = 96;
 
-/// What a byte is to the pass.
+/// How the pass classifies a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Class {
@@ -98,10 +98,10 @@ pub(super) fn is_word(byte: u8) -> bool {
     class(byte) == Class::Word
 }
 
-/// Where the pairs of a cookie stand.
+/// How the pairs of a cookie are quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pairs {
-    /// In quotes that open at this place.
+    /// In quotes of this kind, which open at this place.
     Before(u8, usize),
     /// In quotes of this kind that are open.
     Within(u8),
@@ -123,11 +123,11 @@ pub(super) struct SecretScan<'t> {
     at: usize,
     /// The beginning of the line.
     line: usize,
-    /// The end of the last secret or mark. No rule looks at what stands before it.
+    /// The end of the last secret or mark. No rule looks at anything before it.
     barrier: usize,
-    /// Secrets that were found further on. The next one is the last in the list.
+    /// Secrets that were found ahead of `at`. The next one is the last in the list.
     pending: Vec<Secret>,
-    /// The beginning of the next mark or of the next of these secrets, or the end of the text.
+    /// The beginning of the next mark or pending secret, or the end of the text.
     limit: usize,
     /// Which quotes of the line are open, by kind and by the backslashes before them.
     open: [bool; 4],
@@ -144,18 +144,19 @@ pub(super) struct SecretScan<'t> {
     loud: usize,
     /// The end of the name at which the filter stopped, and the kind of secret that the name announces.
     told: Option<(usize, SecretKind)>,
-    /// The program whose arguments stand here.
+    /// The program whose arguments the pass is reading.
     command: Option<&'static Program>,
     /// Whether the program reads a secret from its standard input.
     reads_secret: bool,
-    /// Whether the word was seen that must stand before the program's options.
+    /// Whether the pass has seen the word that must precede the program's options.
     has_word: bool,
-    /// The cookie whose pairs stand here.
+    /// `Some` while the pass is among the pairs of a cookie; says how they are quoted.
     cookie: Option<Pairs>,
-    /// The kind of secret of a name that was given as a value, as in `name: DB_PASSWORD`, and for how many words it is kept.
+    /// A telling name that was itself a value, as in `name: DB_PASSWORD`: its kind of secret, and for how many
+    /// more words it is kept.
     given: Option<(SecretKind, u8)>,
     tables: Tables,
-    /// Up to here, an `echo` is followed by neither a pipe nor the end of the line.
+    /// Up to here, the text after an `echo` has neither a pipe nor the end of the line.
     without_pipe: usize,
     /// The next mark that was already in the text.
     mark: Option<Secret>,
@@ -222,7 +223,7 @@ impl<'t> SecretScan<'t> {
             }
             if (self.loud..self.quiet).contains(&self.at) && self.is_calm() && !self.is_in_command()
             {
-                // What must be known of this part, `know` finds out later.
+                // `know` counts the quotes and separators of this part later.
                 self.at = self.quiet;
             }
             // Go to the next word.
@@ -270,7 +271,7 @@ impl<'t> SecretScan<'t> {
                     self.pass_over(secret);
                     return Some(secret);
                 }
-                // The part of the word before it is a word of its own.
+                // The part of the word before the secret becomes a separate word.
                 Some(secret) if secret.start < end => self.keep(secret),
                 found => {
                     if let Some(secret) = found {
@@ -283,7 +284,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns whether nothing is kept that the next words could need, but for a command.
+    /// Returns whether the pass keeps nothing that the next words could need, except a command.
     fn is_calm(&self) -> bool {
         self.cookie.is_none()
             && self.given.is_none()
@@ -318,7 +319,8 @@ impl<'t> SecretScan<'t> {
         self.slow = hit + gap.max(foreign::length_at(rest)) + 1;
     }
 
-    /// Returns whether the rules can skip the word from `start` to `end`: the filter has found nothing there, and the word is no option.
+    /// Returns whether the rules can skip the word from `start` to `end`: the filter has found nothing there,
+    /// and the word is not an option.
     fn is_quiet(&self, start: usize, end: usize) -> bool {
         start >= self.loud
             && end <= self.quiet
@@ -361,7 +363,7 @@ impl<'t> SecretScan<'t> {
                 Class::Quote => {
                     let escaped = self.byte_before(at) == Some(b'\\');
                     let kind = usize::from(byte == b'\'') + 2 * usize::from(escaped);
-                    // The apostrophe of `it's`. Only letters on both sides tell: the text behind may be a secret.
+                    // The apostrophe of `it's` follows two letters. The text after it may be a secret, so it does not count.
                     let is_apostrophe = byte == b'\''
                         && self.open.get(kind) == Some(&false)
                         && matches!(self.before(at, 2), [before, last] if before.is_ascii_alphabetic() && last.is_ascii_alphabetic());
@@ -414,7 +416,7 @@ impl<'t> SecretScan<'t> {
         self.at = secret.end;
         self.known = secret.end;
         self.barrier = secret.end;
-        // The filter has seen the next word as a part of another.
+        // The filter saw the next word as a part of a longer one.
         self.loud = secret.end + foreign::LONGEST;
         self.tables.secret();
         if self.mark.is_some_and(|mark| mark.start < secret.end) {
@@ -499,7 +501,7 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns `named` under the rule of a key's shape, if all of it has that shape.
+/// Returns `named` with the rule of a key, if all of it is that key.
 pub(super) fn by_shape(view: View<'_>, named: Secret) -> Secret {
     let text = view.text.get(named.start..named.end);
     let shaped = text.and_then(keys::whole);

@@ -18,7 +18,7 @@ use crate::model::redact::{Secret, View};
 impl<'t> SecretScan<'t> {
     /// Returns the secret that the word from `start` to `end` contains or announces.
     pub(super) fn word(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
-        // A rule that finds a secret behind the word cuts this for the rules after it.
+        // A rule that finds a secret after the word cuts the view for the rules that follow.
         let mut view = view;
         let before = self.byte_before(start);
         let start = match before {
@@ -49,7 +49,7 @@ impl<'t> SecretScan<'t> {
             {
                 return urls::userinfo(view, colon).map(|secret| by_shape(view, secret));
             }
-            // Most words are too short for such a key, or too long.
+            // Most words before these signs are too short for the key, or too long.
             Some(b'~' | b':' | b'!' | b'%') if word.len() < 5 => {}
             Some(b'/') if word.len() != 1 => {}
             Some(b'~' | b':' | b'!' | b'%' | b'/') => {
@@ -97,7 +97,7 @@ impl<'t> SecretScan<'t> {
         }
         let from = self.barrier.max(end.saturating_sub(names::LONGEST));
         let name = bytes.get(from..end)?;
-        // The word may be the beginning of such a name.
+        // The word may be the beginning of a name in letters that are not ASCII.
         if next.is_some_and(|byte| !byte.is_ascii()) {
             self.slow = self.slow.max(end + foreign::LONGEST);
         }
@@ -111,7 +111,7 @@ impl<'t> SecretScan<'t> {
         let told = self.told.take().filter(|(at, _)| *at == end);
         match told.map_or_else(|| names::telling(name), |(_, telling)| Some(telling)) {
             Some(telling) => {
-                // The name may go on behind the blanks.
+                // The name may go on after the blanks.
                 self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
                 self.named(view, start, end, telling)
             }
@@ -119,7 +119,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns where the word begins behind the rest of an escape.
+    /// Returns where the word begins, without the rest of an escape before it.
     pub(super) fn without_escape(&mut self, view: View<'_>, start: usize, end: usize) -> usize {
         let bytes = view.bytes();
         let before = self.before(start, 1);
