@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_of_its_own_is_found_before_the_prompt() {
+    fn an_option_that_chooses_the_session_is_found() {
         for (command, option) in [
             ("claude -p --resume x", "--resume"),
             ("claude -c", "-c"),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_no_choice_whatever_it_looks_like() {
+    fn an_option_value_is_never_taken_for_an_option() {
         for command in [
             &["--append-system-prompt", "- be concise\n- cite files", "-p"][..],
             &["--append-system-prompt", "--continue where you stopped"],
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_found_behind_values() {
+    fn an_option_is_found_after_the_values_of_others() {
         for (command, option) in [
             (&["--append-system-prompt", "-c", "-r"][..], "-r"),
             (&["--append-system-prompt=x", "-c"], "-c"),

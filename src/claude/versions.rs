@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_version() {
+    fn anything_else_is_not_a_version() {
         for output in [
             "",
             "\n",

@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_guard_costs_the_whole_file() {
+    fn an_invalid_guard_makes_the_client_ignore_the_file() {
         let wrong = [
             "3",
             "{}",
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_or_unknown_costs_nothing() {
+    fn empty_and_unknown_entries_are_accepted() {
         for (more, count) in [
             (r#""PreToolUse":null"#, 1),
             (r#""PreToolUse":[{"hooks":[]}]"#, 1),
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn hooks_in_the_wrong_place_cost_the_whole_file() {
+    fn hooks_in_the_wrong_place_make_the_client_ignore_the_file() {
         for text in [
             r#"{"PreToolUse":[{"hooks":[{"type":"command","command":"x"}]}]}"#,
             r#"{"hook":{"PreToolUse":[{"hooks":[]}]}}"#,

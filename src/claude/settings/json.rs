@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_javascript_takes_is_taken() {
+    fn what_javascript_parses_is_accepted() {
         let half = JsonValue::parse(r#""\ud800x\udc00""#).unwrap();
         assert_eq!(half, JsonValue::Text("\u{fffd}x\u{fffd}".to_owned()));
         assert_eq!(

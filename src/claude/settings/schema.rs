@@ -684,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_was_seen_to_refuse_is_a_misfit() {
+    fn what_the_client_refused_does_not_fit() {
         for (text, why) in [
             (r#""model": 4"#, "model: a string"),
             (r#""model": null"#, "model: a string"),
@@ -756,7 +756,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_was_seen_to_take_fits() {
+    fn what_the_client_accepted_fits() {
         for text in [
             r#""model": 4, "model": "opus""#,
             r#""permissions": {"allow": ["bash(", 5]}"#,

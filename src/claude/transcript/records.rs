@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf_8_spoils_nothing_but_itself() {
+    fn invalid_utf_8_spoils_only_itself() {
         let mut line = USER.replace("a {", "a X{").into_bytes();
         let place = line.iter().position(|byte| *byte == b'X').unwrap();
         line[place] = 0xe9;
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn no_nesting_makes_the_search_long() {
+    fn deep_nesting_does_not_slow_the_search() {
         let nested = r#"{"a":"#.repeat(200_000);
         assert_eq!(records(format!("{nested}{ANSWER}").as_bytes()).1, 1);
     }

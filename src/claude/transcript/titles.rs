@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_of_another_session_is_none() {
+    fn a_title_of_another_session_is_ignored() {
         check(
             &[r#"{"type":"custom-title","customTitle":"theirs","sessionId":"another"}"#],
             None,
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_person_wrote_is_no_prompt() {
+    fn only_a_persons_text_is_a_prompt() {
         let user = |content: &str| {
             format!(r#"{{"type":"user","message":{{"role":"user","content":{content}}}}}"#)
         };
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_without_a_visible_character_is_none_and_a_huge_one_is_cut() {
+    fn an_invisible_title_is_ignored_and_a_huge_one_is_cut() {
         check(
             &[
                 r#"{"type":"custom-title","customTitle":"a"}"#,

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_around_a_persons_words_goes() {
+    fn text_wrapped_around_a_persons_words_is_removed() {
         for text in [
             "<system-reminder>\nin a worktree\n</system-reminder>\n\nfix it",
             "<ide_opened_file>a.rs</ide_opened_file>\n<ide_selection>x</ide_selection>\nfix it",
