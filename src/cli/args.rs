@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parser_of_a_few_verbs_answers_as_that_of_all() {
+    fn a_parser_for_a_few_verbs_answers_like_the_full_parser() {
         for line in [
             "current",
             "current --json --strict",

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_field_is_refused_by_name() {
+    fn an_unknown_field_is_refused_by_name() {
         let why = Format::parse("{colour}").unwrap_err();
         assert!(
             why.starts_with("unknown field `colour`: expected one of id, short,"),

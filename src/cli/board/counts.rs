@@ -180,7 +180,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn what_is_counted_as_it_comes_is_what_the_whole_journal_says(
+        fn counting_events_as_they_arrive_equals_counting_the_whole_journal(
             pieces in prop::collection::vec((prop::collection::vec(any_event(), 0..40), any::<bool>()), 1..8),
         ) {
             let root = tempfile::tempdir().unwrap();

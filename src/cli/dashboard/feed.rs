@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_too_slowly_learns_that_something_is_missing() {
+    fn a_slow_listener_learns_that_it_missed_something() {
         let feed = counting(3 * KEPT, usize::MAX);
         block_on(async {
             let mut listening = feed.ask().await.unwrap();

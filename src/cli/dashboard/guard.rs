@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_leads_in_once() {
+    fn a_code_admits_once() {
         let guard = guard();
         let host = ("host", "127.0.0.1:4711");
         let enter = |code: &str| ask(&guard, &format!("GET /?code={code}"), &[host]);

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_takes_nothing_is_given_up() {
+    fn a_connection_that_reads_nothing_times_out() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_a_request_too_slowly_is_told_and_who_sends_nothing_is_left() {
+    fn a_slow_request_gets_an_error_and_a_silent_connection_is_closed() {
         let (port, token) = start(Limits {
             head_time: SOON,
             body_time: SOON,

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_panics_stands_still_and_the_others_go_on() {
+    fn a_panic_stops_only_its_own_task() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_any_more_is_done_and_gives_its_place_back() {
+    fn abandoned_work_is_completed_and_frees_its_place() {
         let workers = Workers::new(1);
         block_on(async {
             let asked = Box::pin(workers.run(|| ()));

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_has_not_come_whole_is_waited_for() {
+    fn an_incomplete_key_is_waited_for() {
         for bytes in [&b"\x1b"[..], b"\x1b[", b"\x1b[5", b"\x1bO", b"j\xe6\x97"] {
             assert!(is_unfinished(bytes), "{bytes:?}");
         }
@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_are_a_control_character(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn no_input_is_taken_for_a_control_character(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             is_unfinished(&bytes);
             for key in keys(&bytes) {
                 prop_assert!(!is_control(key));

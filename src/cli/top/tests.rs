@@ -228,7 +228,7 @@ fn a_filter_finds_title_project_branch_tool_and_state() {
 }
 
 #[test]
-fn esc_takes_back_what_was_typed_and_backspace_a_letter() {
+fn esc_restores_the_filter_and_backspace_removes_a_letter() {
     let mut board = day();
     type_filter(&mut board, "shop");
     board.press(Key::Char('/'));
