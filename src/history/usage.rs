@@ -710,7 +710,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_makes_up_is_not_counted() {
+    fn messages_that_the_client_made_up_are_not_counted() {
         let session = Session::new("startup");
         let mut made_up = line("m1", "12:00:01", 1);
         made_up["message"]["model"] = MADE_UP.into();
@@ -722,7 +722,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forks_copies_are_not_its_own() {
+    fn a_fork_is_not_charged_for_copied_messages() {
         let lines = [
             line("m1", "11:00:00", 7),
             json!({"type": "cost-state", "totalCostUSD": 1.5}),
@@ -797,7 +797,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_or_cut_off_stays_counted_and_what_was_rewritten_is_counted_again() {
+    fn removed_lines_stay_counted_and_a_rewritten_transcript_is_counted_again() {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7), line("m2", "12:00:02", 5)]);
         assert_eq!(session.usage().total().output, 12);
@@ -811,7 +811,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_copy_elsewhere_takes_nothing_away() {
+    fn an_older_copy_elsewhere_lowers_no_count() {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7), line("m2", "12:00:02", 5)]);
         let of =
@@ -824,7 +824,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_count_is_an_error_where_it_cannot_be_made_again() {
+    fn a_damaged_count_that_cannot_be_recomputed_is_an_error() {
         let session = Session::new("startup");
         let path = session.session.path().join("usage.json");
         for damaged in [&b"{bad"[..], b"", b"{\"v\":7,\"files\":{}}"] {
@@ -922,7 +922,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_grown_is_not_written_again() {
+    fn an_unchanged_count_is_not_rewritten() {
         let session = Session::new("startup");
         session.write(&[line("m1", "12:00:01", 7)]);
         let inode = || {

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_this_program_notes_itself_is_no_sign_of_hooks() {
+    fn our_own_events_do_not_count_as_hooks() {
         let at = |seconds| Timestamp::from_unix(seconds, 0);
         let event = |event: &str, seconds| Event {
             event: event.to_owned(),
