@@ -249,7 +249,7 @@ mod tests {
         }
 
         #[test]
-        fn no_half_of_a_secret_is_left(before in 0usize..400, keep in 0usize..500, wide in any::<bool>()) {
+        fn a_secret_that_is_cut_is_redacted_whole(before in 0usize..400, keep in 0usize..500, wide in any::<bool>()) {
             let secret = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
             let gap = if wide { "x" } else { " " };
             let text = json!({"a": format!("{} {gap}{secret} after", "z ".repeat(before / 2))}).to_string();

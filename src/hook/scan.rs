@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_entered_can_be_kept_as_well() {
+    fn a_nested_object_and_its_members_can_both_be_kept() {
         let scan = scan(br#"{"both": {"a": [1, 2], "b": {"a": 3}}, "z": 0}"#, 5);
         let rows: Vec<_> = scan
             .members

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_output_is_kept_and_the_output_is_not() {
+    fn members_after_the_output_are_kept_and_the_output_is_not() {
         let output = "x".repeat(100_000);
         let event = event(&format!(
             r#"{{"hook_event_name":"PostToolUse","tool_name":"Bash","tool_input":{{"command":"secret","description":"List files"}},
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_task_is_no_persons_prompt() {
+    fn a_finished_task_is_not_a_persons_prompt() {
         let text = r#"{"hook_event_name":"UserPromptSubmit","prompt":"<task-notification>\n<task-id>afab1</task-id> more"}"#;
         assert!(payload(text).is_task_notification());
         let event = event(text);
@@ -496,7 +496,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_cut_anywhere_is_still_a_text(text in any::<String>(), keep in 1usize..60) {
+        fn a_text_cut_anywhere_is_still_valid(text in any::<String>(), keep in 1usize..60) {
             let raw = serde_json::to_vec(&text).unwrap();
             let kept: Vec<u8> = raw.iter().copied().take(keep).collect();
             let member = ScannedMember { parent: String::new(), element: 0, key: "prompt".into(), size: raw.len() as u64, text: kept };
