@@ -376,7 +376,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn what_is_noted_and_read_on_from_there_is_what_the_whole_journal_says(
+        fn a_note_and_the_lines_after_it_equal_the_whole_journal(
             pieces in prop::collection::vec((prop::collection::vec(any_event(), 0..30), any::<bool>()), 1..8),
         ) {
             let root = tempfile::tempdir().unwrap();
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_imported_later_makes_a_note_void() {
+    fn a_later_import_invalidates_a_note() {
         let root = tempfile::tempdir().unwrap();
         let dir = session(root.path());
         append_calls(&dir, 1, 30);

@@ -330,7 +330,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_way_up_ends_at_the_top() {
+    fn the_walk_up_the_process_tree_ends_at_the_top() {
         let chain: Vec<_> = Chain::default().iter().collect();
         assert!(!chain.is_empty());
         assert_eq!(chain.last().unwrap().parent, 0);
