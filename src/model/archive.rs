@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_archives_have_a_part_of_one_name() {
+    fn no_two_archives_share_a_part_name() {
         let date = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
         let ids = [
             "s",
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stem_leads_nowhere_else() {
+    fn a_stem_never_leaves_its_directory() {
         let id: SessionId = "2f09356b".parse().unwrap();
         let date = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
         let stem = Stem::new(date, Some("../x"), &id);

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn what_makes_no_sense_is_refused() {
         for (text, expected) in [
             ("clients/**", RELATIVE),
             ("~other/x", RELATIVE),

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_url_only_the_host() {
+    fn only_the_host_of_a_url_is_shown() {
         assert_eq!(
             of(&[("url", "https://bob:pw@example.com:8080/a?token=x")]).as_deref(),
             Some("example.com:8080")

@@ -632,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_quite_a_line_is_left_to_the_other_reader() {
+    fn an_unusual_line_is_left_to_the_other_reader() {
         for line in [
             r#"{"v":1,"event":"Stop","event":"Stop"}"#,
             r#"{"v":2,"event":"Stop"}"#,

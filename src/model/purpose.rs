@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_wins_over_what_is_kept_and_that_over_the_branch() {
+    fn a_given_focus_beats_the_recorded_one_which_beats_the_branch() {
         let (given, kept, branch) = (Some(" a\nb "), Some("kept"), Some("feat/x"));
         let of = |given, kept, branch| {
             let (text, source) = focus(given, kept, branch);

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_on_this_machine_is_none() {
+    fn a_local_path_is_not_a_remote() {
         for url in [
             "/srv/shop.git",
             "../shop",

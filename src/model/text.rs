@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees_is_shown_as_what_it_is() {
+    fn invisible_characters_are_made_visible() {
         let unseen = [
             '\u{ad}',
             '\u{115f}',

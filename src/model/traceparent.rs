@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is() {
+    fn any_other_header_is_ignored() {
         for text in [
             "",
             "00",

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_with_a_change_of_the_clock_begins_where_it_began() {
+    fn a_day_with_a_clock_change_begins_at_its_own_midnight() {
         // Clocks go from 2:00 to 3:00 in the night to March 29.
         let spring = [
             ("today", "2026-03-28T23:00:00Z"),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_may_begin_at_one_or_twice() {
+    fn a_day_may_begin_at_one_oclock_or_twice() {
         // In Cairo, April 24 begins at 1:00. In Havana, November 1 begins twice.
         let cairo = [("today", "2026-04-23T22:00:00Z")];
         check(Tz::Africa__Cairo, "2026-04-24T10:00:00Z", &cairo);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_time_is_refused() {
+    fn what_does_not_name_a_time_is_refused() {
         let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
         for text in [
             "",

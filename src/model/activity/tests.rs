@@ -93,7 +93,7 @@ fn a_call_is_open_until_something_ends_it() {
 }
 
 #[test]
-fn what_is_told_late_overrides_what_was_concluded() {
+fn a_late_event_overrides_a_conclusion() {
     let pre = call("PreToolUse", "t1", 0);
     check(
         &[pre.clone(), line("Stop", 5), post("t1", 9, 3)],
@@ -110,7 +110,7 @@ fn what_is_told_late_overrides_what_was_concluded() {
 }
 
 #[test]
-fn the_end_of_a_turn_is_of_its_own_process_and_thread() {
+fn the_end_of_a_turn_ends_only_calls_of_its_process_and_thread() {
     let of_agent = |line: JournalLine<'static>| JournalLine {
         agent_id: Some("a1"),
         ..line
@@ -166,7 +166,7 @@ fn calls_of_clients_that_send_no_ids_end_in_their_order() {
 }
 
 #[test]
-fn an_id_that_is_used_again_is_another_call_and_one_told_twice_is_not() {
+fn a_reused_id_is_another_call_and_a_repeated_event_is_not() {
     let again = [
         call("PreToolUse", "t1", 0),
         post("t1", 9, 3),
@@ -201,7 +201,7 @@ fn check_copies(lines: &[JournalLine<'_>], calls: usize, prompts: usize, duplica
 }
 
 #[test]
-fn a_question_told_twice_is_asked_once() {
+fn a_question_reported_twice_counts_once() {
     let ask = |at, input_bytes| JournalLine {
         tool: Some("Bash"),
         input_bytes,
@@ -276,7 +276,7 @@ fn a_prompt_is_known_by_its_id_however_late_its_copy_is() {
 }
 
 #[test]
-fn a_start_told_late_begins_nothing_anew() {
+fn a_repeated_start_begins_nothing_again() {
     let start = |at| JournalLine {
         source: Some("startup"),
         ..line("SessionStart", at)
@@ -310,7 +310,7 @@ fn a_start_told_late_begins_nothing_anew() {
 }
 
 #[test]
-fn calls_without_ids_are_told_twice_where_what_they_did_is_the_same() {
+fn calls_without_ids_are_repetitions_if_they_did_the_same() {
     let old = |event, what, at| JournalLine {
         tool_use_id: None,
         what: Some(super::super::line::Label::Plain(what)),
@@ -353,7 +353,7 @@ fn calls_without_ids_are_told_twice_where_what_they_did_is_the_same() {
 }
 
 #[test]
-fn waiting_is_told_from_running_and_from_permission() {
+fn waiting_running_and_permission_are_told_apart() {
     let asked = JournalLine {
         tool: Some("Bash"),
         ..line("PermissionRequest", 100)
@@ -375,7 +375,7 @@ fn subagent(agent_id: &'static str, at: i64) -> JournalLine<'static> {
 }
 
 #[test]
-fn what_a_dead_process_began_is_given_up_when_it_was_last_heard_of() {
+fn calls_of_a_dead_process_end_with_its_last_event() {
     let lines = [
         line("SessionStart", 0),
         subagent("a1", 9),

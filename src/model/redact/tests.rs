@@ -475,7 +475,7 @@ fn json_tells_secrets_by_pairs_plurals_and_numbers() {
 }
 
 #[test]
-fn what_announces_the_next_secret_is_not_taken_for_the_end_of_one() {
+fn a_word_that_announces_the_next_secret_is_not_part_of_the_last_one() {
     check(
         "A_TOKEN=x1y2z3,password: hunter2",
         "A_TOKEN=[redacted:named-secret],password: [redacted:named-secret]",
@@ -602,7 +602,7 @@ fn a_private_key_in_an_array_of_lines_is_redacted() {
 }
 
 #[test]
-fn of_json_nothing_but_the_secret_changes() {
+fn nothing_but_the_secret_changes_in_json() {
     let key = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
     let line = |secret: &str| {
         format!(
@@ -643,7 +643,7 @@ fn ids_and_signatures_of_a_transcript_stay() {
 }
 
 #[test]
-fn a_word_that_is_a_key_goes_and_any_other_stays() {
+fn a_word_that_is_a_key_is_redacted_and_any_other_stays() {
     let of = |word: &str| {
         let mut word = word.to_owned();
         Redactor::default().word(&mut word);
@@ -1014,7 +1014,7 @@ fn tokens() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn a_key_behind_the_slashes_of_a_url_is_no_base64() {
+fn a_key_after_the_slashes_of_a_url_is_not_base64() {
     let (_, key) = shapes::examples()
         .find(|(rule, _)| *rule == "facebook")
         .unwrap();
@@ -1036,7 +1036,7 @@ proptest! {
     }
 
     #[test]
-    fn the_filter_passes_nothing_over(text in prop_oneof![any::<String>(), texts(), tokens()]) {
+    fn the_filter_misses_nothing(text in prop_oneof![any::<String>(), texts(), tokens()]) {
         let thorough = Redactor::default().scanned(&text, SecretScan::thorough(&text)).into_owned();
         prop_assert_eq!(redact(&text), thorough, "{}", text);
     }

@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_are_read_and_made_small_like_one_by_one(text in proptest::collection::vec(any::<u8>(), 0..20)) {
+        fn reading_and_lowercasing_many_bytes_equals_one_by_one(text in proptest::collection::vec(any::<u8>(), 0..20)) {
             let last = text.iter().skip(text.len().saturating_sub(16));
             let read = last.clone().fold(0, |number, byte| number << 8 | u128::from(*byte));
             let lower = last.fold(0, |number, byte| number << 8 | u128::from(byte.to_ascii_lowercase()));

@@ -170,7 +170,7 @@ fn with_reboot(pid: u32, mono: u64, pause: i64) -> i64 {
 }
 
 #[test]
-fn a_boot_is_told_from_a_clock_that_was_set() {
+fn a_reboot_and_a_clock_change_are_told_apart() {
     const DAY: i64 = 86_400_000;
     for pid in [7, 8] {
         for mono in [1_000_000, 5_000_005_000, 6_000_000_000, 80_000_000_000] {
@@ -186,7 +186,7 @@ fn a_boot_is_told_from_a_clock_that_was_set() {
 }
 
 #[test]
-fn events_without_a_boot_clock_are_where_the_clock_of_then_says() {
+fn events_without_a_boot_clock_are_ordered_by_their_wall_clock() {
     const HOUR: i64 = 3_600_000;
     let unclocked = |line: JournalLine<'static>| JournalLine { mono: None, ..line };
     let plain = [
@@ -208,7 +208,7 @@ fn events_without_a_boot_clock_are_where_the_clock_of_then_says() {
 }
 
 #[test]
-fn after_a_reboot_the_boot_clock_begins_anew() {
+fn after_a_reboot_the_boot_clock_starts_over() {
     let mut lines = with_jump(0);
     let again = [
         line("SessionStart", 0),

@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn no_setting_of_the_clock_changes_what_a_client_did(
+    fn no_clock_change_changes_what_a_client_did(
         lines in prop::collection::vec(any_line(), 0..60),
         settings in prop::collection::vec((0..20_000i64, prop_oneof![-2_000_000..2_000_000i64, -4_000_000_000_000_000..4_000_000_000_000_000i64]), 0..8),
     ) {
