@@ -84,7 +84,7 @@ fn places_are_in_order_and_apart() {
 }
 
 #[test]
-fn a_line_that_cannot_have_a_match_is_no_candidate() {
+fn a_line_that_cannot_match_is_not_a_candidate() {
     let candidates = |words: &[&str], block: &str| {
         let mut found = Vec::new();
         query(words).candidates(block.as_bytes(), |line| {
@@ -168,7 +168,7 @@ fn every_character_is_found_in_every_form() {
 
 proptest! {
     #[test]
-    fn no_line_with_a_match_is_held_back(
+    fn every_line_with_a_match_is_a_candidate(
         word in "[a-cA-CKksé\"\\\\/\u{1f600}\u{e000} ]{1,5}",
         before in "[a-cé\"\\\\/\n ]{0,5}",
         behind in "[a-cé\"\\\\/\n ]{0,5}",
