@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn that_nothing_can_be_known_is_an_error() {
+    fn without_a_state_directory_asking_for_live_sessions_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let sessions = Sessions {
             env: Environment::default(),
