@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_gone_is_told_by_all_four_at_their_events() {
+    fn a_missing_folder_is_recognised_by_all_four_hooks_at_their_events() {
         let ours = ours(Path::new("/home/dev"));
         let all = [
             ("SessionStart", "/gone/session-start"),

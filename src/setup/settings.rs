@@ -715,7 +715,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_is_always_faster_wins() {
+    fn a_writer_that_is_always_faster_wins() {
         let place = Fixture::new();
         fs::write(place.path(), "a").unwrap();
         let mut rounds = 0;

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays_as_it_is_written() {
+    fn unknown_syntax_stays_as_written() {
         check("$ELSEWHERE/x", &[&["$ELSEWHERE/x"]]);
         check("a~/x ~you/x '~/x' $", &[&["a~/x", "~you/x", "~/x", "$"]]);
         check("", &[]);

@@ -196,7 +196,7 @@ fn ours_are_appended_after_what_is_there() {
 }
 
 #[test]
-fn empty_containers_come_back_and_created_ones_go() {
+fn original_empty_containers_return_and_created_ones_are_removed() {
     let files = [
         "{}",
         r#"{"hooks":{}}"#,
@@ -212,7 +212,7 @@ fn empty_containers_come_back_and_created_ones_go() {
 }
 
 #[test]
-fn without_the_undo_what_became_empty_goes() {
+fn without_the_undo_containers_that_became_empty_are_removed() {
     let gone = |text| uninstalled(&installed(text, &["Stop"]).text, None).unwrap();
     assert_eq!(gone(r#"{"hooks":{"Stop":[]}}"#), "{}");
     assert_eq!(
@@ -225,7 +225,7 @@ fn without_the_undo_what_became_empty_goes() {
 }
 
 #[test]
-fn nothing_of_ours_is_nothing_to_remove() {
+fn without_our_hooks_there_is_nothing_to_remove() {
     let undo = installed("{}", &["Stop"]).undo;
     for text in ["", "{}", r#"{"hooks":{"A":[]}}"#, r#"{"hooks":{}}"#] {
         assert_eq!(
@@ -245,7 +245,7 @@ fn nothing_of_ours_is_nothing_to_remove() {
 }
 
 #[test]
-fn a_file_of_ours_that_was_emptied_goes() {
+fn a_file_that_we_created_is_removed_once_it_is_empty() {
     let undo = install(None, &wanted(&["Stop"]), None, owned).unwrap().undo;
     for text in ["", "\n", "{}", r#"{"hooks":{"Stop":[]}}"#] {
         assert_eq!(
@@ -663,7 +663,7 @@ fn every_refused_file_is_refused_with_its_place_and_reason() {
 }
 
 #[test]
-fn what_the_client_passes_over_is_no_reason_to_refuse() {
+fn what_the_client_ignores_does_not_cause_a_refusal() {
     let before = "\u{feff}{\"a\": 1, \"a\": 2, \"hooks\": {\"Elicitation\": null}}";
     let done = installed(before, &["Stop"]);
     assert!(done.text.starts_with('\u{feff}'));
