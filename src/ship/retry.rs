@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_to_come_back_is_seconds_or_a_date() {
+    fn a_retry_time_is_seconds_or_a_date() {
         let now = Timestamp::from_unix(784_111_777, 0);
         let read = |value| retry_after(value, now);
         assert_eq!(read("120"), Some(SECOND * 120));

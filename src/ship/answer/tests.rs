@@ -28,7 +28,7 @@ fn meaning(answer: &Answer) -> Meaning {
 }
 
 #[test]
-fn a_success_without_a_word_is_a_success() {
+fn a_success_with_an_empty_body_is_a_success() {
     for (content_type, body) in [
         ("application/json", "{}"),
         ("application/json", r#"{"partialSuccess":{}}"#),
@@ -79,7 +79,7 @@ fn what_was_rejected_is_read_in_json_and_in_protobuf() {
 }
 
 #[test]
-fn a_web_page_is_no_success() {
+fn a_web_page_is_not_a_success() {
     let page = |content_type: &str| answer(200, content_type, b"\n<!doctype html><html>");
     for content_type in ["text/html", ""] {
         assert_eq!(
@@ -176,7 +176,7 @@ fn without_a_headers_file_the_remedy_is_to_have_one() {
 }
 
 #[test]
-fn a_redirect_is_told_without_its_secrets() {
+fn a_redirect_is_reported_without_its_secrets() {
     let check = |location: &str, expected: &str| {
         let answer = Answer {
             location: Some(location.to_owned()),

@@ -232,7 +232,7 @@ fn a_request_is_compressed_and_may_be_protobuf() {
 }
 
 #[test]
-fn what_may_pass_is_repeated_a_bounded_number_of_times() {
+fn a_temporary_failure_is_retried_a_bounded_number_of_times() {
     let later = |status| says(status, "", "");
     check(vec![later(503), later(429), taken()], 3, |_| {
         Delivery::Accepted
@@ -287,7 +287,7 @@ fn what_stays_wrong_is_sent_once() {
 }
 
 #[test]
-fn a_destination_that_wants_to_be_left_alone_is() {
+fn a_destination_that_asks_for_a_pause_gets_one() {
     let later = |value: &str| says(429, &format!("retry-after: {value}\r\n"), "");
     check(vec![later("0"), taken()], 2, |_| Delivery::Accepted);
     let waits = |value: &str, expected: u64| {
@@ -384,7 +384,7 @@ fn an_answer_without_an_end_is_not_read_to_its_end() {
 }
 
 #[test]
-fn events_are_sent_one_by_one_and_those_taken_are_counted() {
+fn events_are_sent_one_by_one_and_accepted_ones_are_counted() {
     let server = Server::new(vec![
         taken(),
         says(503, "", ""),
@@ -421,7 +421,7 @@ fn headers_file(dir: &Path, text: &str, mode: u32) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_headers_file_that_others_can_read_or_that_is_none_is_refused_without_its_content() {
+fn a_readable_or_invalid_headers_file_is_refused_without_showing_it() {
     let check = |text: &str, mode: u32, expected: &str| {
         let dir = TempDir::new().unwrap();
         let path = headers_file(dir.path(), text, mode);
@@ -472,7 +472,7 @@ mod encrypted {
     const KEY: &[u8] = include_bytes!("../../../tests/data/tls/server.key");
 
     #[test]
-    fn a_certificate_that_nobody_vouches_for_is_refused_once() {
+    fn an_untrusted_certificate_is_refused_without_a_retry() {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
