@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_called_as_the_client_calls_it() {
+    fn paths_that_the_client_makes_are_taken_for_an_env_file() {
         check(
             "/home/dev/.claude/session-env/s-1/sessionstart-hook-0.sh",
             true,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_would_not_have_made_is_not_called_so() {
+    fn other_paths_are_not_taken_for_an_env_file() {
         check("/dev/null", false);
         check("/home/dev/.bashrc", false);
         check("/proc/self/fd/1", false);

@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_was_where_its_stays_say_and_before_them_nobody_knows() {
+    fn the_session_of_a_process_at_a_time_follows_its_stays_and_is_unknown_before() {
         let id = |text: &str| -> SessionId { text.parse().unwrap() };
         let stay = |text: &str, until| Stay {
             session_id: id(text),

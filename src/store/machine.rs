@@ -50,7 +50,7 @@ mod tests {
         clippy::disallowed_methods,
         reason = "a test writes the file that it reads"
     )]
-    fn the_first_file_with_an_id_has_it() {
+    fn the_first_file_with_an_id_counts() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = dir.path().join(name);

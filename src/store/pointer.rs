@@ -571,7 +571,7 @@ mod tests {
     const HOUR: i64 = 3600;
 
     #[test]
-    fn what_any_zone_wrote_goes_by_the_file_in_any_other() {
+    fn a_pointer_from_another_zone_is_dated_by_its_file() {
         let zones = || (-48..=56).map(|quarters| quarters * 900);
         for (written_in, read_in) in zones().flat_map(|one| zones().map(move |it| (one, it))) {
             for older in [0, 1, -2] {
@@ -581,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_zone_can_have_written_goes_by_the_text() {
+    fn a_time_that_no_zone_explains_is_taken_from_the_text() {
         check(0, 0, 0, false);
         check(0, 2, 0, false);
         check(0, 360, 0, false);
@@ -596,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_an_offset_says_when() {
+    fn a_time_with_an_offset_is_exact() {
         let (at, modified) = (Timestamp::from_micros(1_000_000), clock::now());
         assert_eq!(written_at(PointerTime::Instant(at), modified), at);
     }

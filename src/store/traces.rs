@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_named_as_a_whole_only() {
+    fn only_a_whole_id_counts_as_named() {
         let id: SessionId = "s-1".parse().unwrap();
         for (text, expected) in [
             (r#"{"session_id":"s-1"}"#, true),

@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_machine_says_of_itself_is_a_name_and_an_id_or_nothing() {
+    fn a_machine_gives_a_name_and_an_id_or_nothing() {
         let said = |name: &str, id: &str| Machine {
             name: Some(name.to_owned()),
             id: Some(id.to_owned()),

@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_begins_with_the_first_line_that_starts_in_it() {
+    fn a_tail_begins_with_the_first_line_that_starts_in_it() {
         let files = [b"\n{11}\n\n{12}\n".to_vec(), b"\n{21}\n\n{22}\n".to_vec()];
         let starts: [(&str, u64); 4] = [("{11}", 23), ("{12}", 17), ("{21}", 11), ("{22}", 5)];
         for bytes in 0..40 {
@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_begins_within_a_line_too_long_loses_no_other() {
+    fn a_tail_that_begins_within_an_overlong_line_loses_no_other_line() {
         let bytes = [line(3 * MAX_LINE), line(5)].concat();
         let size = u64::try_from(2 * MAX_LINE).unwrap();
         let (found, damage) = read(JournalLines::of_tail(vec![file(&bytes)], size).unwrap());

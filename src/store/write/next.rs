@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_before_the_exchange_stays() {
+    fn a_change_before_the_exchange_stays() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, "old").unwrap();
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_during_the_exchange_is_there_the_newest() {
+    fn of_changes_during_the_exchange_the_newest_stays() {
         for newer in [None, Some("newer")] {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("a");
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_something_else_is_not_removed() {
+    fn a_file_with_other_content_is_not_removed() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, "old").unwrap();
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_put_leaves_nothing() {
+    fn content_that_is_dropped_leaves_no_file() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, "old").unwrap();
