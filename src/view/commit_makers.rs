@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_speaks_for_sessions_decides() {
+    fn the_evidence_decides_between_sessions() {
         use Certainty::{Certain, Likely, Possible};
         use CommitEvidence::{Background, Named, Ran};
         for (all, decided) in [

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_that_overlap_are_on_lanes_of_their_own() {
+    fn overlapping_slices_get_separate_lanes() {
         let mut lanes = Lanes::default();
         let slices = [
             (0, 10),

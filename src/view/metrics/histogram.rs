@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_is_within_itself() {
+    fn a_value_at_a_bound_counts_within_it() {
         let durations = of(&[0, 10, 11, 1_000, 1_001, 1_800_000, 1_800_001]);
         let within = |le: f64| {
             let bucket = durations.buckets.iter().find(|bucket| bucket.le == le);

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_the_same_everywhere_and_of_two_equal_things_each_has_one() {
+    fn an_id_is_the_same_everywhere_and_equal_things_get_different_ids() {
         let id = SpanIds::default().next(IdKind::Call, "s-1", &["toolu_1"]);
         assert_eq!(id.to_string(), "1ea60fa9cceaf04e");
         let mut ids = SpanIds::default();

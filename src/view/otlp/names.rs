@@ -116,7 +116,7 @@ mod tests {
     use super::ALL;
 
     #[test]
-    fn of_every_name_it_is_said_where_it_is_from() {
+    fn every_name_has_a_documented_source() {
         let lines = include_str!("names.tsv").lines();
         let said: Vec<Vec<&str>> = lines
             .filter(|line| !line.starts_with('#'))

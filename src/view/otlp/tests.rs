@@ -194,7 +194,7 @@ fn every_event_and_every_call_is_in_the_logs_once() {
 }
 
 #[test]
-fn what_has_not_ended_is_not_told_and_what_was_told_stays() {
+fn only_what_has_ended_is_exported_and_its_ids_stay() {
     for length in 0..TURN.len() {
         let (before, ids) = told(
             &TURN[..length],
@@ -232,7 +232,7 @@ fn in_span(header: &str, also_at_start: bool) -> Vec<String> {
 }
 
 #[test]
-fn a_turn_that_the_client_traces_is_told_once() {
+fn a_turn_that_the_client_traces_is_exported_once() {
     let lines = in_span(NATIVE, false);
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     told(
@@ -280,7 +280,7 @@ fn a_span_in_which_the_client_was_started_is_above_ours() {
 }
 
 #[test]
-fn calls_whose_turn_is_not_on_record_have_a_home() {
+fn calls_without_a_recorded_turn_get_a_parent() {
     told(
         &[
             r#""event":"PreToolUse","session_id":"s-1","tool":"Bash","tool_use_id":"t-1","prompt_id":"p-0""#,
@@ -476,7 +476,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn of_any_journal_every_span_has_its_parent_and_every_event_one_record(
+    fn for_any_journal_each_span_has_a_parent_and_each_event_one_record(
         events in proptest::collection::vec(event(), 0..40),
     ) {
         let lines: Vec<&str> = events.iter().map(String::as_str).collect();

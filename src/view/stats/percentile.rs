@@ -37,7 +37,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_many_as_it_says_do_not_exceed_it(mut values in proptest::collection::vec(0u64..50, 1..60), percent in 1usize..=100) {
+        fn the_given_share_of_values_does_not_exceed_the_percentile(mut values in proptest::collection::vec(0u64..50, 1..60), percent in 1usize..=100) {
             let found = nearest_rank(&mut values, percent).unwrap();
             let within = values.iter().filter(|value| **value <= found).count();
             let below = values.iter().filter(|value| **value < found).count();

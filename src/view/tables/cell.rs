@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_quoted_where_it_must_be_and_never_a_formula() {
+    fn a_cell_is_quoted_if_needed_and_never_a_formula() {
         let cases = [
             ("Bash", "Bash"),
             ("a,b", "\"a,b\""),
