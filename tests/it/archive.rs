@@ -36,7 +36,7 @@ fn check_golden(text: &str, golden: &str) {
 }
 
 #[test]
-fn where_several_archives_may_be_meant_people_see_which() {
+fn an_ambiguous_archive_lists_the_candidates() {
     let sandbox = recorded("a");
     copy_tree(
         &data("transcripts/c"),

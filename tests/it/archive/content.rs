@@ -34,7 +34,7 @@ fn the_text_of_a_recorded_session_is_what_was_said() {
 
 /// In the older tools, the calls of real transcripts were lost.
 #[test]
-fn tool_calls_are_in_the_text_where_they_are_asked_for() {
+fn tool_calls_are_in_the_text_on_request() {
     let sandbox = recorded("a");
     let path = sandbox
         .ccsession(["clock-out", RUN_A, "--tools"])
@@ -134,7 +134,7 @@ fn secrets_are_taken_out_of_the_copy_and_the_text_and_every_line_stays_json() {
 
 /// In the older tools, clocked out from another directory or again, a session was not found.
 #[test]
-fn a_second_time_is_the_same_answer_and_writes_nothing() {
+fn archiving_again_gives_the_same_answer_and_writes_nothing() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -285,7 +285,7 @@ fn a_transcript_is_found_by_its_own_lines_and_never_by_a_mention() {
 }
 
 #[test]
-fn for_a_command_that_no_client_joined_no_transcript_is_looked_through() {
+fn a_command_without_a_client_searches_no_transcript() {
     let sandbox = Sandbox::archiving();
     let folder = sandbox.home().join(".claude/projects/-elsewhere");
     write(&folder.join("renamed.jsonl"), said(&["mine"]));

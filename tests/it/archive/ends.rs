@@ -109,7 +109,7 @@ fn a_session_of_a_launcher_is_archived_when_its_command_has_ended() {
 }
 
 #[test]
-fn a_session_that_made_room_for_another_is_archived() {
+fn a_retired_session_is_archived() {
     let sandbox = Sandbox::archiving();
     let clock_in = |id: &str| {
         let run = sandbox.ccsession(["clock-in", "--quiet", "--session", id]);
@@ -174,7 +174,7 @@ fn what_the_client_writes_after_the_end_is_archived_by_the_next_cleanup() {
 }
 
 #[test]
-fn nothing_is_archived_by_itself_where_that_is_not_wanted() {
+fn with_automatic_archiving_off_nothing_is_archived_unasked() {
     for (file, content) in [
         (
             "home/.config/ccsession/config.toml",
@@ -243,7 +243,7 @@ fn a_live_session_is_archived_and_goes_on() {
 
 /// Two hooks of one SessionEnd, registered twice, append in any order.
 #[test]
-fn of_two_ends_the_later_counts_in_whatever_order_they_are_on_record() {
+fn of_two_ends_the_later_counts_in_any_order() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -262,7 +262,7 @@ fn of_two_ends_the_later_counts_in_whatever_order_they_are_on_record() {
 }
 
 #[test]
-fn a_session_that_has_ended_says_so_once_it_is_clocked_out() {
+fn a_clock_out_records_the_end_of_an_ended_session() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));

@@ -42,7 +42,7 @@ fn any_focus_is_one_safe_name_and_the_original_is_kept_inside() {
 
 /// In the older tools, what was no object made everything fail, or was thrown away.
 #[test]
-fn a_record_that_is_no_record_is_refused_and_kept() {
+fn an_invalid_record_is_refused_and_kept() {
     let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let path = sandbox.session(ID).join("session.json");
@@ -113,7 +113,7 @@ fn a_pruned_archive_is_known_by_the_title_of_its_session() {
 }
 
 #[test]
-fn a_bit_that_changed_and_a_file_that_is_gone_are_found() {
+fn a_changed_bit_and_a_missing_file_are_found() {
     let sandbox = recorded("c");
     sandbox.ccsession(["clock-out", RUN_C]).stdout();
     let parts: Vec<PathBuf> = files(&sandbox)
@@ -276,7 +276,7 @@ fn archives_are_listed_shown_and_searched() {
 }
 
 #[test]
-fn what_was_said_moves_no_cursor_when_it_is_shown() {
+fn a_shown_archive_cannot_move_the_cursor() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(

@@ -10,7 +10,7 @@ use crate::support::archives::{
 use crate::support::{ID, Sandbox, as_client, event};
 
 #[test]
-fn what_was_said_since_it_was_archived_is_archived_before_a_session_goes() {
+fn messages_after_the_last_archiving_are_archived_before_removal() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -39,7 +39,7 @@ fn what_was_said_since_it_was_archived_is_archived_before_a_session_goes() {
 
 /// In the older tools, what was old went without being archived. So did what could not be archived.
 #[test]
-fn what_was_kept_for_long_enough_goes_once_it_is_archived_and_not_before() {
+fn an_expired_session_is_removed_only_after_it_is_archived() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -82,7 +82,7 @@ fn what_was_kept_for_long_enough_goes_once_it_is_archived_and_not_before() {
 }
 
 #[test]
-fn once_a_day_what_live_sessions_have_said_since_is_archived() {
+fn new_messages_of_live_sessions_are_archived_once_a_day() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     let start = event(
@@ -102,7 +102,7 @@ fn once_a_day_what_live_sessions_have_said_since_is_archived() {
 
 /// The first cleanup of a day is left behind by a start, so it meets a session that has just begun.
 #[test]
-fn a_live_session_that_has_said_nothing_is_archived_by_nobody_but_a_person() {
+fn a_silent_live_session_is_archived_only_on_request() {
     let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     for arguments in [
