@@ -97,7 +97,7 @@ fn what_the_client_noted_of_a_subagent_is_restored_byte_by_byte() {
 }
 
 #[test]
-fn no_secret_of_it_is_archived() {
+fn secrets_in_the_clients_note_on_a_subagent_are_redacted() {
     let sandbox = Sandbox::archiving();
     let session = session(&sandbox);
     let key = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
@@ -124,7 +124,7 @@ fn a_note_that_changes_is_archived_anew() {
 }
 
 #[test]
-fn a_note_that_cannot_be_read_is_in_nobody_s_way() {
+fn an_unreadable_subagent_note_stops_nothing() {
     let sandbox = Sandbox::archiving();
     let session = session(&sandbox);
     let [_, large] = agent(&session, "a1", "one", &" ".repeat((1 << 16) + 1));
@@ -171,7 +171,7 @@ fn a_subagent_that_the_client_deleted_stays_archived_when_the_session_goes_on() 
 
 /// So short that all files together have less than before.
 #[test]
-fn a_word_that_is_said_after_subagents_were_deleted_is_archived_too() {
+fn messages_after_a_deletion_of_subagents_are_archived_too() {
     let sandbox = Sandbox::archiving();
     let session = session(&sandbox);
     let gone = agent(&session, "a1", &"much ".repeat(1000), META);
@@ -199,7 +199,7 @@ fn a_word_that_is_said_after_subagents_were_deleted_is_archived_too() {
 
 /// Archives that do not say how long each transcript was go by all of them together.
 #[test]
-fn an_archive_that_tells_no_sizes_is_replaced_by_more_only() {
+fn an_archive_without_sizes_is_replaced_only_by_a_larger_one() {
     let sandbox = Sandbox::archiving();
     let session = session(&sandbox);
     let [gone, _] = agent(&session, "a1", &"much ".repeat(100), META);
