@@ -130,7 +130,7 @@ fn an_older_copy_in_another_folder_adds_nothing_whatever_the_folder_is_called() 
 
 /// Both went on since the folder was copied.
 #[test]
-fn of_two_copies_that_went_on_both_are_kept_and_what_they_share_is_said_and_counted_once() {
+fn two_copies_that_diverged_are_both_kept_and_shared_messages_count_once() {
     let sandbox = Sandbox::archiving();
     let path = begun(&sandbox, json!({}));
     let shared =
@@ -152,7 +152,7 @@ fn of_two_copies_that_went_on_both_are_kept_and_what_they_share_is_said_and_coun
 }
 
 #[test]
-fn a_transcript_that_was_overwritten_stays_and_what_is_said_since_is_archived_too() {
+fn an_overwritten_transcript_stays_archived_and_the_new_one_is_added() {
     let sandbox = Sandbox::archiving();
     let path = begun(&sandbox, json!({}));
     let old: String = (0..12)
@@ -206,7 +206,7 @@ fn a_transcript_that_was_overwritten_stays_and_what_is_said_since_is_archived_to
 }
 
 #[test]
-fn a_transcript_that_was_cut_off_in_a_line_goes_on() {
+fn a_transcript_cut_off_within_a_line_can_continue() {
     let sandbox = Sandbox::archiving();
     let path = begun(&sandbox, json!({}));
     let whole = said(&["one", "two", "three"]);
@@ -244,7 +244,7 @@ fn an_empty_transcript_is_an_empty_part() {
 
 /// The client never wrote it, but its subagents' are there.
 #[test]
-fn what_is_there_of_a_session_without_a_transcript_is_archived() {
+fn a_session_without_a_transcript_is_archived_with_its_other_files() {
     let sandbox = Sandbox::archiving();
     let path = begun(&sandbox, json!({}));
     let agent = path.with_extension("").join("subagents/agent-a1.jsonl");
@@ -322,7 +322,7 @@ fn long_outputs_and_notes_are_archived_without_secrets_and_restored() {
 }
 
 #[test]
-fn a_session_is_endangered_by_each_of_its_transcripts_and_files() {
+fn each_transcript_and_file_of_a_session_counts_for_the_deletion_warning() {
     let sandbox = Sandbox::archiving();
     let path = begun(&sandbox, json!({}));
     let days_ago = |path: &Path| {
