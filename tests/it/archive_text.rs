@@ -150,7 +150,7 @@ fn what_was_typed_while_the_model_worked_is_there_once() {
 }
 
 #[test]
-fn what_the_client_writes_in_the_users_name_is_not_the_users() {
+fn what_the_client_writes_as_the_user_is_not_shown_as_the_users() {
     let mut it = Transcript::default();
     it.user("<command-name>/model</command-name>\n<command-args>opus</command-args>");
     it.user("<local-command-stdout>Set model</local-command-stdout>");
@@ -244,7 +244,7 @@ fn the_words_of_a_refusal_an_answer_and_a_changed_plan_are_there() {
 }
 
 #[test]
-fn what_is_no_text_is_named() {
+fn images_and_documents_are_named_in_the_text() {
     let image = json!({"type": "image", "source": {"type": "base64", "data": "A".repeat(5000)}});
     let mut it = Transcript::default();
     it.user(json!([image, {"type": "text", "text": "what is this?"}, {"type": "document", "source": {}}]));
@@ -260,7 +260,7 @@ const LEFT: &str = "rewound: what follows was abandoned";
 const LEFT_END: &str = "end of what was abandoned";
 
 #[test]
-fn what_the_user_went_back_from_is_marked() {
+fn what_the_user_rewound_is_marked() {
     let mut it = Transcript::default();
     it.user("question").model("answer");
     let fork = it.parent.clone();
@@ -298,7 +298,7 @@ fn what_the_user_went_back_from_is_marked() {
 
 /// Parallel results, a retry, a compaction, a subagent in an old client's transcript, a command that the client answers.
 #[test]
-fn what_only_branches_is_not_marked() {
+fn branches_that_are_not_rewinds_are_not_marked() {
     let mut it = Transcript::default();
     it.user("question").model("one");
     let first = it.parent.clone();
