@@ -104,7 +104,7 @@ fn says_in(config: &Path, status: Value) {
 }
 
 #[test]
-fn the_events_of_a_turn_tell_what_a_session_waits_for() {
+fn the_events_of_a_turn_show_what_a_session_waits_for() {
     let sandbox = Sandbox::new();
     start(&sandbox, ID);
     needs(&sandbox, "prompt");
@@ -164,7 +164,7 @@ fn a_subagent_that_asks_is_not_silenced_by_the_end_of_the_turn() {
 }
 
 #[test]
-fn the_client_corrects_what_no_event_reports() {
+fn the_clients_status_supplies_what_no_event_reports() {
     let sandbox = at_work();
     ask(&sandbox, "Bash", json!({}));
     let asked = needs(&sandbox, "permission");
@@ -220,7 +220,7 @@ fn nobody_is_asked_where_claude_code_runs_without_a_terminal() {
 }
 
 #[test]
-fn with_few_hooks_the_notice_tells_that_a_dialog_waits() {
+fn with_few_hooks_the_notification_shows_that_a_dialog_waits() {
     let sandbox = at_work();
     hook(&sandbox, "PreToolUse", bash("t1"));
     needs(&sandbox, "none");
@@ -383,7 +383,7 @@ fn the_prompt_is_free_while_a_subagent_works_in_the_background() {
 }
 
 #[test]
-fn the_status_is_read_beside_the_transcripts_where_these_are_the_clients() {
+fn the_status_is_read_beside_the_transcripts_if_the_client_puts_them_there() {
     for (config, state) in [("work", "prompt"), ("home/../work", "none")] {
         let sandbox = Sandbox::new();
         let config = sandbox.path(config);
