@@ -43,7 +43,7 @@ fn calls(sandbox: &Sandbox, files: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_recorded_after_a_backup_is_there_and_the_backup_stays_as_it_was() {
+fn events_after_a_backup_are_recorded_and_the_backup_stays_unchanged() {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
@@ -63,7 +63,7 @@ fn what_is_recorded_after_a_backup_is_there_and_the_backup_stays_as_it_was() {
 }
 
 #[test]
-fn whatever_has_a_second_name_is_read_changed_and_archived_as_before() {
+fn hard_linked_files_are_read_changed_and_archived_as_before() {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
@@ -94,7 +94,7 @@ fn whatever_has_a_second_name_is_read_changed_and_archived_as_before() {
 
 /// A log that is in the backup, too, goes on in a file of its own.
 #[test]
-fn a_log_with_a_second_name_loses_no_line() {
+fn a_hard_linked_log_loses_no_line() {
     let sandbox = Sandbox::just_swept();
     let start = |id: &str| {
         let start = event("SessionStart", id, json!({"source": "startup"}));
@@ -111,7 +111,7 @@ fn a_log_with_a_second_name_loses_no_line() {
 
 /// In the folder of pointers another user can give our files further names: there it stays an objection.
 #[test]
-fn a_pointer_with_a_second_name_is_no_answer_still() {
+fn a_hard_linked_pointer_is_still_not_believed() {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     sandbox.hook(&start).silent();
