@@ -159,7 +159,7 @@ fn arguments_and_variables_of_any_bytes_are_taken_as_they_are() {
 
 /// A setting that cannot be used is said or logged, and its default taken.
 #[test]
-fn settings_that_are_no_settings_are_logged_and_defaults_taken() {
+fn invalid_settings_are_logged_and_defaults_used() {
     let bad = OsStr::from_bytes(b"\xff\xfe");
     for hook in HOOKS {
         let case = hook.name();

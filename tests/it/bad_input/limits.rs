@@ -52,7 +52,7 @@ fn a_limit_on_the_size_of_files_kills_nothing() {
 }
 
 #[test]
-fn a_record_that_was_cut_short_is_noted_and_keeps_off_the_next() {
+fn a_record_cut_short_is_counted_and_does_not_join_the_next() {
     for hook in HOOKS {
         let case = hook.name();
         let sandbox = lived_in();
@@ -136,7 +136,7 @@ fn an_end_that_cannot_remove_the_pointer_says_so() {
 }
 
 #[test]
-fn too_little_memory_is_no_reason_to_speak() {
+fn with_too_little_memory_a_hook_stays_silent() {
     // From what is too little to load a program to what is enough for all of it, in KiB. The CLI is not asked: Rust's own
     // start needs memory before it could promise anything.
     let hooks = &HOOKS[..4];

@@ -112,7 +112,7 @@ fn unattributable() -> Vec<(String, Vec<u8>, String, Option<&'static str>)> {
 }
 
 #[test]
-fn what_names_no_session_is_counted_and_changes_nothing_else() {
+fn a_payload_without_a_session_is_counted_and_changes_nothing_else() {
     let cases = unattributable();
     assert!(cases.len() > 80, "{}", cases.len());
     in_parallel(HOOKS.len(), 2, |hook| {
@@ -324,7 +324,7 @@ a label with escapes        | ,"tool_input":{"skill":"\u001b[1m\nx"}}   | {"inpu
 }
 
 #[test]
-fn what_names_its_session_is_recorded_once_whatever_else_is_wrong() {
+fn a_payload_with_a_session_is_recorded_once_whatever_else_is_wrong() {
     let cases = attributable();
     in_parallel(HOOKS.len(), 2, |hook| {
         let hook = HOOKS[hook];

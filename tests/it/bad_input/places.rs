@@ -116,7 +116,7 @@ fn check_unusable_state(prepare: impl Fn(&Sandbox) -> PathBuf, why: &str) {
 }
 
 #[test]
-fn a_state_directory_that_is_not_ours_alone_is_not_used() {
+fn a_state_directory_that_others_can_change_is_not_used() {
     let with_mode = |mode| {
         move |sandbox: &Sandbox| {
             make_state(&sandbox.state());

@@ -211,7 +211,7 @@ const OPENING: &str =
     r#"{"session_id":"5b48472b-1111-4222-8333-444455556666","hook_event_name":"PostToolBatch""#;
 
 #[test]
-fn a_flood_of_members_is_not_held() {
+fn a_flood_of_members_is_not_kept_in_memory() {
     let _turn = alone();
     let path = "x".repeat(15_000);
     check_flood("one member again and again", &hooks_for(1), || {
@@ -220,7 +220,7 @@ fn a_flood_of_members_is_not_held() {
 }
 
 #[test]
-fn a_flood_of_calls_is_not_held() {
+fn a_flood_of_calls_is_not_kept_in_memory() {
     let _turn = alone();
     check_flood("empty calls", &hooks_for(2), || {
         let last = r#"{"tool_name":"Read","tool_use_id":"t1"}]}"#;
@@ -234,7 +234,7 @@ fn a_flood_of_calls_is_not_held() {
 }
 
 #[test]
-fn a_flood_of_named_calls_is_one_line_that_can_be_read_again() {
+fn a_flood_of_named_calls_is_one_readable_line() {
     let _turn = alone();
     let (name, id) = ("N".repeat(500), "t".repeat(500));
     check_flood("named calls", &hooks_for(2), || {
