@@ -290,7 +290,7 @@ fn head(version: u64) -> Value {
 }
 
 #[test]
-fn a_bundle_that_leads_elsewhere_writes_nothing() {
+fn a_bundle_with_paths_outside_its_sessions_writes_nothing() {
     let bert = Sandbox::new();
     let path = bert.path("evil.bundle");
     let before = everything(&bert.path(""));
@@ -337,7 +337,7 @@ fn a_bundle_that_leads_elsewhere_writes_nothing() {
 }
 
 #[test]
-fn what_is_no_bundle_or_a_newer_one_is_refused_by_name() {
+fn an_invalid_or_newer_bundle_is_refused_by_name() {
     let bert = Sandbox::new();
     let path = bert.path("x.bundle");
     fs::write(&path, forged(&[], &head(2))).unwrap();
@@ -379,7 +379,7 @@ fn what_is_no_bundle_or_a_newer_one_is_refused_by_name() {
 }
 
 #[test]
-fn what_was_deleted_or_is_excluded_stays_away_unless_it_is_asked_for() {
+fn deleted_and_excluded_sessions_are_imported_only_on_request() {
     let anna = archived(&["what of the quince"]);
     let bundle = bundled(&anna, &["--all"]);
     let bert = Sandbox::new();
@@ -438,7 +438,7 @@ fn a_dry_run_says_what_would_come_and_changes_nothing() {
 }
 
 #[test]
-fn a_live_session_is_exported_as_it_is_and_said() {
+fn a_live_session_is_exported_as_it_is_and_named() {
     let anna = play("a");
     begun(&anna, json!({}));
     let output = export(&anna, &[ID]).output();
