@@ -523,7 +523,7 @@ fn each_line(dir: &Path, visit: &mut dyn FnMut(&str)) {
 }
 
 #[test]
-fn a_transcripts_secrets_go_and_the_rest_of_the_line_stays() {
+fn secrets_in_a_transcript_are_redacted_and_the_rest_of_the_line_stays() {
     let canaries = canaries();
     let mut changed = 0;
     each_line(&data("payloads/transcripts"), &mut |line| {
