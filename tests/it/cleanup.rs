@@ -248,14 +248,14 @@ fn a_dry_run_says_each_thing_and_why() {
 }
 
 #[test]
-fn a_dry_run_changes_nothing_and_the_real_one_does_what_it_said() {
+fn a_dry_run_changes_nothing_and_the_cleanup_does_what_it_announced() {
     let report = Stage::new().does_as_it_says(&[]);
     let expected = json!({"v": 1, "removed": 1, "orphans": 5, "processes": 2, "retired": 2, "listed": 1, "archived": 5, "compressed": 0, "owners": 1, "pruned": 0, "leases": 1, "dry_run": false});
     assert_eq!(report, expected);
 }
 
 #[test]
-fn so_it_is_where_nothing_is_archived_and_where_nothing_is_kept() {
+fn a_dry_run_is_right_without_archiving_and_without_retention() {
     // The end of a session is noted first, it is archived then, and goes at last: all in one cleanup.
     let keep = ("CCSESSION_RETENTION_SESSIONS", "1ms");
     let archives = ("CCSESSION_RETENTION_ARCHIVE", "1ms");
@@ -291,7 +291,7 @@ fn a_second_cleanup_has_nothing_to_do() {
 }
 
 #[test]
-fn what_is_done_once_a_day_a_dry_run_does_not_promise_twice() {
+fn a_dry_run_announces_daily_work_once_a_day() {
     let stage = Stage::new();
     write_private(&stage.sandbox.state().join("daily"), "");
     let report = stage.does_as_it_says(&[("CCSESSION_RETENTION_SESSIONS", "1ms")]);
@@ -307,7 +307,7 @@ fn what_is_done_once_a_day_a_dry_run_does_not_promise_twice() {
 }
 
 #[test]
-fn a_person_is_told_the_rest_in_one_line() {
+fn a_terminal_shows_the_other_counts_in_one_line() {
     let stage = Stage::new();
     let (stdout, told) = on_a_terminal(stage.cleanup(&[]));
     let line = "besides pointers: 5 sessions archived, 2 sessions taken off the live index, 1 session listed again, 1 lease returned, 8 traces of dead processes removed\r\n";
