@@ -124,7 +124,7 @@ fn a_destination_that_cannot_be_used_is_named_with_what_to_do() {
 }
 
 #[test]
-fn an_endpoint_that_cannot_be_used_is_refused_and_never_repeated() {
+fn an_unusable_endpoint_is_refused_without_showing_it() {
     let with = |url: &str| format!("[ship.a]\nendpoint = \"{url}\"\n");
     let refused = |url: &str, why: &str| {
         check_refused(
@@ -170,7 +170,7 @@ fn an_endpoint_that_cannot_be_used_is_refused_and_never_repeated() {
 }
 
 #[test]
-fn an_unknown_key_of_a_destination_is_told_and_the_rest_counts() {
+fn an_unknown_key_of_a_destination_is_reported_and_the_rest_counts() {
     let sandbox = Sandbox::new();
     let path = config_file(
         &sandbox,

@@ -65,7 +65,7 @@ fn with_nothing_on_record_the_first_step_is_named() {
 }
 
 #[test]
-fn sessions_that_an_answer_leaves_out_are_named() {
+fn an_empty_answer_mentions_the_sessions_that_it_leaves_out() {
     let sandbox = Sandbox::just_swept();
     for id in [ID, OTHER] {
         sandbox.session_with(

@@ -185,7 +185,7 @@ fn a_long_journal_is_read_once_to_tell_idle_from_active_and_by_current_never() {
 }
 
 #[test]
-fn where_no_state_directory_can_be_no_verb_answers_that_there_is_nothing() {
+fn without_a_state_directory_no_verb_pretends_that_there_is_nothing() {
     let sandbox = swept();
     let closed = sandbox.path("file");
     fs::write(&closed, "").unwrap();
@@ -268,7 +268,7 @@ fn a_list_names_a_session_without_a_record() {
 }
 
 #[test]
-fn of_thousands_of_calls_that_never_end_each_view_tells() {
+fn every_view_handles_thousands_of_unfinished_calls() {
     let sandbox = swept();
     start(&sandbox, ID);
     let journal = sandbox.session(ID).join("events.jsonl");
@@ -288,7 +288,7 @@ fn of_thousands_of_calls_that_never_end_each_view_tells() {
 }
 
 #[test]
-fn of_a_project_only_its_own_sessions_are_listed() {
+fn only_the_projects_own_sessions_are_listed() {
     let sandbox = swept();
     let twin = sandbox.path("twin/shop");
     let deep = sandbox.project().join("src/deep");
@@ -323,7 +323,7 @@ fn of_a_project_only_its_own_sessions_are_listed() {
 }
 
 #[test]
-fn the_sessions_of_a_directory_that_is_gone_are_still_its_own() {
+fn sessions_of_a_removed_directory_are_still_listed() {
     let sandbox = swept();
     // As of a removed worktree in a repository.
     let worktree = sandbox.project().join("wt/one");

@@ -153,7 +153,7 @@ fn only_what_is_longer_than_the_terminal_is_paged() {
 }
 
 #[test]
-fn a_pager_that_is_missing_or_leaves_early_is_no_failure() {
+fn a_missing_pager_or_one_that_exits_early_is_not_a_failure() {
     let sandbox = crowded();
     for pager in ["/no/such/pager", "true"] {
         let run = sandbox.ccsession(["list", "--all"]).env("PAGER", pager);

@@ -252,7 +252,7 @@ fn a_bad_value_is_named_with_its_key_its_source_and_what_is_expected() {
 }
 
 #[test]
-fn an_unknown_key_is_told_by_config_and_stops_nobody_else() {
+fn an_unknown_key_is_reported_by_config_and_ignored_elsewhere() {
     let sandbox = Sandbox::new();
     let path = config_file(
         &sandbox,
@@ -272,7 +272,7 @@ fn an_unknown_key_is_told_by_config_and_stops_nobody_else() {
 }
 
 #[test]
-fn a_configuration_that_is_no_toml_is_named_with_its_line() {
+fn a_configuration_that_is_not_toml_is_named_with_its_line() {
     let sandbox = Sandbox::new();
     let path = config_file(&sandbox, "ttl = \"1h\"\ncapture = summary\n");
     let said = sandbox.ccsession(["list"]).refused(1);
@@ -284,7 +284,7 @@ fn a_configuration_that_is_no_toml_is_named_with_its_line() {
 }
 
 #[test]
-fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
+fn the_example_is_toml_and_equals_the_defaults_once_uncommented() {
     let sandbox = Sandbox::archiving();
     let example = sandbox.ccsession(["config", "--example"]).stdout();
     assert_eq!(
@@ -317,7 +317,7 @@ fn the_example_is_toml_and_without_its_marks_it_is_the_default() {
 }
 
 #[test]
-fn a_place_that_is_not_absolute_is_refused_and_never_passed_over() {
+fn a_relative_path_is_refused_and_never_ignored() {
     let sandbox = Sandbox::new();
     for variable in [
         "CCSESSION_STATE_DIR",

@@ -72,7 +72,7 @@ fn put_below(sandbox: &Sandbox, id: &str, relation: &str, above: &str) {
 }
 
 #[test]
-fn of_a_large_lineage_the_way_to_the_session_is_kept_and_the_rest_counted() {
+fn a_large_lineage_shows_the_path_to_the_session_and_counts_the_rest() {
     let sandbox = swept();
     start(&sandbox, ID);
     // All of these are drawn before what went on after the first one.
@@ -214,7 +214,7 @@ fn a_shown_session_is_one_object() {
 }
 
 #[test]
-fn of_the_operations_log_a_session_shows_its_own_part() {
+fn a_session_shows_its_own_part_of_the_operations_log() {
     let sandbox = swept();
     for id in ["s-1", "s-2"] {
         start_and_die(&sandbox, id);
@@ -237,7 +237,7 @@ fn of_the_operations_log_a_session_shows_its_own_part() {
 }
 
 #[test]
-fn an_id_may_be_given_by_its_beginning_if_only_one_begins_so() {
+fn an_id_may_be_given_by_a_unique_prefix() {
     let sandbox = swept();
     for id in ["abc-1", "abc-12", "abd"] {
         start(&sandbox, id);
@@ -356,7 +356,7 @@ fn a_record_of_a_newer_version_is_named_and_never_removed() {
 }
 
 #[test]
-fn what_is_torn_or_new_in_a_journal_is_counted() {
+fn torn_and_newer_journal_lines_are_counted() {
     let sandbox = swept();
     start(&sandbox, ID);
     let journal = sandbox.session(ID).join("events.jsonl");
@@ -380,7 +380,7 @@ fn what_is_torn_or_new_in_a_journal_is_counted() {
 }
 
 #[test]
-fn what_others_see_changed_is_logged_and_said_to_whoever_debugs() {
+fn visible_changes_are_logged_and_printed_when_debugging() {
     let sandbox = swept();
     let stored = || sandbox.ccsession(["store", ID]);
     stored().silent();

@@ -38,7 +38,7 @@ fn unread() -> Stdio {
 }
 
 #[test]
-fn a_reader_that_has_read_enough_is_no_failure() {
+fn a_reader_that_stops_early_is_not_a_failure() {
     let sandbox = Sandbox::new();
     for (arguments, expected) in TALKATIVE {
         let ended = status(&sandbox, arguments, unread(), Stdio::null());
@@ -56,7 +56,7 @@ fn a_failure_keeps_its_status_where_nobody_hears_why() {
 }
 
 #[test]
-fn closed_streams_are_no_failure() {
+fn closed_streams_are_not_a_failure() {
     let sandbox = Sandbox::new();
     for (arguments, expected) in TALKATIVE {
         let script = format!(

@@ -18,7 +18,7 @@ fn verbs(sandbox: &Sandbox) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn every_verb_that_takes_a_time_takes_all_forms_and_refuses_others_alike() {
+fn every_verb_with_a_time_accepts_the_same_forms_and_refuses_the_rest() {
     let sandbox = Sandbox::just_swept();
     fs::create_dir_all(sandbox.projects().join("empty")).unwrap();
     sandbox.session_with("s-1", "shop", &[]);

@@ -272,7 +272,7 @@ fn the_help_of_hook_is_printed_and_nothing_is_recorded() {
 }
 
 #[test]
-fn for_what_no_verb_does_it_is_said_how_to_do_it() {
+fn words_for_what_no_verb_does_get_a_hint() {
     let sandbox = Sandbox::new();
     for (word, remedy) in [
         ("upgrade", "run `git pull` and `./install.sh`"),
