@@ -143,7 +143,7 @@ fn without_a_client_it_is_live_until_the_idle_timeout() {
 }
 
 #[test]
-fn the_session_of_this_shell_is_named_and_keeps_what_is_not_said_anew() {
+fn a_clock_in_updates_this_shells_session_and_keeps_what_is_not_given() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     check_out(&sandbox, "feat/login");
@@ -176,7 +176,7 @@ fn the_session_of_this_shell_is_named_and_keeps_what_is_not_said_anew() {
 }
 
 #[test]
-fn the_one_live_session_of_the_project_is_anothers_and_is_not_renamed() {
+fn the_projects_only_live_session_may_be_anothers_and_is_not_changed() {
     let sandbox = Sandbox::just_swept();
     clock_in(&sandbox, &["--session", ID, "--role", "first"]).stdout();
     let said = answer(&sandbox, &["--role", "second", "--focus", "x"]);
@@ -234,7 +234,7 @@ fn the_focus_comes_from_the_branch_by_gits_files_alone() {
 }
 
 #[test]
-fn people_are_told_what_programs_are() {
+fn people_and_programs_are_told_the_same() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     clock_in(
@@ -330,7 +330,7 @@ fn notes_of_another_shape_are_named_and_kept() {
 }
 
 #[test]
-fn more_notes_than_can_be_read_again_are_refused_and_nothing_is_lost() {
+fn more_notes_than_fit_the_record_are_refused_and_nothing_is_lost() {
     let sandbox = Sandbox::just_swept();
     clock_in(&sandbox, &["--session", ID, "--note", "first"]).stdout();
     edit(&sandbox, ID, |record| {
@@ -347,7 +347,7 @@ fn more_notes_than_can_be_read_again_are_refused_and_nothing_is_lost() {
 }
 
 #[test]
-fn another_session_on_the_same_focus_is_told_with_its_role_and_age() {
+fn another_session_with_the_same_focus_is_shown_with_its_role_and_age() {
     let sandbox = Sandbox::just_swept();
     clock_in(
         &sandbox,
@@ -423,7 +423,7 @@ fn only_live_sessions_of_the_same_project_conflict() {
 }
 
 #[test]
-fn an_exclusive_one_that_is_not_alone_is_refused_and_writes_nothing() {
+fn an_exclusive_clock_in_with_a_conflict_is_refused_and_writes_nothing() {
     let sandbox = Sandbox::just_swept();
     clock_in(
         &sandbox,
@@ -632,7 +632,7 @@ fn a_record_of_a_newer_version_is_named_skipped_and_kept() {
 }
 
 #[test]
-fn a_record_whose_focus_is_no_text_is_named_skipped_and_kept() {
+fn a_record_whose_focus_is_not_text_is_named_skipped_and_kept() {
     let sandbox = Sandbox::just_swept();
     clock_in(&sandbox, &["--session", OTHER, "--focus", "cart"]).stdout();
     let mut record = sandbox.record(OTHER);
@@ -679,7 +679,7 @@ fn check_bad_neighbour(bad: &str, why: &str) {
 
 /// In the older tools, `focus: null` broke whoever took it for a text. Here it is what every session has that nobody named.
 #[test]
-fn a_record_whose_focus_is_null_conflicts_with_nobody_and_gets_one_when_it_is_named() {
+fn a_record_with_a_null_focus_conflicts_with_nobody_and_can_get_one() {
     let sandbox = Sandbox::just_swept();
     clock_in(&sandbox, &["--session", OTHER, "--focus", "general"]).stdout();
     edit(&sandbox, OTHER, |record| record["focus"] = Value::Null);
@@ -708,7 +708,7 @@ fn a_session_whose_own_record_cannot_be_read_is_refused_and_left() {
 
 /// In the older tools, clocking in also removed old sessions, unarchived.
 #[test]
-fn clocking_in_removes_nobodys_session_however_old() {
+fn clocking_in_removes_no_session_however_old() {
     let sandbox = Sandbox::just_swept();
     clock_in(&sandbox, &["--session", OTHER]).stdout();
     edit(&sandbox, OTHER, |record| {
@@ -729,7 +729,7 @@ fn clocking_in_removes_nobodys_session_however_old() {
 
 /// In the older tools, an id that was there already was silently overwritten.
 #[test]
-fn a_known_id_is_named_again_and_never_overwritten() {
+fn a_known_id_is_updated_and_never_overwritten() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     edit(&sandbox, ID, |record| {
@@ -748,7 +748,7 @@ fn a_known_id_is_named_again_and_never_overwritten() {
 }
 
 #[test]
-fn an_ended_session_is_named_and_stays_ended() {
+fn an_ended_session_can_be_clocked_in_and_stays_ended() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     sandbox
@@ -773,7 +773,7 @@ fn an_ended_session_is_named_and_stays_ended() {
 }
 
 #[test]
-fn a_run_takes_its_focus_from_the_branch_too_and_keeps_what_a_clock_in_said() {
+fn a_run_also_takes_its_focus_from_the_branch_and_keeps_that_of_a_clock_in() {
     let sandbox = Sandbox::just_swept();
     check_out(&sandbox, "12-login");
     sandbox
@@ -820,7 +820,7 @@ fn a_run_takes_its_focus_from_the_branch_too_and_keeps_what_a_clock_in_said() {
 }
 
 #[test]
-fn what_is_said_is_logged_and_said_to_whoever_debugs() {
+fn a_clock_in_is_logged_and_printed_when_debugging() {
     let sandbox = Sandbox::just_swept();
     let run = |session: &str| {
         clock_in(&sandbox, &["--session", session, "--focus", "f", "--quiet"])
@@ -836,7 +836,7 @@ fn what_is_said_is_logged_and_said_to_whoever_debugs() {
 }
 
 #[test]
-fn where_there_is_no_place_for_state_nobody_is_clocked_in() {
+fn without_a_state_directory_a_clock_in_fails() {
     let sandbox = Sandbox::new();
     let run = clock_in(&sandbox, &[])
         .without_env("CCSESSION_STATE_DIR")
