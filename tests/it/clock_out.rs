@@ -54,7 +54,7 @@ fn an_archive_is_not_replaced_by_one_with_less_of_the_journal() {
 
 /// The client deletes what was not written to for a month: of a session that goes on, its subagents' transcripts first.
 #[test]
-fn what_the_client_deleted_of_subagents_stays_archived_while_the_session_grows() {
+fn deleted_subagent_files_stay_archived_while_the_session_grows() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     let folder = transcript.with_extension("").join("subagents");
@@ -102,7 +102,7 @@ fn what_the_client_deleted_of_subagents_stays_archived_while_the_session_grows()
 }
 
 #[test]
-fn a_removal_that_was_interrupted_is_ended_by_the_next_look() {
+fn an_interrupted_removal_is_completed_by_the_next_reader() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -116,7 +116,7 @@ fn a_removal_that_was_interrupted_is_ended_by_the_next_look() {
 }
 
 #[test]
-fn what_a_killed_process_wrote_under_a_temporary_name_goes_with_the_next_archive() {
+fn a_killed_process_s_temporary_files_are_removed_by_the_next_archiving() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -132,7 +132,7 @@ fn what_a_killed_process_wrote_under_a_temporary_name_goes_with_the_next_archive
 }
 
 #[test]
-fn an_archive_that_was_made_anew_is_not_removed_for_the_one_before() {
+fn a_newly_written_archive_is_not_removed_in_place_of_the_old_one() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -162,7 +162,7 @@ fn an_archive_that_was_made_anew_is_not_removed_for_the_one_before() {
 
 /// The name of an archive is made of the day, the focus and the id: `x-1` and `2` come to the same as `x` and `1-2`.
 #[test]
-fn two_sessions_whose_archives_would_have_one_name_have_two() {
+fn two_sessions_with_colliding_archive_names_get_two_archives() {
     let sandbox = Sandbox::archiving();
     for (id, focus) in [("1-2", "x"), ("2", "x-1"), ("1-2", "x")] {
         let transcript = sandbox
@@ -245,7 +245,7 @@ fn sessions_whose_ids_have_points_share_no_part() {
 
 /// In the older tools, the first file that mentioned the id was taken for the session's transcript.
 #[test]
-fn of_forty_transcripts_that_mention_or_quote_a_session_none_is_taken_for_its_own() {
+fn a_transcript_that_only_mentions_a_session_is_never_archived_for_it() {
     let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let folder = sandbox.home().join(".claude/projects/-shop");
@@ -293,7 +293,7 @@ fn of_forty_transcripts_that_mention_or_quote_a_session_none_is_taken_for_its_ow
 
 /// In the older tools, only `/`, `\` and line breaks were taken out of the focus; long names and NUL failed.
 #[test]
-fn whatever_a_focus_is_the_archive_has_one_safe_name_and_the_original_within() {
+fn any_focus_gives_a_safe_archive_name_and_is_kept_in_the_archive() {
     let (three_hundred, ten_thousand) = ("f".repeat(300), "wörd/".repeat(2000));
     for (focus, part) in [
         ("fix/ci-337", "-fix-ci-337-"),
@@ -382,7 +382,7 @@ fn the_longest_names_that_there_can_be_are_archived() {
 
 /// In the older tools, `.` went through the filter for ids that lead elsewhere.
 #[test]
-fn what_is_no_id_is_refused_and_nothing_is_made() {
+fn an_invalid_id_is_refused_and_nothing_is_created() {
     let sandbox = Sandbox::archiving();
     begun(&sandbox, json!({}));
     let before = sandbox.files();
@@ -398,7 +398,7 @@ fn what_is_no_id_is_refused_and_nothing_is_made() {
 
 /// In the older tools, key shapes went through, and a pattern that was too greedy made lines that are no JSON.
 #[test]
-fn every_line_with_a_secret_stays_json_and_every_known_secret_is_gone() {
+fn every_line_with_a_secret_stays_json_and_every_known_secret_is_redacted() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     let canaries = canaries();
@@ -568,7 +568,7 @@ fn a_long_result_is_shown_in_part_and_copied_whole() {
 
 /// A later version of the older tool let a record lead its clock-out anywhere.
 #[test]
-fn a_record_that_leads_elsewhere_reads_and_overwrites_nothing_there() {
+fn a_record_that_points_elsewhere_makes_nothing_read_or_overwritten_there() {
     for place in [
         "../elsewhere/x.manifest.json",
         "../../elsewhere/x.manifest.json",
