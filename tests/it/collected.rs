@@ -100,7 +100,7 @@ fn views(sandbox: &Sandbox, ids: &[String], words: &[&Path]) -> Vec<String> {
 }
 
 #[test]
-fn copies_that_overlap_are_torn_or_twice_there_are_as_one_machine_with_all() {
+fn overlapping_torn_and_repeated_copies_merge_into_the_original() {
     let whole = Sandbox::new();
     let mut ids = Vec::new();
     for run in RUNS {
@@ -219,7 +219,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
 }
 
 #[test]
-fn what_is_no_state_directory_is_refused() {
+fn a_directory_that_is_not_a_state_directory_is_refused() {
     let reader = Sandbox::new();
     let run = |words: &[&str]| reader.ccsession(words.iter().copied());
     let none = reader.path("none");
@@ -356,7 +356,7 @@ fn a_search_of_collected_sessions_finds_nothing_of_this_machine() {
 }
 
 #[test]
-fn two_machines_of_one_name_are_two_and_one_in_two_places_is_one() {
+fn machines_are_told_apart_by_id_and_not_by_name_or_place() {
     let reader = Sandbox::new();
     let fleet = reader.path("fleet");
     for (name, run) in [("one", "a"), ("two", "c"), ("again", "c")] {
@@ -390,7 +390,7 @@ fn two_machines_of_one_name_are_two_and_one_in_two_places_is_one() {
 }
 
 #[test]
-fn one_id_of_two_machines_is_said_once_and_nothing_is_lost() {
+fn one_id_on_two_machines_is_reported_once_and_nothing_is_lost() {
     let reader = Sandbox::new();
     let fleet = reader.path("fleet");
     let mut sessions = 0;
@@ -457,7 +457,7 @@ fn a_clock_that_was_ahead_and_a_newer_version_are_one_line_each() {
 }
 
 #[test]
-fn hashes_hide_machines_and_join_what_one_installation_writes() {
+fn hashes_hide_machines_and_match_within_one_installation() {
     let reader = Sandbox::new();
     let fleet = reader.path("fleet");
     for (name, run) in [("anna", "a"), ("bert", "c")] {
