@@ -204,7 +204,7 @@ fn titles_and_what_the_session_used_are_offered() {
 }
 
 #[test]
-fn nothing_odd_reaches_the_line_or_the_terminal() {
+fn control_characters_reach_neither_the_line_nor_the_terminal() {
     let sandbox = one_session();
     assert_eq!(
         answer(&sandbox, "bash", &["clock-in", "--role", ""]),
