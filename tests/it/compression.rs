@@ -204,7 +204,7 @@ fn same(before: &[String], after: &[String]) {
 }
 
 #[test]
-fn nothing_that_is_said_of_a_session_changes_by_it() {
+fn compression_changes_no_verbs_output() {
     for parts in [1, 3] {
         let sandbox = over(parts);
         let old = fs::read(file(&sandbox, "events.jsonl")).unwrap();
@@ -291,7 +291,7 @@ fn an_abandoned_session_stays_abandoned_since_the_same_moment() {
 }
 
 #[test]
-fn a_dry_run_says_which_and_changes_nothing() {
+fn a_dry_run_names_the_journals_and_changes_nothing() {
     let sandbox = over(1);
     let before = everything(&sandbox.path(""));
     let _ = fs::remove_file(sandbox.state().join("daily"));
@@ -326,7 +326,7 @@ fn what_is_young_live_or_small_is_left_alone() {
 }
 
 #[test]
-fn an_archive_is_the_same_before_and_after_and_is_not_made_anew() {
+fn an_archive_is_unchanged_by_compression_and_not_rewritten() {
     for parts in [1, 3] {
         let sandbox = over(parts);
         let clock_out = |more: &[&str]| {
@@ -363,7 +363,7 @@ fn an_archive_is_the_same_before_and_after_and_is_not_made_anew() {
 }
 
 #[test]
-fn a_session_that_is_resumed_goes_on_and_is_compressed_again() {
+fn a_resumed_session_continues_and_is_compressed_again() {
     let sandbox = over(1);
     compress(&sandbox, 1);
     let old = ids(&sandbox);
@@ -530,7 +530,7 @@ fn what_a_late_writer_adds_is_kept_and_read() {
 }
 
 #[test]
-fn where_both_are_there_the_plain_one_counts_and_the_next_day_completes_it() {
+fn if_both_forms_exist_the_plain_one_counts_until_the_next_day() {
     for other in ["the same", "half of it", "something else", "nothing"] {
         let sandbox = over(2);
         let part = file(&sandbox, "events.1.jsonl");
@@ -662,7 +662,7 @@ fn where_the_disk_is_full_all_stays_as_it_is_and_the_rest_goes_on() {
 }
 
 #[test]
-fn where_names_cannot_be_exchanged_the_journal_stays_where_it_is() {
+fn without_an_atomic_exchange_the_journal_stays_uncompressed() {
     if !can_inject() {
         return;
     }
@@ -686,7 +686,7 @@ fn put_back(sandbox: &Sandbox, kept: &[(PathBuf, Vec<u8>)]) {
 }
 
 #[test]
-fn killed_at_any_moment_no_event_is_missing_or_there_twice() {
+fn a_kill_at_any_moment_loses_and_repeats_no_event() {
     let kills = if is_torture() { 1000 } else { 20 };
     let sandbox = over(2);
     // So large that it takes a while.
@@ -742,7 +742,7 @@ fn killed_at_any_moment_no_event_is_missing_or_there_twice() {
 }
 
 #[test]
-fn killed_at_each_call_that_changes_something_it_is_completed_the_next_day() {
+fn a_compression_killed_at_any_change_is_completed_the_next_day() {
     if !can_inject() {
         return;
     }
