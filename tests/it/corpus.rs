@@ -28,7 +28,7 @@ fn compare(bin: &Path) -> Output {
 }
 
 #[test]
-fn recorded_transcripts_are_what_an_independent_count_says() {
+fn the_program_agrees_with_an_independent_count_of_recorded_transcripts() {
     if !has_python() {
         return;
     }
@@ -46,7 +46,7 @@ fn recorded_transcripts_are_what_an_independent_count_says() {
 }
 
 #[test]
-fn whatever_the_program_makes_of_them_that_is_wrong_is_told() {
+fn wrong_output_of_the_program_is_reported() {
     if !has_python() {
         return;
     }
