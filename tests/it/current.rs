@@ -52,7 +52,7 @@ fn an_explicit_id_wins_and_a_malformed_one_is_an_error() {
 }
 
 #[test]
-fn a_hooks_stdin_answers_where_it_is_asked_for() {
+fn a_hooks_stdin_is_used_on_request() {
     let sandbox = Sandbox::new();
     let payload = event("Stop", "s-9", json!({})).to_string();
     sandbox
@@ -89,7 +89,7 @@ fn claude_codes_variable_is_nearer_than_ours() {
 }
 
 #[test]
-fn a_variable_of_an_ended_session_is_passed_over() {
+fn a_variable_of_an_ended_session_is_ignored() {
     let sandbox = Sandbox::new();
     start(&sandbox, ID);
     sandbox
@@ -142,7 +142,7 @@ fn the_one_live_session_of_the_project_answers_from_anywhere_in_it() {
 }
 
 #[test]
-fn two_live_sessions_are_ambiguous_and_never_guessed_unasked() {
+fn two_live_sessions_are_ambiguous_and_never_guessed() {
     let sandbox = Sandbox::new();
     for id in ["s-1", "s-2"] {
         sandbox
@@ -205,7 +205,7 @@ fn check_unreadable(record: &str, why: &str) {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_named_and_not_in_the_way() {
+fn an_unreadable_record_is_named_and_stops_nothing() {
     check_unreadable("not JSON", "expected ident at line 1 column 2");
     check_unreadable(
         "{\"v\": 99}",
@@ -285,7 +285,7 @@ fn a_stale_pointer_is_unknown_and_gone() {
 }
 
 #[test]
-fn a_plain_shell_needs_no_home_to_get_an_answer_and_hears_that_it_is_the_pointers_alone() {
+fn without_a_home_a_plain_shell_gets_the_pointers_answer_and_is_told_so() {
     let sandbox = Sandbox::new();
     sandbox.ccsession(["store", "s-7"]).silent();
     let run = sandbox
