@@ -77,7 +77,7 @@ fn the_address_may_begin_with_a_session() {
 }
 
 #[test]
-fn the_browser_is_started_with_a_code_that_leads_in_once() {
+fn the_browser_is_started_with_a_code_that_works_once() {
     let sandbox = Sandbox::new();
     let opened = sandbox.path("opened");
     let browser = sandbox.path("browser");

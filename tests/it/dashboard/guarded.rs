@@ -44,7 +44,7 @@ fn assert_tells_nothing(answer: &Answer) {
 }
 
 #[test]
-fn without_token_and_cookie_every_route_tells_nothing() {
+fn without_token_and_cookie_no_route_reveals_anything() {
     let sandbox = private();
     let dashboard = Dashboard::start(&sandbox);
     let other = Dashboard::start(&sandbox);
@@ -146,7 +146,7 @@ fn another_user_of_the_machine_gets_nothing_with_a_stolen_token_or_cookie() {
 }
 
 #[test]
-fn whoever_comes_from_a_file_is_led_on_by_our_own_page() {
+fn a_visitor_from_a_local_file_is_redirected_by_our_own_page() {
     let sandbox = private();
     let dashboard = Dashboard::start(&sandbox);
     let visit = [
@@ -285,7 +285,7 @@ fn wrong_paths_methods_and_ids_are_named() {
 }
 
 #[test]
-fn what_is_no_request_or_too_large_is_refused_without_a_word() {
+fn an_invalid_or_too_large_request_is_refused_without_details() {
     let sandbox = private();
     let dashboard = Dashboard::start(&sandbox);
     let large = format!(

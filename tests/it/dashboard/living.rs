@@ -138,7 +138,7 @@ fn settings_reach_the_board_while_it_is_shown() {
 }
 
 #[test]
-fn a_program_that_only_asks_sees_the_present() {
+fn a_program_that_only_polls_sees_the_present() {
     let sandbox = Sandbox::new();
     begin(&sandbox, "s-1", "Speed up the search");
     let dashboard = Dashboard::start(&sandbox);
@@ -151,7 +151,7 @@ fn a_program_that_only_asks_sees_the_present() {
 }
 
 #[test]
-fn hostile_words_are_shown_on_one_line_and_as_json() {
+fn hostile_text_is_shown_on_one_line_and_as_json() {
     let sandbox = Sandbox::new();
     let hostile = "</script><script>alert(1)</script>\u{1b}[2J\u{202e}\u{2028}\r\n\"'javascript:x";
     begin(&sandbox, "s-1", hostile);
