@@ -26,7 +26,7 @@ fn settings_with(sandbox: &Sandbox, more: &Value) {
 }
 
 #[test]
-fn where_all_is_well_every_line_says_so() {
+fn in_a_healthy_installation_every_check_is_ok() {
     let sandbox = healthy();
     check(doctor(&sandbox), &[]);
     let said = ccsession(&sandbox, ["doctor"]).stdout();
@@ -80,7 +80,7 @@ fn a_fault_and_its_remedy_are_two_lines() {
 }
 
 #[test]
-fn what_hooks_recorded_in_another_place_is_named() {
+fn sessions_that_hooks_recorded_elsewhere_are_named() {
     let sandbox = healthy();
     let start = json!({"session_id": ID, "hook_event_name": "SessionStart", "source": "startup", "cwd": sandbox.project()});
     sandbox
@@ -107,7 +107,7 @@ fn what_hooks_recorded_in_another_place_is_named() {
 }
 
 #[test]
-fn nothing_is_changed_by_looking() {
+fn the_doctor_changes_nothing() {
     for sandbox in [sandbox(), healthy()] {
         let before = (sandbox.files(), sandbox.state().exists());
         let _ = ccsession(&sandbox, ["doctor"]).output();
@@ -137,7 +137,7 @@ fn before_the_install_it_is_said_what_comes_next() {
 }
 
 #[test]
-fn an_install_that_nothing_came_of_is_noted() {
+fn an_install_without_any_recorded_event_is_noted() {
     let sandbox = sandbox();
     ccsession(&sandbox, ["install"]).stdout();
     check(
@@ -247,7 +247,7 @@ fn registered_twice_is_a_note() {
 }
 
 #[test]
-fn registered_under_two_paths_is_told_twice_and_mended_where_it_is() {
+fn hooks_registered_under_two_paths_are_reported_and_fixed_in_their_scope() {
     let sandbox = healthy();
     let other = sandbox.path("v2/libexec/ccsession");
     libexec(&other);
@@ -372,7 +372,7 @@ fn hooks_that_are_switched_off_are_a_fault() {
 }
 
 #[test]
-fn transcripts_that_go_early_are_noted() {
+fn transcripts_that_are_deleted_early_are_noted() {
     let sandbox = healthy();
     for days in [1, 7, 29] {
         settings_with(&sandbox, &json!({"cleanupPeriodDays": days}));
@@ -459,7 +459,7 @@ fn events_that_the_client_knows_and_the_settings_do_not_are_noted() {
 }
 
 #[test]
-fn events_that_the_client_does_not_know_are_a_fault_where_they_cost_all_settings() {
+fn unknown_events_are_a_fault_if_the_client_then_ignores_all_settings() {
     let sandbox = healthy();
     let path = user_settings(&sandbox);
     let remedy = "run `ccsession install` again";
@@ -481,7 +481,7 @@ fn events_that_the_client_does_not_know_are_a_fault_where_they_cost_all_settings
 }
 
 #[test]
-fn a_client_that_is_too_old_or_does_not_say_is_named() {
+fn a_client_that_is_too_old_or_has_no_version_is_named() {
     let sandbox = sandbox();
     client(&sandbox, "exit 1");
     ccsession(&sandbox, ["install"]).stdout();
@@ -504,7 +504,7 @@ fn a_client_that_is_too_old_or_does_not_say_is_named() {
 }
 
 #[test]
-fn a_state_directory_that_is_not_ours_alone_is_a_fault() {
+fn a_state_directory_that_others_can_change_is_a_fault() {
     let sandbox = healthy();
     let remedy = "fix the directory, or set CCSESSION_STATE_DIR";
     fs::set_permissions(sandbox.state(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -699,7 +699,7 @@ fn check_access(grade: &str, place: &str, why: &str, prepare: impl Fn(&Path)) {
 }
 
 #[test]
-fn whoever_else_could_change_what_the_client_runs_is_named() {
+fn users_who_could_change_what_the_client_runs_are_named() {
     let mode = |mode: u32| {
         move |path: &Path| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
