@@ -115,7 +115,7 @@ fn the_first_cleanup_is_due_and_stamps() {
 
 /// The older tool promised that a clock-in succeeds even if the cleanup fails, and its test made none fail.
 #[test]
-fn whoever_starts_or_clocks_in_does_not_depend_on_a_cleanup() {
+fn a_start_and_a_clock_in_do_not_depend_on_a_cleanup() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -141,7 +141,7 @@ fn whoever_starts_or_clocks_in_does_not_depend_on_a_cleanup() {
 
 /// A busy machine may be slower than a hook waits, so one round of several is enough; without waiting each leaves a zombie.
 #[test]
-fn where_the_first_process_reaps_nothing_a_cleanup_is_no_zombie() {
+fn a_cleanup_leaves_no_zombie_if_process_1_does_not_reap() {
     let sandbox = Sandbox::new();
     let script = r#"
         until grep -q cat /proc/1/comm; do sleep 0.01; done
