@@ -273,7 +273,7 @@ fn a_bad_file_that_excludes_nothing_still_records() {
 }
 
 #[test]
-fn an_import_passes_over_excluded_projects_and_says_how_many() {
+fn an_import_skips_excluded_projects_and_counts_them() {
     let sandbox = Sandbox::just_swept();
     for (id, cwd) in [(ID, sandbox.project()), (OTHER, sandbox.path("open"))] {
         fs::create_dir_all(&cwd).unwrap();
@@ -347,7 +347,7 @@ fn commands_say_that_the_project_is_not_recorded_and_refuse_to_begin_a_session()
 }
 
 #[test]
-fn a_session_whose_project_is_excluded_later_is_not_archived_by_itself() {
+fn a_session_whose_project_is_excluded_later_is_not_archived_automatically() {
     let sandbox = Sandbox::archiving();
     let path = sandbox
         .home()
