@@ -44,7 +44,7 @@ impl Sandbox {
 }
 
 #[test]
-fn what_a_killed_export_left_beside_its_file_goes_with_the_next() {
+fn leftovers_of_a_killed_export_are_removed_by_the_next() {
     const MINUTE: i64 = 60;
     let sandbox = Sandbox::new();
     sandbox
@@ -540,7 +540,7 @@ fn varied() -> Vec<Value> {
 }
 
 #[test]
-fn a_trace_shows_lanes_waits_failures_and_what_is_not_known() {
+fn a_trace_shows_lanes_waits_failures_and_gaps() {
     let sandbox = Sandbox::new();
     sandbox.session_with(ID, "shop", &varied());
     let trace: Value =
@@ -726,7 +726,7 @@ fn the_file_is_private_and_appears_when_it_is_complete() {
 }
 
 #[test]
-fn what_says_nothing_is_refused() {
+fn wrong_and_meaningless_options_are_refused() {
     let sandbox = play("c");
     let refused = |words: &[&str]| sandbox.ccsession([&["export"], words].concat()).refused(64);
     assert!(refused(&["--all"]).contains("--format"));
