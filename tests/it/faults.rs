@@ -306,7 +306,7 @@ fn with_every_fault(
 }
 
 #[test]
-fn a_call_that_fails_costs_at_most_what_it_was_for() {
+fn a_failing_system_call_costs_at_most_what_it_was_for() {
     if !can_inject() {
         return;
     }
@@ -355,7 +355,7 @@ fn a_call_that_fails_costs_at_most_what_it_was_for() {
 
 /// A signal, or a file system that is nearly full, can have a write take less than it was given.
 #[test]
-fn a_write_that_takes_a_part_is_made_again() {
+fn a_partial_write_is_completed() {
     if !can_inject() {
         return;
     }
@@ -376,7 +376,7 @@ fn a_write_that_takes_a_part_is_made_again() {
 }
 
 #[test]
-fn a_kill_leaves_nothing_that_is_not_mended() {
+fn whatever_a_kill_leaves_is_repaired() {
     if !can_inject() {
         return;
     }
