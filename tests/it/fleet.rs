@@ -222,7 +222,7 @@ fn views(sandbox: &Sandbox, ids: &[String], words: &[PathBuf]) -> Vec<(String, S
 }
 
 #[test]
-fn copies_in_any_order_give_what_one_machine_with_all_gives() {
+fn copies_merged_in_any_order_equal_one_machine() {
     let whole = whole();
     let ids = ids(&whole);
     let expected = views(&whole, &ids, &[]);
@@ -240,7 +240,7 @@ fn copies_in_any_order_give_what_one_machine_with_all_gives() {
 }
 
 #[test]
-fn bundles_in_any_order_give_what_one_machine_with_all_gives() {
+fn bundles_merged_in_any_order_equal_one_machine() {
     let whole = whole();
     let ids = ids(&whole);
     let expected = views(&whole, &ids, &[]);
