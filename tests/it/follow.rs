@@ -212,7 +212,7 @@ fn filters_are_those_of_the_timeline() {
 }
 
 #[test]
-fn a_line_is_printed_once_it_has_ended() {
+fn a_line_is_printed_only_once_it_is_complete() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     append(&sandbox, ID, "\n{\"v\":1,\"event\":\"Fir");
@@ -246,7 +246,7 @@ fn a_session_that_had_ended_is_followed_when_it_is_resumed() {
 }
 
 #[test]
-fn a_session_that_goes_on_unannounced_is_seen_too() {
+fn a_session_that_continues_without_a_start_event_is_seen_too() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     end(&sandbox, ID);
@@ -298,7 +298,7 @@ fn it_waits_for_the_very_first_session() {
 }
 
 #[test]
-fn a_folder_that_is_removed_or_made_anew_stops_nothing() {
+fn a_folder_that_is_removed_or_recreated_stops_nothing() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     start(&sandbox, OTHER);
@@ -431,7 +431,7 @@ fn what_a_late_writer_adds_to_a_full_journal_is_printed() {
 }
 
 #[test]
-fn a_journal_that_cannot_be_trusted_is_said_once_and_stops_no_other() {
+fn an_untrusted_journal_is_reported_once_and_stops_no_other() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     start(&sandbox, OTHER);
@@ -470,7 +470,7 @@ fn ended(child: &mut Child) -> std::process::ExitStatus {
 }
 
 #[test]
-fn it_ends_when_nobody_reads_on_though_nothing_comes() {
+fn it_ends_when_its_reader_is_gone_even_without_events() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID);
     for arguments in [&["timeline", "--follow"][..], &["timeline", "--follow", ID]] {
