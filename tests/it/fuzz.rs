@@ -145,7 +145,7 @@ fn any_bytes_become_safe_names() {
 }
 
 #[test]
-fn any_bytes_are_a_configuration_or_complained_of() {
+fn any_bytes_are_a_configuration_or_an_error() {
     check(
         checks::config,
         &texts([
