@@ -222,7 +222,7 @@ fn an_end_removes_the_pointer_only_if_it_names_the_session() {
 }
 
 #[test]
-fn who_moves_the_pointer() {
+fn only_some_events_move_the_pointer() {
     let start = |id, source| event("SessionStart", id, json!({"source": source}));
     let prompt = |id, text| event("UserPromptSubmit", id, json!({"prompt": text}));
     let cases = [
@@ -388,7 +388,7 @@ fn an_old_clients_bash_calls_are_given_the_id() {
 }
 
 #[test]
-fn the_model_is_told_the_id_only_where_the_user_asked_for_it() {
+fn the_model_is_told_the_id_only_if_the_user_wants_it() {
     let sandbox = Sandbox::new();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     sandbox.hook(&start).silent();
@@ -439,7 +439,7 @@ fn the_payload_decides_and_the_executable_is_only_the_fallback() {
 }
 
 #[test]
-fn an_event_without_a_valid_id_goes_to_the_unattributed() {
+fn an_event_without_a_valid_id_is_recorded_as_unattributed() {
     let sandbox = Sandbox::new();
     for bad in [
         json!({}),
@@ -458,7 +458,7 @@ fn an_event_without_a_valid_id_goes_to_the_unattributed() {
 }
 
 #[test]
-fn an_event_of_a_client_that_sends_no_id_is_the_ladders_to_attribute() {
+fn the_ladder_attributes_an_event_without_an_id() {
     let sandbox = Sandbox::just_swept();
     let start = |id: &str| event("SessionStart", id, json!({"source": "startup"}));
     let stop = json!({"hook_event_name": "Stop"});
@@ -507,7 +507,7 @@ fn an_unknown_event_is_journaled_by_its_name() {
 }
 
 #[test]
-fn only_what_differs_from_the_record_is_repeated() {
+fn an_event_repeats_only_what_differs_from_the_record() {
     let sandbox = Sandbox::new();
     let at = |cwd: &str, transcript: &str| json!({"source": "startup", "cwd": cwd, "transcript_path": transcript});
     sandbox
@@ -548,7 +548,7 @@ fn capture_decides_about_labels() {
 }
 
 #[test]
-fn where_the_capture_level_cannot_be_told_it_is_the_least() {
+fn an_unreadable_capture_level_counts_as_the_lowest() {
     let config = |text: &'static str| move |path: &Path| fs::write(path, text).unwrap();
     type Arrange = Box<dyn Fn(&Path)>;
     let least: [(&str, Arrange); 8] = [
@@ -644,7 +644,7 @@ fn where_the_capture_level_cannot_be_told_it_is_the_least() {
 }
 
 #[test]
-fn debugging_says_what_went_wrong_and_otherwise_it_is_logged() {
+fn errors_are_printed_when_debugging_and_logged_otherwise() {
     let sandbox = Sandbox::new();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     let broken = |sandbox: &Sandbox| sandbox.hook(&start).env("CCSESSION_TTL", "soon");
@@ -694,7 +694,7 @@ fn an_owner_that_cannot_be_seen_from_here_is_not_dead() {
 
 /// A start asks which client it is, whose process tree that is in, and who is gone. It looks once for all three.
 #[test]
-fn a_start_looks_once_at_each_process_and_at_the_list_of_those_on_record() {
+fn a_start_reads_each_process_and_the_process_index_once() {
     if !crate::support::tracing::can_inject() {
         return;
     }
