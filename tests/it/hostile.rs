@@ -318,7 +318,7 @@ fn prepared(stage: Stage) -> Stage {
 }
 
 #[test]
-fn what_another_user_planted_is_no_answer_and_is_left() {
+fn a_file_that_another_user_planted_is_not_believed_and_stays() {
     for (name, script) in PLANTS {
         for stage in victims().map(prepared) {
             println!("{name}, before uid {}", stage.victim);
@@ -331,7 +331,7 @@ fn what_another_user_planted_is_no_answer_and_is_left() {
 /// A hard link to a file of the victim's, as kernels without `protected_hardlinks` allow, is not the attacker's file: it
 /// is not believed, and replaced like any other of ours.
 #[test]
-fn a_hard_link_to_another_pointer_of_ours_is_no_answer() {
+fn a_hard_link_to_another_of_our_pointers_is_not_believed() {
     for stage in victims().map(prepared) {
         let other = stage.sandbox.pointer("other");
         fs::hard_link(&other, stage.pointer()).unwrap();
@@ -445,7 +445,7 @@ while os.getppid() == test:
 "#;
 
 #[test]
-fn what_changes_while_we_look_is_no_answer_either() {
+fn a_file_that_changes_during_the_check_is_not_believed() {
     let rounds = match std::env::var_os("CCSESSION_TORTURE") {
         Some(form) if form == "full" => 1000,
         _ => 60,
@@ -519,7 +519,7 @@ fn a_directory_where_others_can_rename_our_pointers_is_not_used() {
 /// A sweep of temporary files may remove ours between its making and its rename, and the attacker then take its name. Only
 /// root's rename would succeed: a sticky directory keeps everybody else's from another user's file.
 #[test]
-fn a_temporary_file_whose_name_was_taken_is_no_pointer() {
+fn a_temporary_file_whose_name_was_taken_is_not_a_pointer() {
     if !can_inject() {
         return;
     }
@@ -725,7 +725,7 @@ fn nothing_is_made_in_the_home_of_another_user() {
 }
 
 #[test]
-fn a_home_that_cannot_be_entered_is_no_error() {
+fn a_home_that_cannot_be_entered_is_not_an_error() {
     for stage in victims() {
         let home = stage.path("attacker");
         stage.attack("mkdir -m 700 .local");
