@@ -101,7 +101,7 @@ fn a_session_resumed_in_a_second_process_ends_with_the_last_of_them() {
 
 /// Nobody can say where it is, but that it is live; so it is not left out.
 #[test]
-fn a_session_that_a_process_has_counts_though_its_record_cannot_be_read() {
+fn the_session_of_a_process_counts_even_if_its_record_is_unreadable() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let bad = Client::in_session(&sandbox, "s-bad", &project);
@@ -124,7 +124,7 @@ fn a_session_that_a_process_has_counts_though_its_record_cannot_be_read() {
 
 /// The first of two processes leaves the session by `/clear`, without a word about the old one.
 #[test]
-fn one_of_two_processes_that_goes_on_elsewhere_leaves_the_session_to_the_other() {
+fn if_one_of_two_processes_switches_sessions_the_other_keeps_the_session() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let mut first = Client::in_session(&sandbox, "s-1", &project);
@@ -198,7 +198,7 @@ fn a_session_of_two_processes_outlives_the_one_that_is_killed() {
 
 /// What started the client has not asked yet how it ended.
 #[test]
-fn a_killed_client_that_is_not_buried_has_no_session() {
+fn a_killed_client_that_is_still_a_zombie_has_no_session() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let mut client = Client::in_session(&sandbox, "s-1", &project);
@@ -211,7 +211,7 @@ fn a_killed_client_that_is_not_buried_has_no_session() {
 }
 
 #[test]
-fn the_end_of_a_session_never_heard_of_is_recorded_as_that() {
+fn the_end_of_an_unknown_session_is_recorded_as_such() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let mut client = Client::in_session(&sandbox, "s-1", &project);
@@ -273,7 +273,7 @@ fn a_fork_has_no_invented_predecessor() {
 }
 
 #[test]
-fn a_nested_client_names_the_session_around_it_and_answers_for_itself() {
+fn a_nested_client_names_its_outer_session_and_has_its_own() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let mut outer = Client::in_session(&sandbox, "outer", &project);
@@ -330,7 +330,7 @@ fn a_nested_client_names_the_session_around_it_and_answers_for_itself() {
 
 /// A nested client that is on no record is not the session around it: its events are nobody's.
 #[test]
-fn a_nested_client_on_no_record_is_not_the_session_around_it() {
+fn an_unrecorded_nested_client_is_not_in_the_outer_session() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let mut outer = Client::in_session(&sandbox, "outer", &project);

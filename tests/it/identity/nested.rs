@@ -122,14 +122,14 @@ fn a_client_of_any_name_within_a_call_is_not_the_client_around_it() {
 }
 
 #[test]
-fn a_client_of_any_name_that_was_left_in_the_background_is_none_either() {
+fn a_background_client_of_any_name_is_not_the_outer_client() {
     check_nested("2.1.197", "startup", false);
     check_nested("2.1.197", "resume", false);
 }
 
 /// Its own hooks come through a wrapper that is no shell; what it goes on with is its own all the same.
 #[test]
-fn a_client_that_goes_on_to_another_session_is_itself_behind_a_wrapper() {
+fn a_wrapped_client_that_switches_sessions_is_still_recognised() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let wrapper = sandbox.path("wrapper");
@@ -165,7 +165,7 @@ fn a_client_that_goes_on_to_another_session_is_itself_behind_a_wrapper() {
 
 /// A client without hooks that nothing tells but the id which it sets.
 #[test]
-fn an_id_that_was_set_below_the_known_client_is_nearer() {
+fn an_id_that_was_set_below_the_known_client_wins() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let program = sandbox.path("2.1.197");
@@ -190,7 +190,7 @@ fn an_id_that_was_set_below_the_known_client_is_nearer() {
 
 /// An old one, which sets nothing, and whose name is the client's.
 #[test]
-fn the_variable_of_the_client_around_is_not_that_of_a_client_on_no_record() {
+fn an_unrecorded_client_does_not_get_the_variable_of_the_outer_client() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let program = sandbox.path("claude");
@@ -222,7 +222,7 @@ fn the_variable_of_the_client_around_is_not_that_of_a_client_on_no_record() {
 
 /// As in a terminal server that another client's hook started: what it starts has that client's variables.
 #[test]
-fn a_variable_of_a_client_beside_it_is_not_that_of_an_old_client() {
+fn an_old_client_does_not_get_the_variable_of_a_sibling() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let beside = Client::in_session(&sandbox, "beside", &project);
@@ -251,7 +251,7 @@ fn a_variable_of_a_client_beside_it_is_not_that_of_an_old_client() {
 /// of their own, and a socket.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_old_client_that_nothing_hints_at_is_the_one_that_started_its_hook() {
+fn without_other_evidence_an_old_client_is_the_one_that_started_its_hook() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let program = sandbox.path("2.1.197");

@@ -252,7 +252,7 @@ fn a_planted_repository_above_moves_no_session() {
 /// A client that was started before the hooks were installed, or has none, is not the session that happens to live beside
 /// it, however its process is known.
 #[test]
-fn a_client_on_no_record_is_not_the_one_session_of_the_project() {
+fn an_unrecorded_client_is_not_in_the_projects_only_session() {
     let sandbox = Sandbox::just_swept();
     let project = repository(&sandbox.project());
     let mut recorded = Client::in_session(&sandbox, "s-1", &project);
@@ -279,7 +279,7 @@ fn a_client_on_no_record_is_not_the_one_session_of_the_project() {
 }
 
 #[test]
-fn a_session_is_where_its_last_event_says_with_the_branch_that_is_there_now() {
+fn a_session_is_in_the_directory_of_its_last_event_with_the_current_branch() {
     let sandbox = Sandbox::just_swept();
     let repository = |name: &str, branch: &str| {
         let root = sandbox.path(name);

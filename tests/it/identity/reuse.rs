@@ -51,7 +51,7 @@ exit
 "#;
 
 #[test]
-fn a_pid_that_is_used_again_is_not_its_last_owners() {
+fn a_reused_pid_does_not_belong_to_its_last_owner() {
     let sandbox = Sandbox::just_swept();
     let Some(run) = run_with_own_pids(&sandbox, &["sh", "-ec", REUSE]) else {
         return;

@@ -47,7 +47,7 @@ impl Stage {
 }
 
 #[test]
-fn an_orphan_of_another_session_is_not_the_one_session_of_the_project() {
+fn an_orphan_of_another_session_is_not_in_the_projects_only_session() {
     let stage = stage();
     let mut a = Client::in_session(&stage.sandbox, "a", &stage.shop);
     let _b = Client::in_session(&stage.sandbox, "b", &stage.api);
@@ -86,7 +86,7 @@ fn an_orphan_of_another_session_is_not_the_one_session_of_the_project() {
 
 /// Asked by its pid, what a client left behind is as little the project's one session as when it asks itself.
 #[test]
-fn an_orphan_that_is_asked_about_by_its_pid_is_not_the_one_session_of_the_project() {
+fn an_orphan_asked_about_by_its_pid_is_not_in_the_projects_only_session() {
     let stage = stage();
     let _a = Client::in_session(&stage.sandbox, "a", &stage.shop);
     let _b = Client::in_session(&stage.sandbox, "b", &stage.api);
@@ -149,7 +149,7 @@ fn an_orphan_is_not_told_the_pointer() {
 
 /// Events without an id are recorded only where the answer is exact.
 #[test]
-fn an_event_of_an_orphan_is_nobodys() {
+fn an_event_of_an_orphan_belongs_to_no_session() {
     let stage = stage();
     let _a = Client::in_session(&stage.sandbox, "a", &stage.shop);
     let _b = Client::in_session(&stage.sandbox, "b", &stage.api);
@@ -168,7 +168,7 @@ fn an_event_of_an_orphan_is_nobodys() {
 }
 
 #[test]
-fn the_project_is_where_a_process_is_and_not_where_another_client_was_started() {
+fn the_project_is_where_a_process_runs_and_not_where_another_client_started() {
     let stage = stage();
     let mut a = Client::in_session(&stage.sandbox, "a", &stage.shop);
     let shop = stage.shop.to_str().unwrap().to_owned();
@@ -215,7 +215,7 @@ fn a_session_without_a_process_on_record_is_not_that_of_a_stray_variable() {
 }
 
 #[test]
-fn the_variable_of_a_session_that_was_pruned_is_passed_over() {
+fn the_variable_of_a_pruned_session_is_ignored() {
     let stage = stage();
     crate::support::files::write_private(
         &stage.sandbox.state().join("tombstones.jsonl"),
@@ -228,7 +228,7 @@ fn the_variable_of_a_session_that_was_pruned_is_passed_over() {
 
 /// The second variable speaks where the first one is another's.
 #[test]
-fn an_orchestrators_variable_counts_where_the_clients_is_stale() {
+fn an_orchestrators_variable_counts_if_the_clients_is_stale() {
     let stage = stage();
     let mut a = Client::in_session(&stage.sandbox, "a", &stage.shop);
     a.end("a", "other", &stage.shop);
@@ -254,7 +254,7 @@ fn a_client_is_seen_through_any_number_of_shells() {
 
 /// Where `/proc` does not show what is above, nothing that is guessed is exact.
 #[test]
-fn a_process_whose_ancestors_are_hidden_is_not_the_one_session_of_the_project() {
+fn a_process_with_hidden_ancestors_is_not_in_the_projects_only_session() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root can hide processes");
         return;
