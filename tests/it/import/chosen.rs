@@ -11,7 +11,7 @@ use crate::support::transcripts::{copy_tree, put, put_lines};
 use crate::support::{ID, Sandbox, data};
 
 #[test]
-fn one_transcript_a_project_and_all_of_them_can_be_named() {
+fn one_transcript_one_project_or_all_can_be_imported() {
     let sandbox = Sandbox::new();
     copy_tree(&data("transcripts/a"), &sandbox.path("kept"));
     copy_tree(&data("transcripts/c"), &sandbox.path("kept"));
@@ -122,7 +122,7 @@ fn labels_follow_the_capture_level() {
 }
 
 #[test]
-fn what_is_no_transcript_is_left_out_and_said() {
+fn a_file_that_is_not_a_transcript_is_skipped_and_named() {
     let sandbox = Sandbox::new();
     copy_tree(&data("transcripts/a"), &sandbox.projects());
     let folder = sandbox.projects().join("-home-dev-shop");

@@ -11,7 +11,7 @@ use crate::support::{ID, Sandbox};
 
 /// A client that is killed leaves calls without results, and of two subagents that one message started either may write first.
 #[test]
-fn a_subagent_is_below_the_call_that_its_meta_names_though_that_never_came_back() {
+fn a_subagent_is_below_the_call_that_its_meta_file_names_even_if_unfinished() {
     let sandbox = Sandbox::new();
     let mut session = Script::new(ID, "p");
     session.prompt();
@@ -53,7 +53,7 @@ fn a_subagent_is_below_the_call_that_its_meta_names_though_that_never_came_back(
 }
 
 #[test]
-fn calls_that_were_broken_off_are_abandoned_and_not_failed_or_denied() {
+fn interrupted_calls_are_abandoned_and_not_failed_or_denied() {
     let sandbox = Sandbox::new();
     let mut session = Script::new(ID, "p");
     let rejected =
@@ -208,7 +208,7 @@ fn a_turn_ends_by_its_last_word_an_interruption_or_an_error() {
 }
 
 #[test]
-fn a_branch_names_its_origin_and_a_title_is_the_name() {
+fn a_forked_session_names_its_origin_and_a_title_becomes_its_name() {
     let sandbox = Sandbox::new();
     let mut origin = Script::new("origin", "p");
     origin.prompt();

@@ -34,7 +34,7 @@ fn what_happened_at_one_moment_stays_in_its_order() {
 }
 
 #[test]
-fn the_end_of_a_background_task_is_taken_from_where_it_stands() {
+fn the_end_of_a_background_task_is_found_in_each_form() {
     let notice = |task: &str, status: &str| {
         format!(
             "<task-notification>\n<task-id>{task}</task-id>\n<status>{status}</status>\n</task-notification>"
@@ -100,7 +100,7 @@ fn the_end_of_a_background_task_is_taken_from_where_it_stands() {
 }
 
 #[test]
-fn what_the_client_runs_for_itself_is_no_subagent() {
+fn what_the_client_runs_for_itself_is_not_a_subagent() {
     let sandbox = Sandbox::new();
     let task = json!({"prompt": "Warmup", "subagent_type": "general-purpose"});
     sandbox.put_session(&[
@@ -142,7 +142,7 @@ fn what_the_client_runs_for_itself_is_no_subagent() {
 }
 
 #[test]
-fn a_folder_that_is_a_link_is_followed_once_and_named_where_it_leads_nowhere() {
+fn a_linked_folder_is_followed_once_and_a_dangling_link_is_named() {
     use std::os::unix::fs::symlink;
     let sandbox = Sandbox::new();
     let disk = sandbox.path("disk");
@@ -190,7 +190,7 @@ fn a_session_on_windows_has_a_place_and_a_project() {
 }
 
 #[test]
-fn a_line_too_long_to_be_held_is_passed_over() {
+fn an_overlong_line_is_skipped() {
     let sandbox = Sandbox::new();
     let path = sandbox.projects().join("p").join(format!("{ID}.jsonl"));
     let mut session = Script::new(ID, "p");
@@ -216,7 +216,7 @@ fn a_line_too_long_to_be_held_is_passed_over() {
 }
 
 #[test]
-fn subagents_of_old_clients_are_found_beside_and_within() {
+fn subagents_of_old_clients_are_found_in_their_own_files_and_in_the_session() {
     let sandbox = Sandbox::new();
     let folder = sandbox.projects().join("p");
     let mut session = Script::new(ID, "p");

@@ -188,7 +188,7 @@ fn a_subagent_has_the_type_that_its_call_asked_for() {
 }
 
 #[test]
-fn a_part_of_parallel_sidechains_and_the_rest_are_as_the_whole() {
+fn importing_parallel_sidechains_in_parts_equals_importing_them_whole() {
     let lines = parallel_sidechains();
     let whole = Sandbox::new();
     whole.put_session(&lines);
@@ -210,7 +210,7 @@ fn a_part_of_parallel_sidechains_and_the_rest_are_as_the_whole() {
 }
 
 #[test]
-fn what_was_refused_is_denied_by_the_clients_words_or_by_its_field() {
+fn a_refused_call_is_denied_by_the_clients_words_or_by_its_field() {
     let refusals = [
         (
             "The user doesn't want to proceed with this tool use. The tool use was rejected.",
@@ -309,7 +309,7 @@ fn what_was_refused_is_denied_by_the_clients_words_or_by_its_field() {
 /// The client has the same words for a call that the user did not allow and for one that Esc broke off. Clients after 2.1.322
 /// say which of them ran; of others only the interruption that follows tells, which names the message that it broke off.
 #[test]
-fn what_was_rejected_was_refused_or_broken_off_as_what_follows_tells() {
+fn the_following_lines_decide_if_a_rejected_call_was_denied_or_abandoned() {
     const REJECTED: &str =
         "The user doesn't want to proceed with this tool use. The tool use was rejected.";
     let words = format!("{REJECTED} To tell you how to proceed, the user said:\nnot here");

@@ -10,7 +10,7 @@ use crate::support::transcripts::{copy_tree, put, put_lines};
 use crate::support::{Sandbox, data};
 
 #[test]
-fn a_part_of_a_transcript_takes_nothing_away_and_the_rest_adds_what_is_missing() {
+fn importing_a_part_removes_nothing_and_the_rest_adds_what_is_missing() {
     for (run, id) in [("a", RUN_A), ("c", RUN_C)] {
         let sandbox = Sandbox::just_swept();
         copy_tree(&data("transcripts").join(run), &sandbox.projects());
@@ -63,7 +63,7 @@ fn a_part_of_a_transcript_takes_nothing_away_and_the_rest_adds_what_is_missing()
 }
 
 #[test]
-fn an_older_copy_in_another_folder_takes_nothing_away() {
+fn an_older_copy_in_another_folder_removes_nothing() {
     let sandbox = Sandbox::new();
     let mut random = Random(5);
     let mut script = Script::new("s-1", "p");
@@ -82,7 +82,7 @@ fn an_older_copy_in_another_folder_takes_nothing_away() {
 }
 
 #[test]
-fn a_turn_that_went_on_has_not_ended_where_it_seemed_to() {
+fn a_turn_that_continued_has_not_ended_early() {
     let sandbox = Sandbox::new();
     let mut script = Script::new("s-1", "p");
     let path = sandbox.projects().join("p/s-1.jsonl");
@@ -110,7 +110,7 @@ fn a_turn_that_went_on_has_not_ended_where_it_seemed_to() {
 }
 
 #[test]
-fn copies_of_a_session_that_is_imported_later_are_its_own_then() {
+fn copied_messages_move_to_their_session_once_it_is_imported() {
     let sandbox = Sandbox::new();
     let mut origin = Script::new("a-origin", "p");
     origin.prompt();

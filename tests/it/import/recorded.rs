@@ -9,7 +9,7 @@ use crate::support::transcripts::copy_tree;
 use crate::support::{Sandbox, data, json_lines};
 
 #[test]
-fn a_real_transcript_says_what_the_hooks_of_the_same_run_recorded() {
+fn importing_a_real_transcript_equals_what_the_hooks_recorded() {
     for (run, id) in [("a", RUN_A), ("c", RUN_C)] {
         let (hooks, past) = (Sandbox::new(), Sandbox::new());
         hooks.play(run);
