@@ -65,7 +65,7 @@ fn an_unknown_client_gets_what_every_client_knows() {
 }
 
 #[test]
-fn a_client_that_says_more_than_it_is_asked_is_heard_out() {
+fn all_of_a_talkative_clients_output_is_read() {
     let known = "all that Claude Code 2.1.329 supports";
     let script = "echo '2.1.329 (Claude Code)'; i=0; while [ $i -lt 5000 ]; do echo 'and more than fits into a pipe'; i=$((i+1)); done";
     check_client(Some(script), "2.1.280", known);
@@ -176,7 +176,7 @@ fn a_dry_run_shows_the_change_and_makes_none() {
 }
 
 #[test]
-fn a_dry_run_sends_nothing_to_the_terminal_that_it_could_obey() {
+fn a_dry_run_sends_no_control_sequence_to_the_terminal() {
     let sandbox = sandbox();
     put(
         &user_settings(&sandbox),

@@ -137,7 +137,7 @@ fn permission_bits_are_kept_under_any_umask() {
 }
 
 #[test]
-fn a_new_file_is_for_those_whose_settings_it_has() {
+fn a_new_file_has_the_permissions_of_its_scope() {
     for (scope, name, bits) in [
         ("user", "home/.claude/settings.json", 0o600),
         ("local", "shop/.claude/settings.local.json", 0o600),
@@ -150,7 +150,7 @@ fn a_new_file_is_for_those_whose_settings_it_has() {
 }
 
 #[test]
-fn what_is_no_settings_file_is_refused_at_once() {
+fn something_other_than_a_settings_file_is_refused_at_once() {
     let refused = |prepare: &dyn Fn(&Path), why: &str| {
         let sandbox = sandbox();
         let path = user_settings(&sandbox);
@@ -314,7 +314,7 @@ fn the_scopes_of_a_project_are_at_its_root_and_leave_the_users_file_alone() {
 }
 
 #[test]
-fn two_scopes_are_installed_and_uninstalled_each_for_itself() {
+fn two_scopes_are_installed_and_uninstalled_separately() {
     let sandbox = sandbox();
     let (user, project) = (
         user_settings(&sandbox),

@@ -30,7 +30,7 @@ fn uninstalling_needs_neither_client_nor_executables() {
 }
 
 #[test]
-fn an_install_from_another_folder_takes_the_place_of_the_one_before() {
+fn an_install_from_another_folder_replaces_the_previous_one() {
     for lost in [false, true] {
         let sandbox = sandbox();
         let path = user_settings(&sandbox);
@@ -87,7 +87,7 @@ fn what_others_change_between_install_and_uninstall_survives() {
 }
 
 #[test]
-fn a_file_that_others_made_their_own_stays_after_an_uninstall() {
+fn a_created_file_that_others_have_added_to_stays_after_an_uninstall() {
     let sandbox = sandbox();
     let path = user_settings(&sandbox);
     ccsession(&sandbox, ["install"]).stdout();
@@ -144,7 +144,7 @@ fn at_most_five_backups_are_kept_and_nobody_elses() {
 }
 
 #[test]
-fn concurrent_installs_make_one() {
+fn concurrent_installs_register_once() {
     for before in [None, Some("{\n  \"model\": \"opus\"\n}\n")] {
         let sandbox = sandbox();
         let path = user_settings(&sandbox);
@@ -194,7 +194,7 @@ fn keep_changing(path: &Path, stop: &AtomicBool) -> (u64, u32) {
 }
 
 #[test]
-fn somebody_who_keeps_changing_the_file_loses_nothing() {
+fn a_program_that_keeps_changing_the_file_loses_nothing() {
     let sandbox = sandbox();
     let path = user_settings(&sandbox);
     put(&path, "{\"n\": 0}");

@@ -116,7 +116,7 @@ fn an_install_says_what_is_kept_and_how_to_change_that() {
 }
 
 #[test]
-fn the_doctor_names_a_past_that_is_not_on_record_and_how_long_it_remains() {
+fn the_doctor_names_sessions_not_yet_imported_and_how_long_they_remain() {
     let sandbox = sandbox();
     let doctor = || text(&ccsession(&sandbox, ["doctor"]).output().stdout);
     assert!(!doctor().contains(" past: "));
