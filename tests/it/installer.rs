@@ -152,7 +152,7 @@ fn nothing_is_installed_in_another_users_home() {
 }
 
 #[test]
-fn what_is_installed_is_the_users_alone_to_change_under_any_umask() {
+fn only_the_user_can_change_what_is_installed_under_any_umask() {
     for umask in ["000", "002", "022", "077"] {
         let sandbox = sandbox();
         // As an older install, or another program, may have left them.
@@ -218,7 +218,7 @@ fn nothing_is_written_through_a_link_in_a_programs_place() {
 
 /// A folder that is not the script's to change.
 #[test]
-fn who_else_could_change_the_settings_is_said() {
+fn users_who_could_change_the_settings_are_reported() {
     let sandbox = sandbox();
     let claude = sandbox.home().join(".claude");
     fs::create_dir(&claude).unwrap();
@@ -362,7 +362,7 @@ fn a_second_uninstall_says_that_there_is_nothing() {
 }
 
 #[test]
-fn completions_and_manual_pages_are_put_where_shells_and_man_look_and_taken_away() {
+fn completions_and_manual_pages_are_installed_where_they_are_found_and_removed() {
     let sandbox = sandbox();
     let share = sandbox.home().join(".local/share");
     let theirs = share.join("man/man1/other.1");
@@ -405,7 +405,7 @@ fn completions_and_manual_pages_are_put_where_shells_and_man_look_and_taken_away
 }
 
 #[test]
-fn a_completion_that_cannot_be_put_down_keeps_nothing_else_back() {
+fn a_completion_that_cannot_be_written_stops_nothing_else() {
     let sandbox = sandbox();
     let share = sandbox.home().join(".local/share");
     fs::create_dir_all(share.join("fish/vendor_completions.d/ccsession.fish")).unwrap();
