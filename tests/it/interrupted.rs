@@ -57,7 +57,7 @@ fn a_restore_that_is_killed_leaves_nothing_in_the_clients_folder() {
 }
 
 #[test]
-fn a_file_of_metrics_that_is_killed_leaves_nothing_beside_it() {
+fn a_killed_metrics_run_leaves_nothing_beside_its_file() {
     if !can_inject() {
         return;
     }
@@ -72,7 +72,7 @@ fn a_file_of_metrics_that_is_killed_leaves_nothing_beside_it() {
 
 /// Where a file must have a name while it is written, and what other versions left.
 #[test]
-fn what_was_left_in_the_clients_folders_goes_with_the_days_work() {
+fn temporary_files_in_the_clients_folders_are_removed_once_a_day() {
     let sandbox = Sandbox::just_swept();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -106,7 +106,7 @@ fn what_was_left_in_the_clients_folders_goes_with_the_days_work() {
 
 /// No cleanup knows where metrics are published; the next ones do.
 #[test]
-fn what_was_left_beside_a_file_of_metrics_goes_with_the_next_one() {
+fn temporary_files_beside_a_metrics_file_are_removed_by_the_next_run() {
     let sandbox = Sandbox::just_swept();
     let out = sandbox.path("metrics/ccsession.prom");
     let (old, new) = (
@@ -126,7 +126,7 @@ fn what_was_left_beside_a_file_of_metrics_goes_with_the_next_one() {
 
 /// Whatever folders the state has, now and in later versions: what was left in any of them goes.
 #[test]
-fn what_was_left_anywhere_in_the_state_goes_with_a_cleanup() {
+fn temporary_files_anywhere_in_the_state_are_removed_by_a_cleanup() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
