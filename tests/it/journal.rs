@@ -409,7 +409,7 @@ fn sizes(sandbox: &Sandbox, name: &str) -> (u64, u64) {
 const SLACK: u64 = 64 * 1024;
 
 #[test]
-fn a_log_keeps_about_twice_its_limit_whatever_is_written() {
+fn a_log_never_grows_beyond_about_twice_its_limit() {
     let sandbox = Sandbox::new();
     make_state(&sandbox.state());
     let places = Places {
