@@ -96,7 +96,7 @@ fn a_cleanup_waits_for_another_process_that_archives_a_long_session() {
 
 /// A cleanup that was killed between setting a session aside and looking at it, or while it removed it.
 #[test]
-fn a_session_that_was_set_aside_comes_back_and_one_whose_removal_began_goes() {
+fn a_session_set_aside_comes_back_and_one_whose_removal_began_is_removed() {
     for (name, comes_back) in [(".leaving-", true), (".gone-", false)] {
         let sandbox = archived();
         let aside = sandbox.state().join("sessions").join(format!("{name}{ID}"));
@@ -114,7 +114,7 @@ fn a_session_that_was_set_aside_comes_back_and_one_whose_removal_began_goes() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_for_one_cleanup_makes_nothing_old() {
+fn a_clock_that_is_wrong_once_removes_nothing() {
     let sandbox = archived();
     let journal = sandbox.session(ID).join("events.jsonl");
     let journal = fs::File::options().append(true).open(journal).unwrap();
@@ -154,7 +154,7 @@ fn a_clock_that_is_wrong_for_one_cleanup_makes_nothing_old() {
 
 /// A session that is run again and again, and whose launchers are killed, has ever more dead owners on record.
 #[test]
-fn any_number_of_dead_owners_hides_no_living_one_and_a_cleanup_leaves_one() {
+fn a_living_owner_is_found_among_many_dead_ones_and_a_cleanup_removes_the_dead() {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     sandbox.hook(&start).env("CLAUDE_PID", as_client()).silent();
