@@ -359,7 +359,7 @@ fn a_cleanup_that_is_killed_at_any_change_loses_nothing_and_the_next_completes_i
 
 /// The archive that is there has a part of a name that the new one does not use.
 #[test]
-fn a_clock_out_that_is_killed_at_any_change_leaves_the_archive_of_before_or_the_new_one() {
+fn a_clock_out_killed_at_any_change_leaves_the_old_or_the_new_archive() {
     if !can_inject() {
         return;
     }
@@ -399,7 +399,7 @@ fn a_clock_out_that_is_killed_at_any_change_leaves_the_archive_of_before_or_the_
 
 /// Where nothing else is to be archived, nobody else would end it.
 #[test]
-fn what_was_left_of_a_removal_goes_with_the_days_work() {
+fn the_rest_of_an_interrupted_removal_is_removed_once_a_day() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
