@@ -79,7 +79,7 @@ fn sessions(sandbox: &Sandbox) -> usize {
 
 /// In the older tools, one way to create a session knew no limit. At the limit every creation failed, with room or without.
 #[test]
-fn as_many_as_may_be_begin_and_one_more_is_refused_and_leaves_nothing() {
+fn one_session_more_than_the_limit_is_refused_and_leaves_nothing() {
     let sandbox = Sandbox::just_swept();
     crowd(&sandbox, 3);
     let before = sandbox.files();
@@ -175,7 +175,7 @@ fn as_long_as_there_is_room_nobody_is_retired() {
 
 /// At exactly the timeout a session is idle, one moment before it is not.
 #[test]
-fn the_ones_that_were_active_within_the_timeout_survive_and_are_in_the_way() {
+fn sessions_active_within_the_timeout_survive_and_count() {
     let sandbox = Sandbox::just_swept();
     crowd(&sandbox, 2);
     age(&sandbox, "s-0", 3540);
@@ -188,7 +188,7 @@ fn the_ones_that_were_active_within_the_timeout_survive_and_are_in_the_way() {
 
 /// In the older tools, a session that had timed out was handed back as it was.
 #[test]
-fn a_retired_one_that_is_clocked_in_again_is_live_again_if_there_is_room() {
+fn a_retired_session_that_is_clocked_in_again_is_live_if_there_is_room() {
     let sandbox = Sandbox::just_swept();
     crowd(&sandbox, 1);
     age(&sandbox, "s-0", 3601);
@@ -206,7 +206,7 @@ fn a_retired_one_that_is_clocked_in_again_is_live_again_if_there_is_room() {
 
 /// The revival of a session that is cleaned up at the same moment was a race.
 #[test]
-fn a_retired_one_whose_client_comes_is_live_again() {
+fn a_retired_session_whose_client_starts_is_live_again() {
     let sandbox = Sandbox::just_swept();
     crowd(&sandbox, 1);
     age(&sandbox, "s-0", 3601);
@@ -218,7 +218,7 @@ fn a_retired_one_whose_client_comes_is_live_again() {
 
 /// A hook notes its time, may wait for the lock, and writes: by then its session may be retired.
 #[test]
-fn a_client_that_comes_while_its_session_is_retired_wins() {
+fn a_client_that_starts_while_its_session_is_retired_wins() {
     let sandbox = Sandbox::just_swept();
     crowd(&sandbox, 1);
     let journal = sandbox.session("s-0").join("events.jsonl");
@@ -247,7 +247,7 @@ fn a_client_that_comes_while_its_session_is_retired_wins() {
 
 /// In the older tools, a session with a client was dropped because it was quiet.
 #[test]
-fn one_with_a_living_owner_is_never_retired_however_idle() {
+fn a_session_with_a_living_owner_is_never_retired() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID, true);
     age(&sandbox, ID, 48 * 3600);
@@ -274,7 +274,7 @@ fn one_with_an_open_call_is_never_retired_and_counts() {
 }
 
 #[test]
-fn one_whose_owner_cannot_be_seen_from_here_is_not_retired_and_in_nobodys_way() {
+fn a_session_with_an_invisible_owner_is_not_retired_and_stops_nobody() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, ID, true);
     let owners = sandbox.session(ID).join("owners");
@@ -300,7 +300,7 @@ fn one_whose_owner_cannot_be_seen_from_here_is_not_retired_and_in_nobodys_way() 
 
 /// In the older tools, an activity in the future never expired.
 #[test]
-fn a_last_activity_in_the_future_keeps_no_place() {
+fn a_last_activity_in_the_future_does_not_protect_a_session() {
     let sandbox = Sandbox::just_swept();
     crowd(&sandbox, 1);
     set_age(
@@ -322,7 +322,7 @@ fn a_last_activity_in_the_future_keeps_no_place() {
 }
 
 #[test]
-fn what_has_ended_or_died_and_what_no_record_is_of_is_not_counted() {
+fn ended_dead_and_unrecorded_sessions_are_not_counted() {
     let sandbox = Sandbox::just_swept();
     start(&sandbox, "s-ended", false);
     sandbox
@@ -358,7 +358,7 @@ fn what_has_ended_or_died_and_what_no_record_is_of_is_not_counted() {
 }
 
 #[test]
-fn one_that_cannot_be_retired_is_in_nobodys_way() {
+fn a_session_that_cannot_be_retired_stops_nobody() {
     let sandbox = Sandbox::just_swept();
     crowd(&sandbox, 2);
     for id in ["s-0", "s-1"] {
@@ -420,7 +420,7 @@ fn a_hook_never_refuses_and_a_cleanup_logs_it_once_where_that_is_wanted() {
 }
 
 #[test]
-fn a_start_over_the_limit_has_the_warning_logged_by_the_cleanup_that_it_leaves_behind() {
+fn a_start_over_the_limit_is_logged_by_the_cleanup_that_it_starts() {
     let sandbox = Sandbox::new();
     let hook = |id: &str| {
         let hook = sandbox.hook(&event("SessionStart", id, json!({"source": "startup"})));
@@ -439,7 +439,7 @@ fn a_start_over_the_limit_has_the_warning_logged_by_the_cleanup_that_it_leaves_b
 /// In the older tools, a limit of zero, a negative or a huge one was taken as it came, an empty one or one with a
 /// comment stopped the import.
 #[test]
-fn a_limit_that_is_none_is_refused_by_name_and_a_trailing_comment_is_not() {
+fn an_invalid_limit_is_refused_by_name_and_a_trailing_comment_is_allowed() {
     let sandbox = Sandbox::new();
     let value = |run: Run| {
         let config = run.json();
@@ -497,7 +497,7 @@ fn a_limit_that_is_none_is_refused_by_name_and_a_trailing_comment_is_not() {
 
 /// In the older tools, a timeout of zero made every session stale, negative and huge ones were not looked at.
 #[test]
-fn a_timeout_that_is_none_is_refused_by_name() {
+fn an_invalid_timeout_is_refused_by_name() {
     let sandbox = Sandbox::new();
     for (variable, bad) in [
         ("CCSESSION_SESSION_TIMEOUT", "0s"),
@@ -628,7 +628,7 @@ fn holds_lock(sandbox: &Sandbox, pid: u32) -> bool {
 }
 
 #[test]
-fn a_clock_in_that_is_stopped_while_it_holds_the_lock_stops_no_hook() {
+fn a_clock_in_suspended_with_the_lock_stops_no_hook() {
     if !fs::exists("/proc/locks").unwrap() {
         return; // where the holder of a lock cannot be seen, it cannot be stopped while it is one
     }
