@@ -319,7 +319,7 @@ fn a_session_is_active_until_the_timeout_and_idle_from_then_on() {
 }
 
 #[test]
-fn another_manager_does_not_see_it() {
+fn another_state_directory_does_not_see_the_session() {
     let (one, other) = (Sandbox::just_swept(), Sandbox::just_swept());
     let _client = one.begin(ID);
     assert_eq!((one.active(), other.active()), (json!(1), json!(0)));
@@ -398,7 +398,7 @@ fn a_timeout_with_a_comment_or_without_a_value_stops_nothing() {
 
 /// In the older tools, nothing was noted as activity, and a session that had timed out was handed back as it was.
 #[test]
-fn a_session_that_timed_out_goes_on_with_its_next_event() {
+fn a_session_that_timed_out_is_active_again_with_its_next_event() {
     let sandbox = Sandbox::just_swept();
     let mut client = sandbox.begin(ID);
     sandbox.quiet_since(ID, ago(2 * 60 * 60));
@@ -555,7 +555,7 @@ fn counters_only_grow_while_sessions_go_on() {
 }
 
 #[test]
-fn what_went_wrong_elsewhere_is_counted() {
+fn errors_and_refusals_recorded_elsewhere_are_counted() {
     let sandbox = Sandbox::just_swept();
     let state = sandbox.state();
     let error = "\n{\"v\":1,\"ts\":\"2026-11-20T14:00:00Z\",\"what\":\"x\",\"pid\":1}\n";
@@ -580,7 +580,7 @@ fn what_went_wrong_elsewhere_is_counted() {
 }
 
 #[test]
-fn archives_are_their_manifests_and_every_byte_beside_them() {
+fn archives_are_counted_by_manifest_with_all_their_bytes() {
     let sandbox = Sandbox::just_swept();
     let shop = sandbox.state().join("archive/shop");
     fs::create_dir_all(&shop).unwrap();
@@ -838,7 +838,7 @@ fn a_link_or_what_is_not_ours_is_refused_and_stays() {
 }
 
 #[test]
-fn what_cannot_be_written_leaves_the_file_as_it_was() {
+fn a_failed_write_leaves_the_file_as_it_was() {
     let sandbox = play("c");
     let dir = sandbox.path("collector");
     fs::create_dir(&dir).unwrap();
@@ -859,7 +859,7 @@ fn what_cannot_be_written_leaves_the_file_as_it_was() {
 }
 
 #[test]
-fn whoever_reads_meanwhile_sees_a_whole_file() {
+fn a_concurrent_reader_sees_a_whole_file() {
     let sandbox = play("c");
     let file = sandbox.path("ccsession.prom");
     let arguments = ["metrics", "--prometheus", "--output"];
