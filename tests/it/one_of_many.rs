@@ -74,7 +74,7 @@ fn check_waiting(name: &str, make: impl Fn(&Path)) {
 }
 
 #[test]
-fn a_manifest_that_waits_and_cannot_be_read_is_one_sessions_matter() {
+fn an_unreadable_waiting_manifest_affects_only_its_session() {
     const NAME: &str = "2026-01-01-general-s-9.manifest.json";
     let newer = r#"{"v":2,"session_id":"s-9"}"#;
     for ending in [".new", ".gone"] {
@@ -160,7 +160,7 @@ fn a_damaged_manifest_is_a_fault_and_the_session_is_archived_again_beside_it() {
 }
 
 #[test]
-fn a_folder_of_archives_that_is_not_ours_alone_is_named_and_hides_no_other() {
+fn an_archive_folder_that_others_can_change_is_named_and_hides_no_other() {
     use std::os::unix::fs::PermissionsExt;
     let sandbox = two_archived();
     let open = sandbox.state().join("archive/open");
@@ -264,7 +264,7 @@ fn a_session_folder_that_cannot_be_listed_keeps_no_other_from_being_archived() {
 }
 
 #[test]
-fn whichever_folder_cannot_be_listed_the_others_are_cleaned_up() {
+fn an_unlistable_folder_does_not_stop_the_cleanup_of_others() {
     for name in ["procs", "leases", "projects/0123456789abcdef"] {
         let sandbox = Sandbox::just_swept();
         has_ended(&sandbox, ID);
@@ -322,7 +322,7 @@ fn due_in(sandbox: &Sandbox, id: &str) -> u64 {
 }
 
 #[test]
-fn a_session_that_cannot_be_put_away_waits_an_hour_then_a_day_and_its_mark_says_why() {
+fn a_session_that_cannot_be_archived_is_retried_after_an_hour_then_daily() {
     let sandbox = Sandbox::just_swept();
     has_ended(&sandbox, ID);
     has_ended(&sandbox, OTHER);
@@ -358,7 +358,7 @@ fn a_session_that_cannot_be_put_away_waits_an_hour_then_a_day_and_its_mark_says_
 }
 
 #[test]
-fn a_mark_that_waits_makes_no_start_leave_a_cleanup_behind() {
+fn a_waiting_mark_does_not_make_each_start_run_a_cleanup() {
     let places = |sandbox: &Sandbox| ccsession::store::Places {
         state: Some(sandbox.state()),
         pointers: sandbox.pointers(),
@@ -386,7 +386,7 @@ fn a_mark_that_waits_makes_no_start_leave_a_cleanup_behind() {
 
 /// A cleanup that a hook has left behind has no stderr: what it could not do is on record, once a day, and the doctor says so.
 #[test]
-fn what_a_cleanup_that_nobody_sees_could_not_do_is_on_record_once() {
+fn failures_of_a_background_cleanup_are_recorded_once() {
     let sandbox = Sandbox::just_swept();
     has_ended(&sandbox, ID);
     unlistable(&sandbox.session("s-loop"));
@@ -415,7 +415,7 @@ fn what_a_cleanup_that_nobody_sees_could_not_do_is_on_record_once() {
 
 /// The day's work that was begun and never done is due again after an hour, not after a day.
 #[test]
-fn the_days_work_of_a_cleanup_that_was_killed_is_done_an_hour_later() {
+fn the_daily_work_of_a_killed_cleanup_is_done_an_hour_later() {
     let sandbox = Sandbox::just_swept();
     let stamp = sandbox.state().join("daily");
     for (minutes, is_done) in [(30, false), (61, true)] {
