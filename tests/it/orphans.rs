@@ -24,7 +24,7 @@ fn clean_up(sandbox: &Sandbox) {
 }
 
 #[test]
-fn a_record_without_a_journal_is_noted_once_it_is_no_start_under_way() {
+fn a_record_without_a_journal_is_noted_unless_a_start_is_under_way() {
     let sandbox = healthy();
     let folder = sandbox.session(ID);
     fs::remove_file(folder.join("events.jsonl")).unwrap();
@@ -77,7 +77,7 @@ fn an_imported_session_needs_no_journal() {
 }
 
 #[test]
-fn a_journal_without_a_record_is_a_fault_that_an_import_mends() {
+fn a_journal_without_a_record_is_a_fault_that_an_import_repairs() {
     let run_c = "65dd02b6-7134-4576-a982-e8658c4175aa";
     let sandbox = healthy();
     sandbox
@@ -147,7 +147,7 @@ fn a_record_that_cannot_be_read_is_a_fault() {
 }
 
 #[test]
-fn a_lease_without_its_holder_goes_with_a_cleanup() {
+fn a_lease_without_its_holder_is_removed_by_a_cleanup() {
     let sandbox = healthy();
     let lease = sandbox.state().join("leases/s-1");
     fs::create_dir_all(lease.parent().unwrap()).unwrap();
@@ -192,7 +192,7 @@ fn orphans(sandbox: &Sandbox) -> Vec<(String, String)> {
 }
 
 #[test]
-fn owners_of_a_session_that_ended_long_ago_go_and_those_of_an_abandoned_one_stay() {
+fn owners_of_long_ended_sessions_are_removed_and_those_of_abandoned_ones_stay() {
     let sandbox = healthy();
     start_and_die(&sandbox, "s-abandoned");
     start_and_die(&sandbox, "s-ended");
@@ -234,7 +234,7 @@ fn owners_of_a_session_that_ended_long_ago_go_and_those_of_an_abandoned_one_stay
 }
 
 #[test]
-fn index_entries_of_no_session_and_of_dead_processes_go_with_a_cleanup() {
+fn index_entries_without_a_session_or_process_are_removed_by_a_cleanup() {
     let sandbox = healthy();
     start_and_die(&sandbox, "s-dead");
     let entry = sandbox.state().join("projects/0123456789abcdef/s-nobody");
