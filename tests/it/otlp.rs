@@ -341,7 +341,7 @@ fn traced_into(sandbox: &Sandbox, header: &str) {
 }
 
 #[test]
-fn a_call_that_the_client_traces_itself_is_told_once() {
+fn a_call_that_the_client_traces_itself_is_exported_once() {
     let sandbox = traced(NATIVE);
     let kept = sandbox
         .journal(ID)
@@ -388,7 +388,7 @@ fn a_call_that_the_client_traces_itself_is_told_once() {
 }
 
 #[test]
-fn what_is_no_header_is_not_recorded() {
+fn an_invalid_traceparent_is_not_recorded() {
     for bad in [
         "",
         "00-0",
@@ -481,7 +481,7 @@ fn content_is_written_only_if_it_is_wanted_and_recorded() {
 }
 
 #[test]
-fn a_turn_that_nobody_can_end_any_more_is_told_although_no_call_is_open() {
+fn an_abandoned_turn_is_exported_even_without_an_open_call() {
     let sandbox = Sandbox::just_swept();
     sandbox
         .hook(&event("SessionStart", ID, json!({"source": "startup"})))
@@ -574,7 +574,7 @@ fn without_boot_clock(line: &str) -> String {
 }
 
 #[test]
-fn options_that_say_nothing_are_refused() {
+fn meaningless_options_are_refused() {
     let sandbox = Sandbox::new();
     for (arguments, expected) in [
         (
