@@ -33,7 +33,7 @@ fn start_with_env_file(sandbox: &Sandbox, file: &Path) {
 }
 
 #[test]
-fn an_env_file_is_made_where_the_client_puts_it_and_others_lines_stay() {
+fn an_env_file_is_created_where_the_client_puts_it_and_other_lines_stay() {
     let sandbox = Sandbox::just_swept();
     let file = env_folder(&sandbox).join("sessionstart-hook-0.sh");
     let text = format!("export CLAUDE_CODE_SESSION_ID={ID}\n");
@@ -64,7 +64,7 @@ fn check_env_file_left(file: &Path, sandbox: &Sandbox) {
 }
 
 #[test]
-fn whatever_else_claude_env_file_names_is_left() {
+fn any_other_file_named_by_claude_env_file_is_left_alone() {
     let sandbox = Sandbox::just_swept();
     let folder = env_folder(&sandbox);
     let profile = sandbox.home().join(".bashrc");
@@ -107,7 +107,7 @@ fn whatever_else_claude_env_file_names_is_left() {
 
 /// Root bypasses what keeps others from a file: it is told by its owner.
 #[test]
-fn another_users_env_file_is_left_by_root_too() {
+fn even_root_leaves_another_users_env_file_alone() {
     let sandbox = Sandbox::just_swept();
     let folder = env_folder(&sandbox);
     let file = folder.join("sessionstart-hook-0.sh");
@@ -221,7 +221,7 @@ fn a_transcript_is_believed_only_where_a_client_puts_them() {
 }
 
 #[test]
-fn a_payload_cannot_say_that_an_import_gave_its_transcript() {
+fn a_payload_cannot_pretend_that_its_transcript_was_imported() {
     let sandbox = Sandbox::just_swept();
     let diary = sandbox.home().join("diary");
     write(&diary, SECRET);
@@ -268,7 +268,7 @@ fn a_transcript_that_a_person_gives_or_another_client_keeps_is_archived() {
 
 /// A tool under sudo leaves root's files, and another user may have left a link.
 #[test]
-fn what_is_not_ours_beside_a_transcript_keeps_the_rest_from_nothing() {
+fn foreign_files_beside_a_transcript_do_not_stop_the_rest() {
     let sandbox = Sandbox::just_swept();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["a word"]));
@@ -362,7 +362,7 @@ fn root_restores_nothing_into_another_users_folder() {
 // The configuration
 
 #[test]
-fn a_configuration_that_others_decide_about_is_none() {
+fn a_configuration_that_others_can_change_is_ignored() {
     let check = |why: &str, spoil: &dyn Fn(&Path)| {
         let sandbox = Sandbox::just_swept();
         let config = sandbox.home().join(".config/ccsession/config.toml");
@@ -430,7 +430,7 @@ fn check_full_pipe(sandbox: &Sandbox, variable: &str, payload: &str) {
 }
 
 #[test]
-fn a_full_pipe_does_not_hold_a_hook() {
+fn a_full_pipe_does_not_block_a_hook() {
     let sandbox = Sandbox::just_swept();
     check_full_pipe(&sandbox, "CCSESSION_CONTEXT_LINE", &start().to_string());
     check_full_pipe(&sandbox, "HOOK_DEBUG", "garbage");
@@ -438,7 +438,7 @@ fn a_full_pipe_does_not_hold_a_hook() {
 
 /// Whoever made the pipe may have made it so that a write into a full one does not wait.
 #[test]
-fn a_pipe_that_does_not_wait_loses_nothing_of_what_is_printed() {
+fn a_nonblocking_pipe_loses_no_output() {
     let sandbox = Sandbox::just_swept();
     let transcript = begun(&sandbox, json!({}));
     let long = said(&["word ".repeat(60_000).as_str()]);
@@ -463,7 +463,7 @@ fn a_pipe_that_does_not_wait_loses_nothing_of_what_is_printed() {
 const HOSTILE: &str = "a\u{9b}2J\u{7f}\u{202e}b\u{200b}\u{2066}c\u{feff}\u{e0041}\u{1b}[31m";
 
 #[test]
-fn nothing_that_is_printed_on_a_terminal_moves_its_cursor_json_neither() {
+fn terminal_output_including_json_cannot_move_the_cursor() {
     let sandbox = Sandbox::just_swept();
     let transcript = begun(
         &sandbox,
