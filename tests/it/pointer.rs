@@ -101,7 +101,7 @@ fn is_two_lines_of_id_and_local_civil_time() {
 }
 
 #[test]
-fn is_its_owners_alone_under_any_umask() {
+fn only_its_owner_can_access_it_under_any_umask() {
     for umask in ["0000", "0022", "0777"] {
         let sandbox = Sandbox::new();
         let script = format!(
@@ -302,7 +302,7 @@ fn a_name_is_the_path_that_others_use_or_a_safe_one() {
 }
 
 #[test]
-fn a_name_that_is_no_path_component_leads_nowhere_else() {
+fn a_name_that_is_not_a_path_component_cannot_leave_the_directory() {
     let cases: [(&[u8], &str); 6] = [
         (b"a/b", "a-b~c14cddc033f6"),
         (b"/etc/passwd", "-etc-passwd~74acf3184453"),
@@ -530,7 +530,7 @@ fn check_night(civil: &str, meant: &str) {
 }
 
 #[test]
-fn in_the_nights_when_clocks_change_the_file_tells_which_hour_was_meant() {
+fn when_clocks_change_the_files_time_decides_which_hour_was_meant() {
     check_night("2025-11-02T01:30:00.000000", "2025-11-02T04:00:00.000000Z");
     check_night("2025-11-02T01:30:00.000000", "2025-11-02T05:00:00.000000Z");
     check_night("2025-11-02T00:30:00.000000", "2025-11-02T03:00:00.000000Z");
@@ -584,7 +584,7 @@ fn mkfifo(path: &Path) {
 }
 
 #[test]
-fn what_is_not_a_plain_file_of_ours_alone_is_unknown_at_once_and_says_why() {
+fn anything_but_our_own_plain_file_is_unknown_with_a_reason() {
     check_refused("it is not a regular file", |path, _| mkfifo(path));
     check_refused("it is not a regular file", |path, _| {
         drop(UnixListener::bind(path).unwrap())
@@ -627,7 +627,7 @@ fn what_is_not_a_plain_file_of_ours_alone_is_unknown_at_once_and_says_why() {
 }
 
 #[test]
-fn what_others_may_read_or_what_is_just_small_enough_is_believed() {
+fn a_pointer_that_others_may_read_or_of_the_maximal_size_is_believed() {
     let sandbox = Sandbox::new();
     let path = place(&sandbox, "shop", "s-1", HOUR);
     let current = || in_utc(&sandbox, ["current", "--name", "shop"]);
@@ -640,7 +640,7 @@ fn what_others_may_read_or_what_is_just_small_enough_is_believed() {
 }
 
 #[test]
-fn what_is_no_pointer_says_which_line_is_wrong() {
+fn an_invalid_pointer_is_refused_with_the_wrong_line() {
     let cases: [(&[u8], &str); 6] = [
         (b"", "it has fewer than two lines"),
         (b"s-1\n", "it has fewer than two lines"),
@@ -787,7 +787,7 @@ fn only_regular_files_are_ever_removed() {
 }
 
 #[test]
-fn temporary_files_go_when_their_process_must_be_dead() {
+fn temporary_files_are_removed_once_their_process_must_be_dead() {
     let sandbox = Sandbox::new();
     let old = sandbox.pointers().join(".ccsession-tmp-0123456789abcdef");
     let young = sandbox.pointers().join(".ccsession-tmp-fedcba9876543210");
@@ -888,7 +888,7 @@ fn cleanup_prints_how_many_pointers_it_removed() {
 }
 
 #[test]
-fn a_dry_run_names_what_would_go_and_removes_nothing() {
+fn a_dry_run_names_what_it_would_remove_and_removes_nothing() {
     let sandbox = stale(11);
     put(&sandbox.pointer("garbage"), "garbage", 25 * HOUR);
     put(&sandbox.pointers().join(".ccsession-tmp-1"), "", HOUR);
@@ -936,7 +936,7 @@ fn more_than_ten_at_once_are_a_warning() {
 
 /// In the older tools, the interval between cleanups was read and never used.
 #[test]
-fn a_cleanup_if_due_is_made_once_in_the_interval() {
+fn a_cleanup_if_due_runs_once_per_interval() {
     let sandbox = stale(2);
     make_state(&sandbox);
     let if_due = || in_utc(&sandbox, ["cleanup", "--if-due"]);
@@ -954,7 +954,7 @@ fn a_cleanup_if_due_is_made_once_in_the_interval() {
 }
 
 #[test]
-fn a_cleanup_that_removed_something_is_on_record() {
+fn a_cleanup_that_removed_something_is_logged() {
     let sandbox = stale(3);
     make_state(&sandbox);
     in_utc(&sandbox, ["cleanup"]).expect(0, "3\n", "");
