@@ -81,7 +81,7 @@ fn check(lost: Option<&[u8]>, is_journal_lost: bool, next: &str) {
 }
 
 #[test]
-fn a_record_that_is_lost_is_made_again_by_the_next_event_whatever_it_is() {
+fn a_lost_record_is_recreated_by_any_next_event() {
     for next in ["SessionStart", "UserPromptSubmit", "PreToolUse"] {
         for is_journal_lost in [false, true] {
             for lost in LOST {
@@ -105,7 +105,7 @@ fn a_record_that_says_something_else_is_left_as_it_is() {
 }
 
 #[test]
-fn a_record_that_is_lost_is_made_again_by_an_import() {
+fn a_lost_record_is_recreated_by_an_import() {
     let sandbox = Sandbox::just_swept();
     let transcript = begun(&sandbox, json!({}));
     let line = json!({"type": "user", "sessionId": ID, "uuid": "u-1", "timestamp": "2026-11-20T10:00:00.000Z", "cwd": sandbox.project(), "message": {"role": "user", "content": "one"}});
@@ -116,7 +116,7 @@ fn a_record_that_is_lost_is_made_again_by_an_import() {
 }
 
 #[test]
-fn a_lease_that_is_lost_is_none_and_goes_with_a_cleanup() {
+fn a_lost_lease_holds_nothing_and_is_removed_by_a_cleanup() {
     for lost in LOST {
         let sandbox = Sandbox::just_swept();
         let lease = sandbox.state().join("leases/s-1");
@@ -219,7 +219,7 @@ fn the_record_of_a_start_and_its_name_are_on_the_disk_before_the_hook_ends() {
 /// What nobody waits for is on its way to the disk before it gets a name that was free: the pointer, and the record of a session
 /// that is first heard of in the middle.
 #[test]
-fn what_is_created_is_on_its_way_to_the_disk_before_it_has_its_name() {
+fn a_new_file_is_being_written_out_before_it_gets_its_name() {
     if !can_inject() {
         return;
     }
@@ -269,7 +269,7 @@ fn check_kept(arguments: &[&str], file: &str) {
 }
 
 #[test]
-fn what_a_command_has_done_is_on_the_disk_with_its_name() {
+fn the_result_of_a_command_is_on_the_disk_with_its_name() {
     if !can_inject() {
         return;
     }
