@@ -221,7 +221,7 @@ fn a_copy_says_of_which_machine_it_is_and_another_machine_is_named() {
 }
 
 #[test]
-fn a_transfer_that_breaks_off_anywhere_goes_on_with_the_next() {
+fn an_interrupted_transfer_is_continued_by_the_next() {
     let anna = play("c");
     let whole = {
         let puller = Puller::new();
@@ -332,7 +332,7 @@ fn a_machine_that_sends_other_paths_writes_nothing() {
 }
 
 #[test]
-fn what_ssh_would_take_for_an_option_is_refused() {
+fn a_host_that_ssh_would_take_for_an_option_is_refused() {
     let puller = Puller::new();
     for host in ["-oProxyCommand=touch /tmp/x", "--", "a/b", "..", "a b", ""] {
         let run = puller.ccsession(["pull", "--into", "fleet", "--", host]);
@@ -342,7 +342,7 @@ fn what_ssh_would_take_for_an_option_is_refused() {
 }
 
 #[test]
-fn copies_are_for_nobody_else() {
+fn copies_are_private() {
     let anna = play("a");
     let puller = Puller::new();
     puller.knows("anna", &anna, "");
