@@ -140,33 +140,33 @@ fn check(spoil: fn(&Path)) {
 
 /// In the older tools, one record that is an array made every clock-in of the project fail.
 #[test]
-fn an_array_is_in_nobodys_way() {
+fn an_array_as_a_record_affects_no_other_session() {
     check(|record| write_private(record, "[]\n"));
 }
 
 #[test]
-fn a_record_of_a_newer_version_is_in_nobodys_way() {
+fn a_record_of_a_newer_version_affects_no_other_session() {
     check(|record| write_private(record, "{\"v\": 99, \"focus\": {\"is\": \"cart\"}}\n"));
 }
 
 /// In the older tools, a record that could not be read was never cleaned up, and never named.
 #[test]
-fn an_empty_record_is_in_nobodys_way() {
+fn an_empty_record_affects_no_other_session() {
     check(|record| write_private(record, ""));
 }
 
 #[test]
-fn what_is_no_json_is_in_nobodys_way() {
+fn a_record_that_is_not_json_affects_no_other_session() {
     check(|record| write_private(record, "{\"v\": 1, \"session_id\": \"s-b"));
 }
 
 #[test]
-fn bytes_that_are_no_text_are_in_nobodys_way() {
+fn binary_bytes_as_a_record_affect_no_other_session() {
     check(|record| fs::write(record, b"\xff\xfe\0{").unwrap());
 }
 
 #[test]
-fn a_record_that_is_larger_than_any_is_in_nobodys_way() {
+fn an_oversized_record_affects_no_other_session() {
     check(|record| {
         let mut value: Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
         value["description"] = json!("x".repeat(1 << 22));
@@ -176,7 +176,7 @@ fn a_record_that_is_larger_than_any_is_in_nobodys_way() {
 
 /// In the older tools, `focus: null` made a clock-out fail; here it is what nobody named, but a list is no focus.
 #[test]
-fn a_focus_that_is_no_text_is_in_nobodys_way() {
+fn a_record_whose_focus_is_not_text_affects_no_other_session() {
     check(|record| {
         let mut value: Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
         value["focus"] = json!(["cart"]);
@@ -185,7 +185,7 @@ fn a_focus_that_is_no_text_is_in_nobodys_way() {
 }
 
 #[test]
-fn a_directory_is_in_nobodys_way() {
+fn a_directory_as_a_record_affects_no_other_session() {
     check(|record| {
         fs::remove_file(record).unwrap();
         fs::create_dir(record).unwrap();
@@ -194,7 +194,7 @@ fn a_directory_is_in_nobodys_way() {
 }
 
 #[test]
-fn the_record_of_another_session_is_in_nobodys_way() {
+fn the_record_of_another_session_affects_no_other_session() {
     check(|record| {
         let others = record.parent().unwrap().with_file_name(ID);
         fs::write(record, fs::read(others.join("session.json")).unwrap()).unwrap();
@@ -226,7 +226,7 @@ fn a_record_whose_focus_is_null_is_archived_as_general() {
 /// Dates to come are a clock's that was set back: what is readable is handled as ever, and nothing is kept for ever or
 /// thrown away for them.
 #[test]
-fn a_record_from_the_future_is_archived_listed_and_counted_and_goes_when_its_time_has_come() {
+fn a_record_from_the_future_is_archived_listed_counted_and_removed_in_time() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
@@ -298,7 +298,7 @@ fn the_doctor_names_a_record_that_cannot_be_read_whatever_it_is() {
 
 /// The mark of a session that is still to be archived was lost where its record could not be read for a while.
 #[test]
-fn a_session_whose_record_is_mended_later_is_archived_then() {
+fn a_session_whose_record_is_repaired_later_is_archived_then() {
     let sandbox = Sandbox::archiving();
     let transcript = begun(&sandbox, json!({}));
     write(&transcript, said(&["one"]));
