@@ -112,7 +112,7 @@ fn a_stranger_whose_name_contains_ours_stays() {
 }
 
 #[test]
-fn hooks_of_an_installation_that_is_gone_are_ours_by_all_four() {
+fn hooks_of_a_removed_installation_are_recognised_by_all_four() {
     let sandbox = sandbox();
     let gone = sandbox.path("cargo/bin");
     libexec(&gone);
@@ -128,7 +128,7 @@ fn hooks_of_an_installation_that_is_gone_are_ours_by_all_four() {
 }
 
 #[test]
-fn uninstalling_everywhere_goes_through_all_that_is_on_record() {
+fn uninstalling_everywhere_covers_every_recorded_install() {
     let sandbox = sandbox();
     let other = sandbox.home().join(".claude-work");
     let in_other = |verb: &[&str]| {
@@ -161,7 +161,7 @@ fn uninstalling_everywhere_goes_through_all_that_is_on_record() {
 }
 
 #[test]
-fn a_file_that_cannot_be_edited_keeps_nobody_from_uninstalling_the_rest() {
+fn a_file_that_cannot_be_edited_does_not_stop_uninstalling_elsewhere() {
     let sandbox = sandbox();
     let other = sandbox.home().join("another");
     ccsession(&sandbox, ["install"]).stdout();
@@ -292,7 +292,7 @@ fn a_settings_file_that_is_a_mount_is_written_into() {
 }
 
 #[test]
-fn who_shares_a_file_is_told_that_its_paths_are_private() {
+fn installing_into_a_shared_file_warns_that_its_paths_are_private() {
     let sandbox = sandbox();
     let said = ccsession(&sandbox, ["install", "--scope", "project"]).stdout();
     assert!(said.contains("it names programs of this machine"), "{said}");
@@ -303,7 +303,7 @@ fn who_shares_a_file_is_told_that_its_paths_are_private() {
 }
 
 #[test]
-fn a_value_that_costs_the_whole_file_is_a_fault_and_no_promise() {
+fn a_value_that_makes_the_client_ignore_the_file_is_a_fault() {
     for (value, why) in [
         (json!({"model": 4}), "`model` is not a string"),
         (
@@ -342,7 +342,7 @@ fn a_value_that_costs_the_whole_file_is_a_fault_and_no_promise() {
 }
 
 #[test]
-fn what_the_client_reads_is_read() {
+fn settings_that_the_client_can_read_are_read() {
     for before in [
         "\u{feff}{\"model\": \"opus\"}",
         "{\"model\": \"opus\", \"model\": \"haiku\"}",
@@ -369,7 +369,7 @@ fn what_the_client_reads_is_read() {
 }
 
 #[test]
-fn the_project_s_settings_are_those_of_the_folder_where_the_client_starts() {
+fn the_projects_settings_are_those_of_the_folder_where_the_client_starts() {
     let sandbox = sandbox();
     fs::create_dir_all(sandbox.project().join(".git")).unwrap();
     let below = sandbox.project().join("sub/deep");
@@ -444,7 +444,7 @@ fn transcript(sandbox: &Sandbox, id: &str, calls: &[&str]) -> PathBuf {
 }
 
 #[test]
-fn a_session_that_no_hook_recorded_says_that_hooks_do_not_run() {
+fn an_unrecorded_session_shows_that_hooks_do_not_run() {
     let sandbox = sandbox();
     ccsession(&sandbox, ["install"]).stdout();
     // A subagent's transcript is no session's.
@@ -483,7 +483,7 @@ fn a_session_that_no_hook_recorded_says_that_hooks_do_not_run() {
 }
 
 #[test]
-fn of_the_calls_in_a_transcript_it_is_told_how_many_hooks_recorded() {
+fn the_doctor_says_how_many_calls_of_a_transcript_hooks_recorded() {
     let sandbox = healthy();
     let path = transcript(&sandbox, ID, &["toolu_1", "toolu_2", "toolu_3"]);
     let call = json!({"transcript_path": path, "tool_name": "Bash", "tool_input": {}, "tool_use_id": "toolu_2"});
