@@ -57,7 +57,7 @@ fn register(sandbox: &Sandbox, ids: &[String]) {
 
 /// In the older tools, of 240 that registered at once, two were kept; the file was open to others.
 #[test]
-fn of_two_hundred_and_forty_that_register_at_once_every_one_is_kept() {
+fn of_240_concurrent_registrations_every_one_is_kept() {
     let sandbox = Sandbox::just_swept();
     register(&sandbox, &ids());
     assert_eq!(live(&sandbox), ids());
@@ -76,7 +76,7 @@ fn of_two_hundred_and_forty_that_register_at_once_every_one_is_kept() {
 
 /// In the older tools, whoever wrote next after the registry was damaged wiped out all others.
 #[test]
-fn an_entry_that_is_damaged_takes_no_other_with_it() {
+fn a_damaged_entry_affects_no_other() {
     let sandbox = Sandbox::just_swept();
     let few = &ids()[..8];
     register(&sandbox, few);
@@ -106,7 +106,7 @@ fn an_entry_that_is_damaged_takes_no_other_with_it() {
 
 /// In the older tools, a registry without the expected key, or without anything, was an error.
 #[test]
-fn a_registry_that_is_gone_is_made_anew_and_nothing_was_lost_with_it() {
+fn a_lost_registry_is_recreated_and_nothing_is_lost() {
     let sandbox = Sandbox::just_swept();
     let few = &ids()[..8];
     register(&sandbox, few);
