@@ -224,7 +224,7 @@ fn a_page_has_the_tokens_of_a_transcript() {
 }
 
 #[test]
-fn a_page_of_a_session_at_work_has_what_show_says() {
+fn the_page_of_a_live_session_has_what_show_prints() {
     let sandbox = Sandbox::new();
     let hook = |event: &Value| {
         let run = sandbox.hook(event);
