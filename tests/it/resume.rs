@@ -66,7 +66,7 @@ fn started(sandbox: &Sandbox, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_session_is_taken_up_where_it_was() {
+fn a_session_is_resumed_in_its_directory() {
     let sandbox = Sandbox::new();
     let dir = sandbox.path("it's here");
     past(&sandbox, ID, &dir, "webhook hunt");
@@ -137,7 +137,7 @@ fn a_transcript_that_claude_code_has_deleted_comes_back_from_its_archive() {
 }
 
 #[test]
-fn what_cannot_be_resumed_is_said_with_what_to_do() {
+fn a_session_that_cannot_be_resumed_is_named_with_a_remedy() {
     let sandbox = Sandbox::new();
     let none = sandbox.ccsession(["resume"]).refused(3);
     assert!(
@@ -232,7 +232,7 @@ fn from_boot(sandbox: &Sandbox, id: &str, boot: &str) {
 }
 
 #[test]
-fn what_was_open_when_the_machine_went_down_is_found() {
+fn sessions_open_when_the_machine_went_down_are_found() {
     let sandbox = Sandbox::new();
     let none = sandbox.ccsession(["resume", "--lost"]).refused(3);
     assert!(
