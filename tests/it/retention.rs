@@ -82,28 +82,28 @@ fn check(days: &Value, is_little: bool) {
 }
 
 #[test]
-fn whoever_has_transcripts_deleted_early_is_told_that_nothing_is_archived() {
+fn with_a_short_retention_the_user_is_told_that_nothing_is_archived() {
     for days in [json!(0), json!(0.5), json!(7), json!(29)] {
         check(&days, true);
     }
 }
 
 #[test]
-fn by_the_client_s_own_measure_and_beyond_sessions_are_archived() {
+fn with_the_default_retention_or_longer_sessions_are_archived() {
     for days in [json!(30), json!(99999), json!(1e300)] {
         check(&days, false);
     }
 }
 
 #[test]
-fn what_says_nothing_of_days_changes_nothing() {
+fn an_invalid_number_of_days_changes_nothing() {
     for days in [json!(-1), json!("7"), json!(null), json!([7])] {
         check(&days, false);
     }
 }
 
 #[test]
-fn who_has_said_whether_to_archive_is_obeyed_and_not_told() {
+fn an_explicit_archive_setting_is_obeyed_without_a_notice() {
     let sandbox = keeping(&json!(7));
     let config = sandbox.home().join(".config/ccsession/config.toml");
     for auto in ["true", "false"] {
@@ -120,7 +120,7 @@ fn who_has_said_whether_to_archive_is_obeyed_and_not_told() {
 }
 
 #[test]
-fn settings_of_a_project_are_not_the_user_s() {
+fn a_projects_retention_is_not_the_users() {
     let sandbox = healthy();
     put(
         &sandbox.project().join(".claude/settings.json"),
@@ -132,7 +132,7 @@ fn settings_of_a_project_are_not_the_user_s() {
 
 /// A start leaves a cleanup behind for what has ended and for clients that are gone. Where nothing is archived, one is enough.
 #[test]
-fn a_start_leaves_no_cleanup_behind_again_and_again_where_nothing_is_archived() {
+fn without_archiving_starts_do_not_keep_launching_cleanups() {
     let sandbox = Sandbox::archiving();
     put(&user_settings(&sandbox), "{\"cleanupPeriodDays\": 7}");
     let hook = sandbox.path("prefix/libexec/ccsession/session-start");
@@ -255,7 +255,7 @@ fn not_archived(id: &str, when: &str) -> String {
 }
 
 #[test]
-fn a_transcript_is_spoken_of_from_a_week_before_it_goes() {
+fn a_transcript_is_mentioned_from_a_week_before_its_deletion() {
     for (age, when) in [
         (22.9, None),
         (23.1, Some("in 6 days")),
@@ -278,7 +278,7 @@ fn a_transcript_is_spoken_of_from_a_week_before_it_goes() {
 }
 
 #[test]
-fn what_no_cleanup_archives_is_for_a_clock_out() {
+fn sessions_that_no_cleanup_archives_need_a_clock_out() {
     let sandbox = archiving();
     // It ended when nothing was to be archived, and the day's long work is done.
     end(&sandbox, "s-1", 27.5, "false");
@@ -316,7 +316,7 @@ fn saves(sandbox: &Sandbox, expected: &[&str]) {
 }
 
 #[test]
-fn once_a_day_all_that_goes_soon_is_archived_however_it_came_to_be_on_record() {
+fn transcripts_about_to_be_deleted_are_archived_once_a_day_however_recorded() {
     let sandbox = archiving();
     let day = sandbox.state().join("daily");
     // Imported.
@@ -352,7 +352,7 @@ fn once_a_day_all_that_goes_soon_is_archived_however_it_came_to_be_on_record() {
 }
 
 #[test]
-fn what_goes_soon_and_cannot_be_archived_is_said_once() {
+fn a_transcript_about_to_be_deleted_that_cannot_be_archived_is_reported_once() {
     let sandbox = archiving();
     end(&sandbox, "s-1", 27.5, "true");
     let journal = sandbox.session("s-1").join("events.jsonl");
@@ -365,7 +365,7 @@ fn what_goes_soon_and_cannot_be_archived_is_said_once() {
 }
 
 #[test]
-fn what_a_live_session_has_said_since_counts() {
+fn new_messages_of_a_live_session_count_as_not_archived() {
     let sandbox = archiving();
     let settings = json!({"cleanupPeriodDays": 5}).to_string();
     put(&user_settings(&sandbox), &settings);
@@ -385,7 +385,7 @@ fn what_a_live_session_has_said_since_counts() {
 }
 
 #[test]
-fn of_several_the_first_to_go_is_named() {
+fn of_several_transcripts_the_first_to_be_deleted_is_named() {
     let sandbox = archiving();
     put(&sandbox.state().join("daily"), "");
     for (id, age) in [("s-1", 24.5), ("s-2", 29.2), ("s-3", 26.5), ("s-4", 3.0)] {
@@ -432,7 +432,7 @@ fn the_client_s_own_number_of_days_counts_if_it_is_one() {
 }
 
 #[test]
-fn a_transcript_that_is_archived_or_on_no_record_is_not_spoken_of() {
+fn an_archived_or_unrecorded_transcript_is_not_mentioned() {
     let sandbox = archiving();
     let path = end(&sandbox, "s-1", 27.5, "true");
     put(&path.with_file_name("s-unknown.jsonl"), "{}\n");
@@ -458,7 +458,7 @@ fn a_transcript_that_is_archived_or_on_no_record_is_not_spoken_of() {
 }
 
 #[test]
-fn a_subagent_s_transcript_and_one_that_moved_count_too() {
+fn transcripts_of_subagents_and_moved_ones_count_too() {
     for agent in ["s-1/subagents/agent-a1.jsonl", "agent-a1.jsonl"] {
         let sandbox = archiving();
         let path = end(&sandbox, "s-1", 27.5, "true");
@@ -486,7 +486,7 @@ fn a_subagent_s_transcript_and_one_that_moved_count_too() {
 }
 
 #[test]
-fn no_transcript_is_read_for_that() {
+fn the_deletion_warning_reads_no_transcript() {
     let sandbox = archiving();
     let path = end(&sandbox, "s-1", 0.0, "true");
     fs::File::options()
