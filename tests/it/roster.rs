@@ -140,7 +140,7 @@ impl Races {
 }
 
 #[test]
-fn a_session_resumed_while_it_is_taken_off_is_live_afterwards() {
+fn a_session_resumed_during_its_removal_from_the_index_is_live_afterwards() {
     let rounds = if is_torture() { 10_000 } else { 41 };
     let sandbox = Sandbox::new();
     let races = Races::new(&sandbox);
