@@ -143,7 +143,7 @@ fn hook_worker() {
 }
 
 #[test]
-fn many_hooks_at_once_are_each_recorded_once_and_readers_see_one_stream() {
+fn concurrent_hooks_are_each_recorded_once_and_readers_see_one_stream() {
     let writers = if is_torture() { 16 } else { 12 };
     let all = Mutex::new(BTreeMap::new());
     let sandbox = begun();
@@ -220,7 +220,7 @@ fn many_hooks_at_once_are_each_recorded_once_and_readers_see_one_stream() {
 }
 
 #[test]
-fn a_reader_that_opens_files_while_they_are_exchanged_has_each_once_and_in_order() {
+fn a_reader_during_a_rotation_sees_each_event_once_and_in_order() {
     let (sessions, events) = (if is_torture() { 200 } else { 20 }, 60);
     let sandbox = Sandbox::just_swept();
     let state = state(sandbox.state());
@@ -336,7 +336,7 @@ fn killed_writers_lose_no_acknowledged_record() {
 }
 
 #[test]
-fn a_hook_that_is_killed_at_a_rotation_leaves_nothing_that_hurts() {
+fn a_hook_killed_during_a_rotation_does_no_harm() {
     if !can_inject() {
         return;
     }
@@ -363,7 +363,7 @@ fn a_hook_that_is_killed_at_a_rotation_leaves_nothing_that_hurts() {
 }
 
 #[test]
-fn without_an_exchange_of_names_it_rotates_all_the_same() {
+fn without_an_atomic_exchange_it_still_rotates() {
     if !can_inject() {
         return;
     }
@@ -607,7 +607,7 @@ fn the_limit_is_shown_and_a_bad_one_is_refused() {
 
 /// Numbers in names end somewhere: a file that is called as a part of a number that none can have is no part.
 #[test]
-fn a_part_of_an_impossible_number_is_none_and_stops_no_rotation() {
+fn a_part_with_an_impossible_number_is_ignored_and_stops_no_rotation() {
     let sandbox = Sandbox::just_swept();
     let start = event("SessionStart", ID, json!({"source": "startup"}));
     sandbox.hook(&start).silent();
