@@ -115,7 +115,7 @@ fn assert_put_back(sandbox: &Sandbox) {
 }
 
 #[test]
-fn two_tasks_one_after_the_other_each_with_its_temporary_id_and_nothing_left_set_in_between() {
+fn consecutive_runs_have_their_own_ids_and_leave_nothing_set() {
     let sandbox = Sandbox::just_swept();
     let mut ids = Vec::new();
     for _task in 0..2 {
@@ -264,7 +264,7 @@ fn a_command_that_cannot_start_leaves_a_session_as_it_was() {
 
 /// Where the system starts no more processes.
 #[test]
-fn a_session_that_has_ended_stays_so_where_no_process_can_be_started() {
+fn if_no_process_can_be_started_an_ended_session_stays_ended() {
     let sandbox = Sandbox::just_swept();
     if !can_limit_processes(&sandbox) {
         println!("skipped: no prlimit, or its limit does not bind this user");

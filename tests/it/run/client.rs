@@ -134,7 +134,7 @@ fn a_command_within_a_live_session_does_not_end_it() {
 }
 
 #[test]
-fn a_session_that_was_left_by_a_clear_is_live_while_it_is_run() {
+fn a_session_left_by_a_clear_is_live_while_run_holds_it() {
     let sandbox = Sandbox::just_swept();
     for (name, more) in [
         ("SessionStart", json!({"source": "startup"})),

@@ -83,7 +83,7 @@ fn a_killed_holders_id_is_its_commands_until_that_ends_and_then_taken_over() {
 }
 
 #[test]
-fn a_command_whose_launcher_was_killed_is_told_its_own_session() {
+fn a_command_whose_launcher_was_killed_keeps_its_session() {
     let sandbox = Sandbox::just_swept();
     let mut other = started(with_id(&sandbox, OTHER, "echo; exec sleep 60"));
     let answer = sandbox.path("answer");
@@ -145,7 +145,7 @@ fn a_launcher_that_was_killed_after_its_command_leaves_a_session_that_has_ended(
 }
 
 #[test]
-fn of_cleanups_at_once_one_counts_what_a_killed_holder_left() {
+fn of_concurrent_cleanups_one_counts_what_a_killed_holder_left() {
     let sandbox = Sandbox::just_swept();
     let mut killed = started(with_id(&sandbox, ID, "echo; exec sleep 60"));
     let mut lease = lease(&sandbox, ID);

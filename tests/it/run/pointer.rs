@@ -47,7 +47,7 @@ fn the_pointer_says_afterwards_what_it_said_before() {
 }
 
 #[test]
-fn of_runs_that_overlap_the_last_one_restores_what_was_before_the_first() {
+fn the_last_of_overlapping_runs_restores_the_original_pointer() {
     let sandbox = Sandbox::just_swept();
     sandbox.ccsession(["store", "s-before"]).silent();
     let before = fs::read(sandbox.pointer("shop")).unwrap();

@@ -120,7 +120,7 @@ fn a_signal_to_the_whole_group_reaches_the_command_once() {
 
 /// timeout(1) signals the process that it started, and then its group, which is its own.
 #[test]
-fn a_sender_within_the_group_is_heard_once_too() {
+fn a_signal_from_within_the_group_arrives_once() {
     let sandbox = Sandbox::just_swept();
     let Some(mut child) = in_own_group(&sandbox, &["timeout", "--preserve-status", "60"]) else {
         return;
@@ -260,7 +260,7 @@ fn what_the_caller_ignores_the_command_ignores() {
 }
 
 #[test]
-fn a_caller_that_asks_nobody_how_its_children_end_changes_nothing() {
+fn a_caller_that_ignores_sigchld_changes_nothing() {
     let sandbox = Sandbox::just_swept();
     let script = "trap '' CHLD; exec $CCSESSION run --session-id $0 -- /bin/sh -c 'exit 5'";
     let run = sandbox.run("/bin/sh").arg("-c").arg(script).arg(ID);
@@ -298,7 +298,7 @@ fn a_signal_in_the_first_moments_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_signal_while_the_handlers_are_set_up_is_heard() {
+fn a_signal_during_the_setup_of_handlers_is_not_lost() {
     if !crate::support::tracing::can_inject() {
         return;
     }
