@@ -57,7 +57,7 @@ fn succeeds(output: &Output) -> String {
 
 /// Part of a list, or none, is not the answer that there is no such session.
 #[test]
-fn a_session_is_not_called_unknown_where_sessions_cannot_be_listed() {
+fn a_session_is_not_called_unknown_if_sessions_cannot_be_listed() {
     if !can_inject() {
         return;
     }
@@ -149,7 +149,7 @@ fn a_turn_that_nobody_ended_is_waited_for_or_taken_over() {
 // Threads
 
 #[test]
-fn where_no_thread_can_be_had_one_does_it_all() {
+fn without_further_threads_one_thread_does_everything() {
     if !can_inject() {
         return;
     }
@@ -205,7 +205,7 @@ fn limited(
 }
 
 #[test]
-fn with_few_descriptors_a_verb_does_it_or_says_why_not() {
+fn with_few_descriptors_a_verb_succeeds_or_says_why_not() {
     let sandbox = Sandbox::just_swept();
     ended(&sandbox, ID);
     let before = sandbox.record(ID);
