@@ -119,7 +119,7 @@ fn a_project_may_be_named_by_its_name_and_after_it_is_gone() {
 }
 
 #[test]
-fn whoever_stands_in_a_removed_directory_is_in_no_project() {
+fn in_a_removed_directory_there_is_no_project() {
     let sandbox = two_projects();
     for verb in ["stats --by session --csv", "search needle --ids"] {
         let script = format!(
@@ -135,7 +135,7 @@ fn whoever_stands_in_a_removed_directory_is_in_no_project() {
 }
 
 #[test]
-fn a_verb_about_now_hides_no_project() {
+fn verbs_about_the_present_show_every_project() {
     let sandbox = two_projects();
     let waits = event("UserPromptSubmit", API, json!({"prompt": "go on"}));
     let stop = event("Stop", API, json!({}));
@@ -159,7 +159,7 @@ fn a_verb_about_now_hides_no_project() {
 }
 
 #[test]
-fn ended_sessions_have_a_word_of_their_own_and_all_leaves_nothing_out() {
+fn ended_sessions_have_their_own_option_and_all_leaves_nothing_out() {
     let sandbox = two_projects();
     let listed = |more: &[&str]| named(sandbox.ccsession([&["list"], more].concat()));
     assert_eq!(listed(&["--all"]), [SHOP, API]);
@@ -190,7 +190,7 @@ fn a_name_means_its_session_wherever_it_is() {
 }
 
 #[test]
-fn on_a_terminal_a_line_says_which_projects_were_meant_if_nobody_chose() {
+fn on_a_terminal_a_line_names_the_projects_chosen_by_default() {
     let sandbox = two_projects();
     let here = "these are the sessions of ~/src/api; use --all for those of every project\r\n";
     let new = sandbox.path("new");
@@ -235,7 +235,7 @@ fn a_bundle_follows_the_rule_too() {
 }
 
 #[test]
-fn what_is_found_nowhere_here_says_how_to_look_wider() {
+fn a_session_not_found_here_comes_with_a_hint_to_search_wider() {
     let sandbox = two_projects();
     let said = sandbox.ccsession(["search", "haystack"]).refused(3);
     let wider = "; to find more, search every project with --all, or use a part of the word";
@@ -252,7 +252,7 @@ fn what_is_found_nowhere_here_says_how_to_look_wider() {
 }
 
 #[test]
-fn tab_offers_sessions_of_every_project_and_first_those_of_the_one_here() {
+fn tab_offers_sessions_of_every_project_with_this_one_first() {
     let sandbox = two_projects();
     let offered = |dir: &Path, verb: &str| {
         let run = sandbox.ccsession(["--", "ccsession", verb, ""]).dir(dir);
