@@ -696,7 +696,7 @@ fn a_line_of_many_megabytes_is_searched() {
 }
 
 #[test]
-fn a_transcript_that_grows_comes_to_an_end() {
+fn searching_a_growing_transcript_ends() {
     let sandbox = Sandbox::new();
     let path = main_of(&sandbox, ID);
     let line = format!("{}\n", answered("uu", &"needle ".repeat(100)));
@@ -726,7 +726,7 @@ fn a_transcript_that_grows_comes_to_an_end() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_failure() {
+fn a_reader_that_leaves_early_is_not_a_failure() {
     let sandbox = Sandbox::new();
     let lines: Vec<Value> = (0..10_000)
         .map(|number| answered(&format!("u{number}"), "needle"))
@@ -767,7 +767,7 @@ fn on_a_terminal_hits_are_shown_with_the_pager_and_in_colour() {
 }
 
 #[test]
-fn an_answer_of_nothing_says_what_was_searched_and_what_would_find_more() {
+fn without_a_hit_it_says_what_was_searched_and_what_would_find_more() {
     let sandbox = Sandbox::new();
     let first = nothing(&sandbox, &["needle"]);
     assert_eq!(
