@@ -53,7 +53,7 @@ fn names(collected: &Collected) -> Vec<String> {
 }
 
 #[test]
-fn all_that_is_on_record_is_sent_once_and_then_what_is_new() {
+fn everything_recorded_is_sent_once_and_then_only_what_is_new() {
     let sandbox = play("c");
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);
@@ -179,7 +179,7 @@ fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
 }
 
 #[test]
-fn with_since_only_what_begins_then_is_sent_and_what_others_do_from_now_on() {
+fn with_since_only_sessions_that_begin_later_and_new_events_are_sent() {
     let sandbox = Sandbox::new();
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);
@@ -201,7 +201,7 @@ fn with_since_only_what_begins_then_is_sent_and_what_others_do_from_now_on() {
 }
 
 #[test]
-fn a_session_that_is_deleted_before_it_was_sent_is_said() {
+fn a_session_deleted_before_it_was_sent_is_reported() {
     let sandbox = Sandbox::new();
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);
@@ -340,7 +340,7 @@ fn a_dashboard_has_each_recorded_event_once_and_in_order() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn a_certificate_of_an_authority_of_ones_own_is_accepted_and_only_with_it() {
+fn a_certificate_of_a_private_authority_is_accepted_only_if_configured() {
     let sandbox = Sandbox::new();
     let sink = Sink::encrypted();
     destinations(&sandbox, &[("team", &sink)]);
@@ -368,7 +368,7 @@ fn edit_cursor(sandbox: &Sandbox, from: &str, to: &str) {
 }
 
 #[test]
-fn what_is_odd_about_machines_clocks_and_versions_is_said() {
+fn odd_machines_clocks_and_versions_are_reported() {
     let sandbox = Sandbox::new();
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);
@@ -445,7 +445,7 @@ fn an_excluded_project_is_not_sent() {
 }
 
 #[test]
-fn a_deletion_says_where_the_session_was_sent_and_the_doctor_what_waits() {
+fn a_deletion_says_where_the_session_was_sent_and_the_doctor_what_is_unsent() {
     let sandbox = Sandbox::new();
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);
@@ -475,7 +475,7 @@ fn a_deletion_says_where_the_session_was_sent_and_the_doctor_what_waits() {
 }
 
 #[test]
-fn one_that_follows_sends_what_comes_and_ends_on_a_signal() {
+fn with_follow_new_events_are_sent_until_a_signal() {
     let sandbox = Sandbox::new();
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);

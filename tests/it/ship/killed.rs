@@ -30,7 +30,7 @@ impl Random {
 }
 
 #[test]
-fn killed_at_any_moment_nothing_is_missing_and_nothing_there_twice() {
+fn a_ship_killed_at_any_moment_loses_and_repeats_nothing() {
     let sandbox = Sandbox::new();
     let sink = Sink::new();
     destinations(&sandbox, &[("team", &sink)]);

@@ -77,7 +77,7 @@ fn exports_with_one_state_file_add_up_to_one_without() {
 
 /// Whatever the read was for: what the export could not read, the next one writes.
 #[test]
-fn what_the_system_does_not_let_be_read_comes_with_the_next_export() {
+fn an_unreadable_session_is_part_of_the_next_export() {
     if !can_inject() {
         return;
     }
@@ -116,7 +116,7 @@ fn what_the_system_does_not_let_be_read_comes_with_the_next_export() {
 }
 
 #[test]
-fn an_export_that_cannot_be_written_is_made_again() {
+fn an_export_that_cannot_be_written_is_repeated_by_the_next() {
     let sandbox = Sandbox::new();
     WrittenSession::begin(&sandbox, 1, NOVEMBER).end();
     let state = sandbox.path("state-file");
