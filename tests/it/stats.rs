@@ -277,7 +277,7 @@ fn names_that_begin_alike_are_told_apart() {
 
 /// Where it is asked for, nothing is drawn: what bars show is said.
 #[test]
-fn bars_become_words_where_the_locale_or_the_terminal_asks_for_it() {
+fn bars_become_words_if_the_locale_or_the_terminal_needs_it() {
     let sandbox = play("a");
     let views: [&[&str]; 4] = [&["timeline"], &["stats", "--all"], &["metrics"], &["show"]];
     let id = sandbox.ccsession(["list", "--all", "--json"]).json();
@@ -314,7 +314,7 @@ fn bars_become_words_where_the_locale_or_the_terminal_asks_for_it() {
 }
 
 #[test]
-fn a_line_of_csv_is_a_tool() {
+fn csv_has_one_line_per_tool() {
     let sandbox = Sandbox::just_swept();
     let mut lines = Vec::new();
     for (tool, at, ms) in [
@@ -390,7 +390,7 @@ fn what_cannot_be_read_is_named_and_left_out() {
 }
 
 #[test]
-fn the_one_session_that_cannot_be_read_is_refused_as_by_the_timeline() {
+fn an_unreadable_session_is_refused_as_timeline_does() {
     let sandbox = Sandbox::just_swept();
     sandbox.session_with(ID, "shop", &call("Bash", "09:00:00", 10));
     let journal = sandbox.session(ID).join("events.jsonl");
@@ -404,7 +404,7 @@ fn the_one_session_that_cannot_be_read_is_refused_as_by_the_timeline() {
 }
 
 #[test]
-fn a_session_without_an_event_is_said_to_be_on_record() {
+fn a_session_without_events_is_mentioned() {
     let sandbox = Sandbox::just_swept();
     sandbox.session_with(ID, "shop", &call("Bash", "09:00:00", 10));
     sandbox
@@ -522,7 +522,7 @@ fn a_call_is_running_only_while_a_process_may_have_it() {
 }
 
 #[test]
-fn which_session_must_be_clear() {
+fn an_ambiguous_session_is_refused() {
     let sandbox = Sandbox::just_swept();
     sandbox
         .ccsession(["stats"])
