@@ -260,7 +260,7 @@ fn calls_and_prompts_are_in_the_group_in_which_they_began() {
 }
 
 #[test]
-fn what_is_since_a_time_is_all_that_counts_tokens_too() {
+fn since_applies_to_tokens_too() {
     let (sandbox, all) = imported();
     let since = time(2 * 24 * 60);
     let later: u64 = all
