@@ -439,7 +439,7 @@ const RESUMED: &str = "\
 ";
 
 #[test]
-fn what_a_subagent_did_is_below_the_call_that_took_it_up_and_a_new_day_is_named() {
+fn a_subagents_calls_are_below_the_call_that_resumed_it_and_a_new_day_is_named() {
     let sandbox = Sandbox::new();
     resumed(&sandbox);
     check(&sandbox, &[], "80", RESUMED);
@@ -521,7 +521,7 @@ fn every_call_has_a_row_whatever_started_what() {
 }
 
 #[test]
-fn what_is_no_event_is_counted_and_named_and_the_rest_is_shown() {
+fn lines_that_are_not_events_are_counted_and_the_rest_is_shown() {
     let sandbox = Sandbox::new();
     let good = r#"{"v":1,"ts":"2026-11-20T14:00:00.000000Z","event":"PreToolUse","session_id":"s","tool":"Bash","tool_use_id":"t1"}"#;
     let journal = format!(
