@@ -229,7 +229,7 @@ fn a_masked_unit_stays_masked() {
 }
 
 #[test]
-fn what_was_edited_below_the_mark_is_ours_and_without_the_mark_is_theirs() {
+fn a_file_with_our_mark_is_ours_even_if_edited_and_without_it_is_not() {
     let sandbox = with_systemctl(SYSTEMCTL);
     install(&sandbox).stdout();
     let [service, timer] = units(&sandbox);
@@ -244,7 +244,7 @@ fn what_was_edited_below_the_mark_is_ours_and_without_the_mark_is_theirs() {
 }
 
 #[test]
-fn where_systemd_does_not_answer_it_is_said_what_to_type() {
+fn without_an_answer_from_systemd_the_commands_to_type_are_shown() {
     for (script, why) in [
         (Some(NO_BUS), "Failed to connect to bus: No medium found"),
         (
@@ -285,7 +285,7 @@ fn where_systemd_does_not_answer_it_is_said_what_to_type() {
 }
 
 #[test]
-fn what_was_there_before_stays_when_the_timer_goes() {
+fn files_from_before_stay_when_the_timer_is_removed() {
     let sandbox = with_systemctl(SYSTEMCTL);
     let other = sandbox.home().join(".config/systemd/user/other.timer");
     put(&other, "[Timer]\n");
@@ -297,7 +297,7 @@ fn what_was_there_before_stays_when_the_timer_goes() {
 }
 
 #[test]
-fn the_timer_goes_alone_if_asked_and_stays_with_another_scope() {
+fn the_timer_can_be_removed_alone_and_stays_after_uninstalling_another_scope() {
     let sandbox = with_systemctl(SYSTEMCTL);
     install(&sandbox).stdout();
     let settings = fs::read_to_string(user_settings(&sandbox)).unwrap();
