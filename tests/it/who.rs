@@ -140,7 +140,7 @@ fn a_date_that_the_commits_file_contradicts_is_doubted() {
 }
 
 #[test]
-fn a_commit_in_a_call_that_commits_is_that_sessions() {
+fn a_commit_during_a_committing_call_belongs_to_that_session() {
     let (sandbox, git) = one_session("Commit the fix");
     commit(&git, 'a', 30);
     for name in ["HEAD", "main", "aaaa", "AAAAAAAA", &hash('a')] {
@@ -176,14 +176,14 @@ fn a_commit_in_a_call_that_commits_is_that_sessions() {
 }
 
 #[test]
-fn a_call_that_is_not_labelled_so_makes_it_only_likely() {
+fn a_call_not_labelled_as_a_commit_is_only_likely() {
     let (sandbox, git) = one_session("Run the tests");
     commit(&git, 'a', 20);
     assert_eq!(who(&sandbox, "HEAD")["sessions"][0]["certainty"], "likely");
 }
 
 #[test]
-fn a_commit_outside_of_all_calls_is_nobodys() {
+fn a_commit_outside_all_calls_belongs_to_no_session() {
     let (sandbox, git) = one_session("Commit the fix");
     for (id, at) in [('a', 19), ('b', 41), ('c', 85)] {
         commit(&git, id, at);
@@ -211,7 +211,7 @@ fn a_commit_outside_of_all_calls_is_nobodys() {
 }
 
 #[test]
-fn of_two_sessions_the_one_whose_call_ran_made_it() {
+fn of_two_sessions_the_one_with_a_running_call_made_it() {
     let (sandbox, git) = one_session("Run the tests");
     let idle = [
         line(TWO, 0, "SessionStart", json!({})),
@@ -229,7 +229,7 @@ fn of_two_sessions_the_one_whose_call_ran_made_it() {
 }
 
 #[test]
-fn of_two_calls_at_once_the_one_that_speaks_of_a_commit_is_likely() {
+fn of_two_concurrent_calls_the_one_labelled_as_a_commit_is_likely() {
     let (sandbox, git) = one_session("Run the tests");
     put_session(&sandbox, TWO, &turn(TWO, "git commit"));
     commit(&git, 'a', 30);
@@ -245,7 +245,7 @@ fn of_two_calls_at_once_the_one_that_speaks_of_a_commit_is_likely() {
 }
 
 #[test]
-fn of_two_equal_calls_at_once_either_may_have_made_it() {
+fn either_of_two_equal_concurrent_calls_may_have_made_it() {
     let (sandbox, git) = one_session("Run the tests");
     put_session(&sandbox, TWO, &turn(TWO, "Run the tests"));
     commit(&git, 'a', 30);
@@ -275,7 +275,7 @@ fn a_task_in_the_background_is_only_possible() {
 }
 
 #[test]
-fn a_call_that_waited_for_permission_ran_only_after_it() {
+fn a_call_that_waited_for_permission_counts_only_from_the_permission() {
     let sandbox = Sandbox::just_swept();
     let git = repository(&sandbox.project());
     let mut lines = turn(ONE, "Commit the fix");
@@ -290,7 +290,7 @@ fn a_call_that_waited_for_permission_ran_only_after_it() {
 }
 
 #[test]
-fn what_came_without_being_made_is_said_so() {
+fn a_commit_that_was_only_fetched_is_named_as_such() {
     let (sandbox, git) = one_session("git pull");
     for (id, message) in [
         ('a', "pull: Fast-forward"),
@@ -384,7 +384,7 @@ fn a_prefix_of_several_commits_is_not_guessed() {
 }
 
 #[test]
-fn what_nobody_knows_is_refused_in_one_line() {
+fn an_unknown_commit_or_file_is_refused_in_one_line() {
     let (sandbox, _) = one_session("Commit the fix");
     for (what, said) in [
         (
