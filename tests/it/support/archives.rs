@@ -11,7 +11,7 @@ use super::{ID, Sandbox, event};
 /// No archive.
 pub(crate) const NONE: [PathBuf; 0] = [];
 
-/// The session [`ID`], which said nothing but that it began, and where its transcript will be.
+/// Starts the session [`ID`], which has no messages yet, and returns the path that its transcript will have.
 pub(crate) fn begun(sandbox: &Sandbox, more: Value) -> PathBuf {
     let path = sandbox
         .home()
@@ -57,7 +57,7 @@ pub(crate) fn clock_out(sandbox: &Sandbox, more: &[&str]) -> PathBuf {
     PathBuf::from(run.stdout().trim_end())
 }
 
-/// All files of archives, without the folder of all.
+/// All files in the project folders of the archive directory, sorted.
 pub(crate) fn files(sandbox: &Sandbox) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let root = sandbox.state().join("archive");
@@ -83,7 +83,7 @@ pub(crate) fn decompressed(path: &Path) -> Vec<u8> {
     zstd::decode_all(fs::File::open(path).unwrap()).unwrap()
 }
 
-/// The day's long work is due.
+/// Makes the daily work of a cleanup due.
 pub(crate) fn a_day_later(sandbox: &Sandbox) {
     let _ = fs::remove_file(sandbox.state().join("daily"));
 }

@@ -7,7 +7,8 @@ pub(crate) fn fill(alphabet: &str, length: usize, seed: usize) -> String {
     (0..length).map(pick).collect()
 }
 
-/// Texts with a secret in them, and the secret. None stands in the sources as a whole: whoever scans these must not find one.
+/// Texts with a secret in them, and the secret. No secret is written in the sources as a whole, so that a scan of the sources
+/// finds none.
 pub(crate) fn canaries() -> Vec<(String, String)> {
     let hex = "0123456789abcdef";
     let upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

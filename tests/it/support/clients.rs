@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Sandbox, event, hook_for};
 
-/// A Claude Code of its own for a session: a shell that runs the hooks.
+/// A separate Claude Code for one session: a shell that runs the hooks.
 pub(crate) struct Client {
     shell: Child,
     answers: BufReader<ChildStdout>,

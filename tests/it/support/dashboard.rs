@@ -1,4 +1,4 @@
-//! A dashboard of a sandbox, asked as a browser or a hostile program asks: by bytes on a connection.
+//! A dashboard of a sandbox, asked as a browser or a hostile program would ask: by bytes on a connection.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -32,7 +32,7 @@ impl Dashboard {
         Self::of(sandbox.ccsession(["dashboard", "--port", "0"]))
     }
 
-    /// Starts what `run` prepares, and waits until it listens.
+    /// Starts the dashboard that `run` prepares, and waits until it listens.
     #[track_caller]
     pub(crate) fn of(mut run: Run) -> Self {
         let command = run.command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -57,7 +57,7 @@ impl Dashboard {
         Pid::from_child(&self.child)
     }
 
-    /// Ends it by a signal, and returns how it ended and what it said.
+    /// Ends it with a signal, and returns its exit status and its stderr.
     pub(crate) fn end(mut self, signal: Signal) -> (ExitStatus, String) {
         kill_process(self.pid(), signal).unwrap();
         let mut stderr: ChildStderr = self.child.stderr.take().unwrap();
@@ -104,7 +104,7 @@ impl Dashboard {
         self.send(&request(line, &headers, ""))
     }
 
-    /// Enters by the printed address, and returns the cookie.
+    /// Opens the printed address, and returns the cookie.
     #[track_caller]
     pub(crate) fn cookie(&self) -> String {
         let entered = self.ask(&format!("GET /?token={}", self.token), &[]);
@@ -198,7 +198,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The sentence of an error, whose status this must be.
+    /// The message of an error, which must have this status.
     #[track_caller]
     pub(crate) fn error(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{self:?}");
@@ -224,7 +224,7 @@ fn parse_head(head: &str) -> (u16, BTreeMap<String, String>) {
 /// Server-sent events, as they come.
 pub(crate) struct EventStream {
     stream: BufReader<Box<dyn Read>>,
-    /// What came of the current piece and was not read yet.
+    /// The lines of the current chunk that were not read yet.
     lines: Vec<String>,
     pub(crate) headers: BTreeMap<String, String>,
 }
@@ -261,7 +261,7 @@ impl EventStream {
                 Some(("event", event)) => name = event.to_owned(),
                 Some(("data", json)) => data = Some(serde_json::from_str(json).unwrap()),
                 _ if line.is_empty() && data.is_some() => return Some((name, data.unwrap())),
-                // A sign of life.
+                // A keep-alive comment.
                 _ => {}
             }
         }
@@ -286,7 +286,7 @@ impl EventStream {
             if size == 0 {
                 return None;
             }
-            // Each event is a piece of its own.
+            // Each event is a separate chunk.
             let mut piece = vec![0; size + 2];
             self.stream.read_exact(&mut piece).ok()?;
             let piece = String::from_utf8(piece).unwrap();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Sandbox, mode};
 
-/// Writes a file as this program does: for nobody else, whatever the umask.
+/// Writes a file as this program does: readable only by its owner, whatever the umask.
 pub(crate) fn write_private(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -65,7 +65,7 @@ pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     changed
 }
 
-/// Every file, folder and link in the sandbox, each with what makes it that one.
+/// Every file, folder and link below `dir`, each with a text that changes if it is changed.
 pub(crate) fn everything(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use ccsession::model::Event;
 
-/// The variable that makes a worker work: where, and its name. For [`append_worker`] that is the journal's path, for a worker
-/// that runs hooks the sandbox.
+/// The variable that makes a worker work: its value is a path and the worker's name. The path is the journal for
+/// [`append_worker`], and the sandbox for a worker that runs hooks.
 pub(crate) const WORKER: &str = "CCSESSION_TEST_WORKER";
 
-/// The record `number` of the worker `name`: of any size up to some pages, and told from every other by its text.
+/// The record `number` of the worker `name`: up to some pages long, and different from every other by its text.
 pub(crate) fn record(name: &str, number: u64) -> Event {
     let size = usize::try_from(number * 7919 % 6000).unwrap();
     let letter = char::from(b'a' + u8::try_from((number + name.len() as u64) % 26).unwrap());
@@ -24,7 +24,7 @@ pub(crate) fn record(name: &str, number: u64) -> Event {
     }
 }
 
-/// Says that a record is in the journal, by one write.
+/// Reports with a single write that a record is in the journal.
 pub(crate) fn acknowledge(number: u64) {
     let line = format!("{number}\n");
     rustix::io::write(rustix::stdio::stderr(), line.as_bytes()).unwrap();
@@ -34,7 +34,7 @@ pub(crate) fn acknowledge(number: u64) {
 pub(crate) struct Worker(Child);
 
 impl Worker {
-    /// Starts the worker that is the test `test`, in a process of its own.
+    /// Starts the test `test` as a worker in a separate process.
     pub(crate) fn start(test: &str, place: &Path, name: &str) -> Self {
         let task = format!("{}\n{name}", place.display());
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -64,7 +64,7 @@ impl Worker {
         std::thread::sleep(after);
         self.0.kill().unwrap();
         acknowledgements.read_to_string(&mut text).unwrap();
-        // Each is written whole or not at all.
+        // Each acknowledgement is written whole or not at all.
         assert!(text.ends_with('\n'), "{text:?}");
         text.lines().map(|number| number.parse().unwrap()).collect()
     }

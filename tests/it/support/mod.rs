@@ -94,14 +94,14 @@ pub(crate) fn scratch_in_memory() -> &'static Path {
 /// A throw-away place for one test.
 pub(crate) struct Sandbox {
     dir: TempDir,
-    /// Whether what has ended is archived by itself, as it is for users. Tests that are not about it would race with a
-    /// cleanup that a start leaves behind for it.
+    /// Whether ended sessions are archived automatically, as they are for users. Tests of other things would race with
+    /// the background cleanup that a start launches for it.
     archives: bool,
 }
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        // Files that tests put down themselves must be as trustworthy under a group-friendly umask.
+        // Under a umask that lets the group write, the program would not trust the files that tests write.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let dir = TempDir::new_in(crate::scratch()).unwrap();
         for name in ["home", "pointers", "shop"] {
@@ -113,7 +113,7 @@ impl Sandbox {
         }
     }
 
-    /// As [`Self::just_swept`], with every setting as a user has it.
+    /// Like [`Self::just_swept`], with every setting as a user has it.
     pub(crate) fn archiving() -> Self {
         Self {
             archives: true,
@@ -121,7 +121,7 @@ impl Sandbox {
         }
     }
 
-    /// As [`Self::new`], with a cleanup just made, so that no start leaves one behind.
+    /// Like [`Self::new`], with a cleanup just made, so that no start launches one in the background.
     pub(crate) fn just_swept() -> Self {
         let sandbox = Self::new();
         fs::DirBuilder::new()
@@ -171,7 +171,7 @@ impl Sandbox {
         json_lines(&self.session(id).join("events.jsonl"))
     }
 
-    /// The events of a session, as a reader has them.
+    /// The events of a session, as a reader sees them.
     pub(crate) fn events(&self, id: &str) -> Events {
         let places = Places {
             state: Some(self.state()),
@@ -281,14 +281,14 @@ impl Run {
         self
     }
 
-    /// Runs to the end, and fails where that does not come within [`PATIENCE`].
+    /// Runs to the end, and fails if that takes longer than [`PATIENCE`].
     pub(crate) fn output(self) -> Output {
         let program = format!("{:?}", self.command);
         let output = self.output_within(PATIENCE);
         output.unwrap_or_else(|| panic!("{program} does not end"))
     }
 
-    /// Runs to the end; kills the program and returns nothing where it takes longer than `patience`.
+    /// Runs to the end; kills the program and returns `None` if it takes longer than `patience`.
     pub(crate) fn output_within(mut self, patience: Duration) -> Option<Output> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let bytes = std::mem::take(&mut self.stdin);
@@ -300,12 +300,12 @@ impl Run {
         let mut stdin = child.stdin.take().unwrap();
         let writer = std::thread::spawn(move || stdin.write_all(&bytes));
         let output = end_of(child, patience);
-        // A hook reads to the end or to its deadline; only what comes after that may find nobody reading.
+        // A hook reads to the end or to its deadline; only bytes after the deadline may meet a closed pipe.
         let _ = writer.join().unwrap();
         output
     }
 
-    /// Runs with stdout led to `stdout`, and returns stderr.
+    /// Runs with its standard output going to `stdout`, and returns stderr.
     pub(crate) fn output_to(mut self, stdout: Stdio) -> String {
         let child = self
             .command
@@ -328,7 +328,7 @@ impl Run {
         assert_eq!(got, (Some(status), stdout.to_owned(), stderr.to_owned()));
     }
 
-    /// Runs, and asserts status 0 and silence, as every hook owes.
+    /// Runs, and asserts status 0 and silence, as required of every hook.
     #[track_caller]
     pub(crate) fn silent(self) {
         self.expect(0, "", "");
@@ -345,7 +345,7 @@ impl Run {
         text(&output.stdout)
     }
 
-    /// As [`Self::stdout`], read as JSON.
+    /// Like [`Self::stdout`], parsed as JSON.
     #[track_caller]
     pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.stdout()).unwrap()
@@ -396,7 +396,7 @@ fn found(program: &OsStr) -> OsString {
 
 /// Returns a pipe that holds these bytes and ends after them.
 ///
-/// A hook waits for its input for less than a second. On a busy machine, a test that writes it after the start may come later.
+/// A hook waits for its input for less than a second. On a busy machine, a test that writes it after the start may be too late.
 pub(crate) fn holding(bytes: &[u8]) -> Stdio {
     assert!(bytes.len() <= PIPE, "{} bytes", bytes.len());
     let (reader, mut writer) = std::io::pipe().unwrap();
@@ -426,7 +426,7 @@ pub(crate) fn write_program(path: impl AsRef<Path>, text: &str) {
     assert!(child.wait().unwrap().success(), "{tee:?}");
 }
 
-/// Waits for the end of a process; kills it and returns nothing where that takes longer than `patience`.
+/// Waits for the end of a process; kills it and returns `None` if that takes longer than `patience`.
 pub(crate) fn end_of(child: Child, patience: Duration) -> Option<Output> {
     let pid = Pid::from_child(&child);
     let (ended, end) = channel::<()>();
@@ -439,7 +439,7 @@ pub(crate) fn end_of(child: Child, patience: Duration) -> Option<Output> {
     (!guard.join().unwrap()).then_some(output)
 }
 
-/// Waits until `what` holds, and fails where it does not within [`PATIENCE`].
+/// Waits until `what` holds, and fails if it does not within [`PATIENCE`].
 #[track_caller]
 pub(crate) fn wait_until(mut what: impl FnMut() -> bool) {
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! Scripts in namespaces of their own: mounts, process ids.
+//! Scripts in separate namespaces: mounts, process ids.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ pub(crate) fn root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A command that runs a shell script with a mount table of its own, as root of it; nothing where that is not allowed.
+/// A command that runs a shell script as root of its own mount namespace; `None` where that is not allowed.
 pub(crate) fn in_own_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
     let flags = if root() { "-m" } else { "-Urm" };
     let tried = Command::new("unshare")
@@ -23,7 +23,7 @@ pub(crate) fn in_own_mounts(sandbox: &Sandbox, script: &str) -> Option<Run> {
     Some(run)
 }
 
-/// A command line that runs `words` as the first process of a pid namespace; nothing where that is not allowed, or where the
+/// A command line that runs `words` as the first process of a pid namespace; `None` where that is not allowed, or where the
 /// next pid cannot be chosen.
 pub(crate) fn with_own_pids(words: &[&str]) -> Option<Vec<String>> {
     const TRIAL: &str = "echo 100 >/proc/sys/kernel/ns_last_pid && test $(sh -c 'echo $$') = 101";

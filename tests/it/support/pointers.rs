@@ -26,7 +26,7 @@ pub(crate) fn set_age(path: &Path, age: i64) {
     file.set_modified(SystemTime::now() - age).unwrap();
 }
 
-/// Puts a pointer of this age there.
+/// Writes a pointer of this age into the sandbox.
 pub(crate) fn place(sandbox: &Sandbox, name: &str, id: &str, age: i64) -> PathBuf {
     let path = sandbox.pointer(name);
     put(&path, format!("{id}\n{}\n", civil(age, 0)), age.max(0));
@@ -40,8 +40,8 @@ pub(crate) fn in_utc<A: AsRef<OsStr>>(
     sandbox.ccsession(arguments).env("TZ", "UTC0")
 }
 
-/// Runs `command`, which nothing that was planted before it may hold: a lease holds whoever opens the file for 45 seconds, and
-/// a FIFO for ever.
+/// Runs `command`, which no planted file may block: a lease blocks whoever opens the file for 45 seconds, and a FIFO blocks
+/// forever.
 #[track_caller]
 pub(crate) fn at_once(stdin: &str, command: impl Fn() -> Run) -> Output {
     let output = command()
@@ -50,8 +50,8 @@ pub(crate) fn at_once(stdin: &str, command: impl Fn() -> Run) -> Output {
     output.unwrap_or_else(|| panic!("{:?} is held", command().command))
 }
 
-/// The beginning of a name that a pointer gets when it is set aside, `minutes` ago; where the machine was started later,
-/// on the day before.
+/// The beginning of the name of a pointer that was set aside `minutes` ago. If the machine was started later than that, the
+/// time in the name is a day ahead of the boot clock, so that it means before the last boot.
 pub(crate) fn set_aside(minutes: u64) -> String {
     const DAY: u64 = 24 * 60 * 60 * 1_000_000;
     let now = clock::since_boot();

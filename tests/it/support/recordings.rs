@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::within::Within;
 use super::{Sandbox, data, json_lines};
 
-/// A sandbox in which a recorded run was played. Its journals are as if the hooks had run at their time.
+/// A sandbox in which a recorded run was played. Its journals are as if the hooks had run at the recorded times.
 ///
-/// Each recording is played once a run of the tests: every further sandbox gets a copy of the files.
+/// Each recording is played once per run of the tests: every further sandbox gets a copy of the files.
 pub(crate) fn play(name: &str) -> Sandbox {
     static PLAYED: Mutex<BTreeMap<String, Arc<OnceLock<Copies>>>> = Mutex::new(BTreeMap::new());
     let mut played = PLAYED.lock().unwrap();
@@ -107,7 +107,7 @@ pub(crate) fn play_anew(name: &str) -> Sandbox {
     sandbox
 }
 
-/// The rows of a table below its heading, by the heading's names.
+/// The rows of a table, each cell under the name in the heading.
 pub(crate) fn table(path: &Path) -> Vec<HashMap<String, String>> {
     let text = fs::read_to_string(path).unwrap();
     let mut lines = text.lines();

@@ -1,4 +1,4 @@
-//! Sessions of any size, written as hooks would have.
+//! Sessions of any size, written as hooks would write them.
 
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl WrittenSession {
         let _ = self.dir.journal().append(event).unwrap();
     }
 
-    /// Makes so many calls, each two events.
+    /// Makes `count` calls of two events each.
     pub(crate) fn call(&mut self, count: i64) {
         for _ in 0..count {
             self.calls += 1;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::states::no_sweep;
 use super::{ID, Run, Sandbox, event, write_program};
 
-/// The executables, and a text that makes a file pass for one of this version.
+/// The names of the executables.
 pub(crate) const EXECUTABLES: [&str; 4] = [
     "session-start",
     "pre-tool-use",
@@ -17,13 +17,14 @@ pub(crate) const EXECUTABLES: [&str; 4] = [
     "session-event",
 ];
 
+/// The content of a file that passes for an executable of this version.
 pub(crate) const OF_THIS_VERSION: &str = concat!(
     "#!/bin/sh\n# ccsession hook ",
     env!("CARGO_PKG_VERSION"),
     "\n"
 );
 
-/// A sandbox with a newest client and with executables to register.
+/// A sandbox with the newest client and with executables to register.
 pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     fs::set_permissions(sandbox.home(), fs::Permissions::from_mode(0o700)).unwrap();
@@ -52,7 +53,7 @@ pub(crate) fn libexec(dir: &Path) {
     }
 }
 
-/// The CLI with that client, if any, as the only one on the PATH, and with those executables.
+/// The CLI with the sandbox's client, if any, as the only one on the PATH, and with the sandbox's executables.
 pub(crate) fn ccsession<const N: usize>(sandbox: &Sandbox, arguments: [&str; N]) -> Run {
     sandbox
         .ccsession(arguments)
@@ -79,7 +80,7 @@ pub(crate) fn healthy() -> Sandbox {
     sandbox
 }
 
-/// A session starts, and no cleanup is left behind.
+/// Starts a session without launching a background cleanup.
 pub(crate) fn record_one(sandbox: &Sandbox) {
     no_sweep(sandbox);
     let start = event("SessionStart", ID, json!({"source": "startup"}));
@@ -90,7 +91,7 @@ pub(crate) fn doctor(sandbox: &Sandbox) -> Run {
     ccsession(sandbox, ["doctor", "--json"])
 }
 
-/// Every finding. The status must tell whether there is a fault, and nothing may be said on stderr.
+/// Every finding. The status must say whether there is a fault, and stderr must be empty.
 #[track_caller]
 pub(crate) fn findings(run: Run) -> Vec<Value> {
     let output = run.output();
@@ -112,7 +113,7 @@ pub(crate) fn findings(run: Run) -> Vec<Value> {
     findings
 }
 
-/// Asserts that these are all the findings that are not as they should be: grade, check, what was found, remedy.
+/// Asserts that these are all the findings that are not ok: grade, check, what was found, remedy.
 #[track_caller]
 pub(crate) fn check(run: Run, expected: &[(&str, &str, &str, &str)]) {
     let mut found = findings(run);

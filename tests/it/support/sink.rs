@@ -21,27 +21,27 @@ use serde_json::{Value, json};
 pub(crate) enum Answer {
     /// It is taken.
     Taken,
-    /// It is taken, and the answer never arrives.
+    /// It is taken, and no answer is sent.
     TakenInSilence,
     /// It is taken without its first item, and the answer says so.
     TakenInPart,
     /// It is not taken, with this status.
     Status(u16),
-    /// As 429 or 503, and the sender should come again at once.
+    /// It is not taken, with this status (429 or 503), and the sender should retry at once.
     Later(u16),
     /// The connection ends before the request is read.
     HangUp,
     /// The request is read, and no answer comes until the sender goes away.
     Hang,
-    /// It is taken, and the answer denies that with this status.
+    /// It is taken, but the answer has this status of a failure.
     TakenAndDenied(u16),
-    /// It is taken, and the answer is one of another kind of server.
+    /// It is taken, and the answer is a web page, as from another kind of server.
     TakenWithPage,
     /// It is taken, and the answer breaks off.
     TakenAndBrokenOff,
 }
 
-/// What a collector has.
+/// What a collector has received.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Collected {
     /// Each span by its trace and its id.
@@ -66,7 +66,7 @@ pub(crate) struct Collected {
     pub(crate) faults: Vec<String>,
 }
 
-/// A collector on a port of its own, until it goes out of scope.
+/// A collector on a separate port, until it goes out of scope.
 pub(crate) struct Sink {
     address: SocketAddr,
     scheme: &'static str,
@@ -117,7 +117,7 @@ impl Sink {
                     return;
                 }
                 let (shared, serve) = (of_thread.clone(), serve.clone());
-                // It ends with its connection, at the latest when the sender does.
+                // The thread ends with its connection, at the latest when the sender does.
                 std::thread::spawn(move || {
                     let _ = stream.map(|stream| {
                         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -317,7 +317,7 @@ impl Shared {
     }
 }
 
-/// Returns a request in protobuf as the JSON that it would be.
+/// Converts a request in protobuf to the same request in JSON.
 fn of_protobuf(path: &str, body: &[u8]) -> Result<Value, String> {
     fn decoded<M: Message + Default + Serialize>(body: &[u8]) -> Result<Value, String> {
         let message = M::decode(body).map_err(|err| err.to_string())?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{SESSION_START, Sandbox, as_client, event, mode};
 
-/// The session that is on record before anything bad comes in.
+/// The session that is on record before any bad input.
 pub(crate) const OLD: &str = "old-1";
 
 /// A state directory in which no sweep is due, so that nothing runs beside the test.
@@ -73,7 +73,7 @@ pub(crate) fn start(sandbox: &Sandbox, id: &str) {
         .silent();
 }
 
-/// Starts a session whose client dies: `/bin/sh` is the client, and gone afterwards.
+/// Starts a session whose client dies: the client is a `/bin/sh` that exits at once.
 pub(crate) fn start_and_die(sandbox: &Sandbox, id: &str) {
     let payload = event("SessionStart", id, json!({"source": "startup"}));
     let script = format!("CLAUDE_PID=$$ {SESSION_START}; exit $?");
@@ -81,12 +81,12 @@ pub(crate) fn start_and_die(sandbox: &Sandbox, id: &str) {
     run.stdin(payload.to_string()).silent();
 }
 
-/// Makes the last event of a session so many seconds old.
+/// Makes the last event of a session `seconds` old.
 pub(crate) fn age(sandbox: &Sandbox, id: &str, seconds: u64) {
     age_file(&sandbox.session(id).join("events.jsonl"), seconds);
 }
 
-/// Makes a file so many seconds old.
+/// Makes a file `seconds` old.
 pub(crate) fn age_file(path: &Path, seconds: u64) {
     let file = File::options().append(true).open(path).unwrap();
     let then = SystemTime::now() - Duration::from_secs(seconds);

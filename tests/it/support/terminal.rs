@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{Run, text};
 
-/// What a program printed, and its status.
+/// A program's output, and its status.
 pub(crate) struct Told {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
@@ -52,7 +52,7 @@ pub(crate) fn on_a_terminal(mut run: Run, rows: u16, columns: u16) -> Told {
         .stdout(Stdio::from(terminal.slave))
         .stderr(Stdio::from(stderr));
     let mut child = run.command.spawn().unwrap();
-    // Its ends of the terminal go with it: what is read ends then.
+    // This closes our copies of the program's end of the terminal, so that reading comes to an end.
     drop(run);
     let mut told = Vec::new();
     let _ = File::from(terminal.master).read_to_end(&mut told);

@@ -11,7 +11,7 @@ pub(crate) const HOUR: i64 = 60 * MINUTE;
 
 pub(crate) const DAY: i64 = 24 * HOUR;
 
-/// The form of the second line; reading by it accepts other forms, so what was read is written again and compared.
+/// The format of a pointer's second line. Parsing with it accepts other forms, too, so a parsed time is formatted and compared.
 pub(crate) const CIVIL: &str = "%Y-%m-%dT%H:%M:%S%.6f";
 
 /// Microseconds since the epoch.
@@ -27,7 +27,7 @@ pub(crate) fn civil(age: i64, ahead: i64) -> String {
     time.naive_utc().format(CIVIL).to_string()
 }
 
-/// Whether this machine knows time zones by name; says so where it does not.
+/// Whether this machine knows time zones by name; prints a note if it does not.
 pub(crate) fn knows_zones() -> bool {
     let knows = ["Asia/Tokyo", "America/St_Johns"]
         .iter()
@@ -40,8 +40,8 @@ pub(crate) fn knows_zones() -> bool {
 
 pub(crate) const TOKYO: i64 = 9 * HOUR;
 
-/// The seconds that clocks in St. John's are ahead of UTC: minus three and a half hours, and an hour more from two
-/// o'clock on the second Sunday in March to two o'clock on the first one in November.
+/// How many seconds clocks in St. John's are ahead of UTC: minus three and a half hours, plus one hour from two
+/// o'clock on the second Sunday in March to two o'clock on the first Sunday in November.
 pub(crate) fn st_johns() -> i64 {
     const STANDARD: i64 = -(3 * HOUR + 30 * MINUTE);
     let now = now_micros() / 1_000_000;

@@ -1,4 +1,4 @@
-//! A real terminal: tmux, with a server of its own. What cannot run without it is skipped.
+//! A real terminal: tmux, with a separate server. Tests that need tmux are skipped without it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ impl<'s> Tmux<'s> {
         fs::write(&path, script).unwrap();
         let (width, height) = (size.0.to_string(), size.1.to_string());
         let command = format!("sh {}", path.display());
-        // The server lives as long as a script does, and whoever reads the screen after it.
+        // The server lives as long as the script runs.
         terminal.tmux(&["new-session", "-d", "-x", &width, "-y", &height, &command]);
         terminal.tmux(&["set-option", "-s", "escape-time", "10"]);
         terminal.tmux(&["set-option", "-s", "set-clipboard", "on"]);
@@ -68,7 +68,7 @@ impl<'s> Tmux<'s> {
         self.tmux(&[&["send-keys"], keys].concat());
     }
 
-    /// Waits until the screen is as `what` says, and returns it.
+    /// Waits until `what` is true of the screen, and returns the screen.
     #[track_caller]
     pub(crate) fn wait_for(&self, what: impl Fn(&str) -> bool) -> String {
         let started = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often a hook is tried that gets no processor and stops reading at its deadline.
+/// How often a test tries a hook again that got no processor and so stopped reading at its deadline.
 pub(crate) const ATTEMPTS: usize = 50;
 
 /// Whether the long forms are wanted: `CCSESSION_TORTURE=full`.

@@ -35,7 +35,7 @@ pub(crate) fn can_inject() -> bool {
     can
 }
 
-/// The hook `program` under strace, which injects `fault` and is as silent as it.
+/// The hook `program` under strace, which injects `fault` and prints nothing itself.
 pub(crate) fn traced(sandbox: &Sandbox, program: &str, fault: &str, payload: &Value) -> Run {
     let (call, _) = fault.split_once(':').unwrap();
     let mut run = sandbox.run("strace").env("CLAUDE_PID", as_client());
@@ -50,7 +50,7 @@ pub(crate) fn traced(sandbox: &Sandbox, program: &str, fault: &str, payload: &Va
     run.stdin(payload.to_string())
 }
 
-/// Makes what was left behind as old as a cleanup asks for.
+/// Makes leftovers old enough for a cleanup to remove them.
 #[track_caller]
 pub(crate) fn age_leftovers(sandbox: &Sandbox) {
     let old = SystemTime::now() - Duration::from_secs(11 * 60);
@@ -60,7 +60,7 @@ pub(crate) fn age_leftovers(sandbox: &Sandbox) {
             let file = fs::File::options().append(true).open(path).unwrap();
             file.set_modified(old).unwrap();
         } else if let Some((dir, rest)) = name.split_once(".ccsession-gone-") {
-            // When a pointer was set aside is in its name, by the boot clock: this says before the last boot.
+            // The name says when the pointer was set aside, by the boot clock: the new name says before the last boot.
             let [pid, _, pointer] = rest.splitn(3, '-').collect::<Vec<_>>()[..] else {
                 panic!("{name}");
             };

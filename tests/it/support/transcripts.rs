@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::json_lines;
 
-/// Puts a transcript where a client would, as private as a client would.
+/// Writes a transcript to `path` with the permissions that a client would give it.
 pub(crate) fn put(path: &Path, bytes: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();

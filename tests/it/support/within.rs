@@ -1,6 +1,6 @@
 //! Hooks that this process runs through the library: the same code as in the executables, without the start of a process.
 //!
-//! For tests about what of thousands of payloads is recorded. Stdin, streams, status and silence are those of real hooks.
+//! For tests that record thousands of payloads. Tests of stdin, streams, status and silence use real hooks.
 
 use std::os::unix::process::parent_id;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(crate) struct Within {
 }
 
 impl Within {
-    /// The hook of a client that names itself. As a hook cannot be its own client, it is the parent of this process.
+    /// The hook of a client that names itself. The client is the parent of this process, because a hook cannot be its own client.
     pub(crate) fn new(sandbox: &Sandbox) -> Self {
         Self::at(&sandbox.path(""))
     }
