@@ -1,4 +1,4 @@
-//! Archives: what they hold, that they are whole or not there, and that a transcript comes back from one.
+//! Archives: what they contain, that each is either complete or absent, and that a transcript can be restored from one.
 
 mod content;
 mod crowds;

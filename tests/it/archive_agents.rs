@@ -1,4 +1,4 @@
-//! What archives have of subagents besides what they said: what the client noted of each, and what it has deleted since.
+//! What archives keep of subagents besides their transcripts: the client's note on each, and files that the client has deleted since.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Who said what: nothing that a person typed is missing from an archive's text, and nothing that the client wrote stands
-//! there as a person's.
+//! Who said what: nothing that a person typed is missing from an archive's text, and nothing that the client wrote appears
+//! as a person's.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Backups by hard links of the state directory (`cp -al`, `jdupes -L`), which is the user's alone: nothing that is recorded
-//! afterwards is lost, and the backup stays as it was.
+//! Backups of the state directory by hard links (`cp -al`, `jdupes -L`): nothing that is recorded afterwards is lost, and the
+//! backup stays as it was.
 
 use std::fs;
 use std::path::PathBuf;

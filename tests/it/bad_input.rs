@@ -1,5 +1,5 @@
-//! Whatever comes in, and whatever is missing around it: a hook says nothing, ends in time with status 0, records what
-//! can be recorded, once and rightly, and leaves everything else as it was.
+//! Whatever input a hook gets, and whatever is missing in its environment: it prints nothing, ends in time with status 0,
+//! records correctly and once what can be recorded, and leaves everything else as it was.
 
 mod environment;
 mod limits;

@@ -1,7 +1,7 @@
-//! What the recorded sessions did, by their hand-made tables in `tests/data/calls`.
+//! What the recorded sessions did, compared with handwritten tables in `tests/data/calls`.
 //!
-//! The hooks are played at once; afterwards the journals get the times and processes of the recording, since both tell
-//! how calls and turns ended.
+//! The hooks run without the recorded pauses. Afterwards the journals get the times and processes of the recording, because
+//! both decide how calls and turns ended.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! What `ccsession cleanup` does to a state in which everything is left to be done: that a dry run says it all and changes
-//! nothing, that the real one then does just that, and what a person is told of it.
+//! `ccsession cleanup` on a state that needs every kind of cleaning: a dry run announces everything and changes nothing, the
+//! real run does exactly that, and a person gets a summary.
 
 use std::fs;
 use std::io::{Read, Write};

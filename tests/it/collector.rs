@@ -1,4 +1,4 @@
-//! The configurations in contrib/collector: their form, and that each part which a pipeline names is there.
+//! The configurations in contrib/collector: their form, and that each part that a pipeline names exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

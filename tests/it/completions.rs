@@ -1,4 +1,4 @@
-//! Completions, by the shells themselves: what is typed before the Tab becomes what was meant.
+//! Completions, run by real shells: what is typed before the Tab is completed to what was meant.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Journals that are compressed once they are old: whatever is asked says the same as before, at every moment and whoever is
-//! killed, and whoever comes back goes on.
+//! Journals that are compressed once they are old: every verb prints the same as before, at every moment and whichever process
+//! is killed, and a resumed session continues its journal.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! `tests/corpus/run` holds what the program makes of transcripts against a count of its own. Here it is run on the recorded
-//! ones, and on a program that says something wrong. Without a Python 3.10 these tests say that they were skipped.
+//! `tests/corpus/run` compares what the program makes of transcripts with its own count. These tests run it on the recorded
+//! transcripts, and with a program that prints something wrong. Without Python 3.10 they say that they were skipped.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

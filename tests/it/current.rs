@@ -1,4 +1,4 @@
-//! The ladder through `ccsession current`: each rung, and why one is passed over.
+//! The ladder through `ccsession current`: each rung, and why one is skipped.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The dashboard's server, asked through its port and its socket. Below it: `guarded`, `living`, `pages`.
+//! The dashboard's server, asked through its port and its socket. The parts are `guarded`, `living` and `pages`.
 
 mod guarded;
 mod living;

@@ -1,4 +1,4 @@
-//! The documents say what is true: what they list is held against what the program has.
+//! The documents say what is true: what they list is compared with what the program has.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! `ccsession doctor`: each fault provoked, named, and told how to mend.
+//! `ccsession doctor`: each fault is provoked, and named with its remedy.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! When a cleanup is due: by the age of its stamps, whatever is in them; and that nobody depends on how it ends.
+//! When a cleanup is due: the age of its stamps decides, whatever their content. Nothing depends on how the cleanup ends.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

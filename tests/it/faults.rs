@@ -1,5 +1,5 @@
-//! One system call fails, or the hook is killed at it: whichever it is, the hook says nothing, what was there stands, and
-//! the next hook and the next cleanup mend what is left. Injected by strace; skipped where there is none.
+//! One system call fails, or the hook is killed at it. Whichever call it is, the hook prints nothing, what was there stays, and
+//! the next hook and the next cleanup repair the rest. strace injects the faults; without it the tests are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

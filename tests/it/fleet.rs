@@ -1,5 +1,5 @@
-//! Twenty machines with parts of the same sessions: as copied files and as bundles, they give what one machine with all
-//! gives.
+//! Twenty machines, each with parts of the same sessions: merged from copied files or bundles, they give the same result as one
+//! machine with all events.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

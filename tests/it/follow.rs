@@ -1,5 +1,5 @@
-//! `ccsession timeline --follow`: every event is printed once, soon, whatever happens to the journals meanwhile, and it
-//! ends when nobody reads on.
+//! `ccsession timeline --follow`: it prints every event once and soon, whatever happens to the journals meanwhile, and ends
+//! when its reader is gone.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,5 +1,5 @@
-//! A file system that fills up in the middle of `ccsession clock-out`: it says so, the session and its archive of before
-//! are as they were, and with room again it is archived.
+//! A file system that fills up in the middle of `ccsession clock-out`: the command reports it, the session and its previous
+//! archive stay as they were, and with free space again the session is archived.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

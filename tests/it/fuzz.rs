@@ -1,4 +1,4 @@
-//! The short form of the fuzz targets in `fuzz/`: the same checks, on mutations of a few seeds, the same ones each time.
+//! The short form of the fuzz targets in `fuzz/`: the same checks, on the same mutations of a few seeds each time.
 
 use std::fs;
 

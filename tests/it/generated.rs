@@ -1,5 +1,5 @@
-//! Completions and manual pages: what `contrib/` has of them is what the command line is. `install.sh` puts those files down, so
-//! that neither the user's build nor the CLI makes them. `just generate` writes them anew.
+//! Completions and manual pages: those in `contrib/` agree with the command line. `install.sh` installs those files, so that
+//! neither the user's build nor the CLI generates them. `just generate` rewrites them.
 
 use std::collections::BTreeMap;
 use std::fs;

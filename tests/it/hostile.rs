@@ -1,9 +1,9 @@
-//! A hostile user on the same machine: what somebody else put where we look never becomes an answer, never hangs, and is
-//! never changed, and neither is anything of ours that it leads to.
+//! A hostile user on the same machine: a file that somebody else put where we look is never believed, never makes us hang,
+//! and is never changed. Nor is any file of ours that it links to.
 //!
-//! The attacker is uid 65534; the victim is root and then an ordinary user. Both are taken on with `setpriv`, so these
-//! tests need root on Linux; elsewhere they say that they were skipped. Nothing here leans on what kernels can protect in
-//! sticky directories (`fs.protected_*`).
+//! The attacker is uid 65534; the victim is root and then an ordinary user. `setpriv` switches to both, so these tests need
+//! root on Linux; elsewhere they say that they were skipped. The tests do not rely on the kernel's protection of sticky
+//! directories (`fs.protected_*`).
 
 use std::ffi::OsStr;
 use std::fmt::Debug;

@@ -1,8 +1,8 @@
-//! Which session is this, asked of the real executables by real processes: clients that live side by side, start over, end
-//! and are killed; shells between them and a hook; processes that outlive them; pids that are used again.
+//! Which session a process belongs to, asked of the real executables by real processes: clients that live side by side, start
+//! over, end and are killed; shells between them and a hook; processes that outlive them; pids that are reused.
 //!
-//! What is counted is the one thing that must never happen: an event in another session's journal, or another session's
-//! id said to be exact.
+//! Two things must never happen: an event in another session's journal, or another session's id in an answer that claims to be
+//! exact.
 
 mod lineage;
 mod nested;

@@ -1,4 +1,4 @@
-//! A past from the client's own transcripts: real ones, and generated ones of every shape.
+//! Imports of past sessions from the client's own transcripts: real ones, and generated ones of every shape.
 
 mod chosen;
 mod ends;

@@ -1,5 +1,5 @@
-//! `install.sh`: in whose home it works, and who may write to what it puts down. The programs are those of this build: what
-//! stands for cargo builds nothing.
+//! `install.sh`: in whose home it works, and who may write to what it installs. It installs the programs of this build: the
+//! stand-in for cargo builds nothing.
 
 use std::fs;
 use std::io::Read;

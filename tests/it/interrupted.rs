@@ -1,4 +1,4 @@
-//! What is interrupted leaves no temporary file for ever, in the client's folders neither.
+//! No interrupted command leaves a temporary file forever, not even in the client's folders.
 
 use std::collections::BTreeSet;
 use std::fs;

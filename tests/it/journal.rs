@@ -1,5 +1,5 @@
-//! The journal under crowds and kills: what was acknowledged is there, once; what is torn is counted and said; nothing is
-//! hidden. And the logs, which are written alike.
+//! The journal under concurrent writers and kills: each acknowledged record is there once, and torn lines are counted and
+//! reported. And the logs, which are written in the same way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};

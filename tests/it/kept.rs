@@ -1,5 +1,5 @@
-//! Nothing is removed without asking again: what was gone when a cleanup looked may have come back since, and a clock that is
-//! wrong for one cleanup makes nothing old.
+//! Nothing is removed without a second check: a session that looked dead may have come back since, and one wrong reading of the
+//! clock makes nothing old.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A cleanup that is killed, at any moment and at each call that changes something: every session is there whole or is
-//! archived whole, nothing half has a final name, and the next cleanup completes what this one began.
+//! A cleanup that is killed at any moment, and at each system call that changes something: every session is complete in the
+//! state or in an archive, nothing half-written has a final name, and the next cleanup completes the work.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,7 @@
-//! The lake in contrib/lake: its tables are those of `export`, and its questions have the answers of `stats`, `list`, `show` and
-//! `timeline`.
+//! The lake in contrib/lake: its tables are those of `export`, and its questions give the same answers as `stats`, `list`,
+//! `show` and `timeline`.
 //!
-//! The questions are asked by DuckDB. Without a Python that has it, that test says that it was skipped.
+//! DuckDB answers the questions. Without a Python that has DuckDB, that test says that it was skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! How many sessions may be live: `clock-in` and `run` are refused where there is no room, hooks never are.
+//! How many sessions may be live: at the limit `clock-in` and `run` are refused, hooks never are.
 
 use std::fs;
 use std::io::Write;

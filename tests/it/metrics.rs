@@ -1,5 +1,5 @@
-//! `ccsession metrics`: what is counted, in which form, and into which file. The names of the five old keys, and what they
-//! mean, are those of an older session manager; its tests and the bugs it had are here, too.
+//! `ccsession metrics`: what is counted, in which form, and into which file. Five keys have the names and meanings of an older
+//! session manager; this file also has its tests, and tests for its bugs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

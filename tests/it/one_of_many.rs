@@ -1,5 +1,5 @@
-//! One thing that cannot be read, listed, verified or archived stops nothing else: it is named, it is on record where nobody
-//! reads stderr, and it is tried again, but not at each start.
+//! One thing that cannot be read, listed, verified or archived stops nothing else. It is named, it is logged if nobody reads
+//! stderr, and it is tried again, but not at each start.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What the doctor says of files that lost their other half, that `ccsession cleanup` mends what it is said to mend, and
-//! what the doctor says of who cleans up.
+//! What the doctor reports of files whose counterpart is missing, that `ccsession cleanup` repairs what the doctor says it
+//! repairs, and what the doctor reports about who runs the cleanup.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,5 +1,5 @@
-//! Paths and streams that come from outside: what a payload or the environment names is believed only where Claude Code puts
-//! such files, and nobody who does not read keeps a hook.
+//! Paths and streams from outside: a path in a payload or in the environment is believed only where Claude Code puts such
+//! files, and a reader that does not read never blocks a hook.
 
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, pipe};

@@ -1,5 +1,5 @@
-//! The pointer as everybody sees it: its bytes, its name, how long it counts, what is refused, and what a cleanup takes
-//! away. What is composed here is composed in UTC, and read under `TZ=UTC0`.
+//! The pointer as everybody sees it: its bytes, its name, how long it counts, what is refused, and what a cleanup removes.
+//! These tests write pointers in UTC and read them under `TZ=UTC0`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};

@@ -1,5 +1,5 @@
-//! Power failures: a file whose name was on the disk before its bytes is empty, zeros or a beginning afterwards. What a session
-//! needs to go on is made again by its next event; what cannot be made again is written out first.
+//! Power failures: a file whose name reached the disk before its bytes is empty, zeros or cut off afterwards. A session's next
+//! event recreates what the session needs; what cannot be recreated is written to the disk before it gets its name.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Copying the sessions of other machines: `pull`. In the place of ssh, a program runs the command in another home.
+//! `pull`, which copies the sessions of other machines. A stand-in for ssh runs the command in another home.
 
 use std::collections::BTreeMap;
 use std::fs;

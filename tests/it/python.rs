@@ -1,6 +1,6 @@
-//! The older Python tools beside us: both read what both write, and where their readers differ, a table says why.
+//! The older Python tools and ccsession: each reads what the other writes, and where their readers differ, a table says why.
 //!
-//! `interop.py` takes the documented steps of those tools. Without a Python 3.7 these tests say that they were skipped.
+//! `interop.py` takes the documented steps of those tools. Without Python 3.7 these tests say that they were skipped.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};

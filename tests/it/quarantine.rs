@@ -1,5 +1,5 @@
-//! A record that cannot be read, beside sessions that can: it is named, passed over and kept to the byte, and whatever is
-//! done with the others is done as ever.
+//! An unreadable record among readable ones: it is named, skipped and kept byte for byte, and the other sessions are handled as
+//! usual.
 
 use std::fs;
 use std::path::{Path, PathBuf};

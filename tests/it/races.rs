@@ -1,5 +1,5 @@
-//! Races over the pointer: stores against stores, readers, cleanups and ends. What is counted here is what the file in
-//! `/tmp` promises: no reader ever sees half a pointer or none, and no removal takes a pointer that was stored meanwhile.
+//! Races over the pointer: stores against stores, readers, cleanups and ends. No reader may ever see half a pointer or none,
+//! and no removal may take a pointer that was stored meanwhile.
 //!
 //! Short forms run by default; with `CCSESSION_TORTURE=full` (`just torture races`) the full ones do.
 

@@ -1,5 +1,5 @@
-//! Which hooks are ours, where an install is on record, what the client makes of its settings, and whether hooks run: as they
-//! are told by `install`, `uninstall` and `doctor`.
+//! Which hooks are ours, where installs are recorded, how the client reads its settings, and whether hooks run: as `install`,
+//! `uninstall` and `doctor` report it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,5 +1,5 @@
-//! The registry of sessions is a file for each: of many that register at once none is lost, and one that is damaged takes no
-//! other with it.
+//! The registry of sessions has one file per session: of many that register at once none is lost, and a damaged one affects no
+//! other.
 
 use std::fs;
 use std::path::PathBuf;

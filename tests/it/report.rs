@@ -1,4 +1,4 @@
-//! `ccsession report`: the data in the file against what the other verbs print, what it writes, and what it never contains.
+//! `ccsession report`: its data compared with what the other verbs print, the file it writes, and what that never contains.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Taking up a past session again. A script stands for Claude Code.
+//! `resume`, which continues a past session. A script stands in for Claude Code.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! What follows from how long the client keeps transcripts: whether anything is archived, who says so, that nobody works in
-//! vain, and how long it is until one goes that is not archived.
+//! What follows from how long the client keeps transcripts: whether anything is archived, who reports that, that no cleanup
+//! runs in vain, and when the next transcript that is not archived will be deleted.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,8 @@
-//! Races over the live index: a session that is resumed while it is taken off is on the index afterwards, whoever takes it off.
+//! Races over the live index: a session that is resumed during its removal from the index is in the index afterwards, whoever
+//! removes it.
 //!
-//! Each round, one thread resumes the session and another takes it off, after the evidence of an end that its kind leaves. The
-//! short form runs by default; with `CCSESSION_TORTURE=full` each kind takes 10,000 rounds.
+//! In each round, one thread resumes a session that seems to have ended, and another removes it. There is one kind of round for
+//! each kind of end. The short form runs by default; with `CCSESSION_TORTURE=full` each kind takes 10,000 rounds.
 
 use std::hint;
 use std::sync::Barrier;

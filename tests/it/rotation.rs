@@ -1,5 +1,5 @@
-//! A journal that goes on in a new file: nothing is lost, nothing comes twice, and readers see one stream, at every moment
-//! and whoever is killed.
+//! A journal that continues in a new file: nothing is lost or repeated, and readers see one stream, at every moment and
+//! whichever process is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,5 @@
-//! What the system does not give: locks, threads, descriptors, memory. Each is an answer, never a panic, and costs nothing that
-//! was there.
+//! What the system refuses: locks, threads, descriptors, memory. Each refusal leads to an answer, never to a panic, and loses
+//! nothing that was there.
 
 use std::fs;
 use std::path::Path;

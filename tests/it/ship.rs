@@ -1,4 +1,4 @@
-//! `ship`: what is new goes to the destinations of the settings.
+//! `ship`, which sends new events to the destinations in the settings.
 
 mod killed;
 mod state;

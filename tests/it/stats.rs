@@ -1,4 +1,4 @@
-//! What sessions did, in numbers: against the hand-made tables of the recordings, and as it is printed.
+//! What sessions did, in numbers: compared with the handwritten tables of the recordings, and as `stats` prints them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};

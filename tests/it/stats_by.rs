@@ -1,4 +1,4 @@
-//! `stats --by`: sums by day, branch, model and so on, held against an independent count.
+//! `stats --by`: sums by day, branch, model and so on, compared with an independent count.
 
 use std::collections::BTreeMap;
 use std::fs;

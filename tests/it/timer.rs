@@ -1,4 +1,4 @@
-//! The cleanup timer: what `install --timer` writes, what systemd is asked for, and that `uninstall` takes away just that.
+//! The cleanup timer: what `install --timer` writes, what it asks systemd for, and that `uninstall` removes exactly that.
 
 use std::fs;
 use std::os::unix::fs::symlink;

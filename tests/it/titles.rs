@@ -1,4 +1,4 @@
-//! What a session is called, and finding it by that.
+//! The titles of sessions, and how they find a session.
 
 use std::fs;
 use std::path::PathBuf;

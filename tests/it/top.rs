@@ -1,4 +1,4 @@
-//! The board, in a real terminal: what it shows, and what keys do. Below it: `leaving`, `screens`.
+//! The board, in a real terminal: what it shows, and what keys do. The parts are `leaving` and `screens`.
 
 mod leaving;
 mod screens;

@@ -1,4 +1,4 @@
-//! The architecture: which room may know which. Read from the sources, so that an arrow drawn the wrong way fails here.
+//! The architecture: which room may use which. The tests read the sources, so that a dependency in the wrong direction fails.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Many at once, and killed at any moment.
+//! Many archivings at once, and some that are killed at any moment.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is archived before it goes, and what once a day.
+//! What is archived before it is removed, and what once a day.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Payloads that name no session, or have something else wrong with them: each is counted or recorded once, and rightly.
+//! Payloads that name no session, or have something else wrong with them: each is counted or recorded correctly, and once.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Directories that are not ours alone, unsafe, read-only, full or gone: they are left alone, and it is said.
+//! Directories that others can change, or that are unsafe, read-only, full or missing: they are left alone and reported.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};

@@ -1,4 +1,4 @@
-//! A stdin without an end, or with much more than anybody sends: it is drained in time and in little memory.
+//! A stdin that never ends, or has much more than anybody sends: a hook drains it in time and with little memory.
 
 use std::fs::{self, File};
 

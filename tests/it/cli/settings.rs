@@ -1,4 +1,4 @@
-//! What `store` and `config` do, and settings that are none.
+//! What `store` and `config` do, and invalid settings.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Readers that go, streams that are closed, text that a terminal would obey.
+//! Readers that exit early, streams that are closed, text that contains terminal control sequences.
 
 use std::fs;
 use std::process::Stdio;

@@ -1,7 +1,7 @@
-//! What each reader of the project owes whatever bytes it is given. A target of `fuzz/` calls one of these without end;
+//! What each reader of the project must guarantee for any bytes. A target of `fuzz/` calls one of these checks endlessly;
 //! `cargo test` calls each with mutations of a few seeds.
 //!
-//! A check panics where something is wrong.
+//! A check panics if something is wrong.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};

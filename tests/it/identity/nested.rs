@@ -1,5 +1,5 @@
-//! Clients within a call of another client that cannot be told by their name: old versions that are run by the path of the
-//! version, renamed ones, scripts.
+//! Clients within a call of another client whose process name does not identify them: old versions that are run by the path of
+//! the version, renamed ones, scripts.
 
 use std::fs;
 use std::io::{Read, Write};

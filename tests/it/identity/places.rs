@@ -1,4 +1,4 @@
-//! Which project a session is in, and what a shell is answered there.
+//! Which project a session is in, and what answer a shell there gets.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

@@ -1,5 +1,5 @@
-//! Owners that died and whose pids are used again, and owners that cannot be seen. In pid namespaces of their own; skipped
-//! where those are not allowed.
+//! Owners that died and whose pids are reused, and owners that cannot be seen. These tests run in separate pid namespaces, and
+//! are skipped where those are not allowed.
 
 use std::path::Path;
 use std::time::Duration;

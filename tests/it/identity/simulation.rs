@@ -1,8 +1,7 @@
-//! Many sessions at once in two projects of one name, whose hooks bring no id: each event is in its own session's journal,
-//! by the rung that could know, or in none.
+//! Many sessions at once in two projects with the same name, whose hooks send no id: each event is in its own session's journal,
+//! attributed by a rung that could know, or in none.
 //!
-//! The order is that of the machine; what each session does is chosen by a seed, which is printed. `CCSESSION_SEED`
-//! chooses the same again.
+//! The machine decides the order. A seed, which is printed, chooses what each session does; `CCSESSION_SEED` sets it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,5 @@
-//! Variables that a client set, found where that client is not above: in terminal servers, daemons and commands that outlive it.
-//! They count for nothing, and what is there instead is not exactly what was asked for.
+//! Variables that a client set, in processes that are not below that client: terminal servers, daemons and commands that outlive
+//! it. They count for nothing, and no guess in their place counts as exact.
 
 use std::fs;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! How calls, turns and sessions end, and what they are named.
+//! How calls, turns and sessions end, and how they are named.
 
 use std::collections::BTreeSet;
 use std::fs;

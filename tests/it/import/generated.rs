@@ -1,4 +1,4 @@
-//! Generated sessions of every shape, and lines that are none.
+//! Generated sessions of every shape, and invalid lines.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What stands in odd places: background tasks, links, other systems, long lines, subagents of old clients.
+//! Unusual content and places: background tasks, links, other systems, long lines, subagents of old clients.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Transcripts that are cut, copied, or go on: nothing is taken away, and what is missing is added.
+//! Transcripts that are cut, copied or continued: an import removes nothing, and adds what is missing.
 
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};

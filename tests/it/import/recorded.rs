@@ -1,4 +1,4 @@
-//! Real transcripts: what they say is what the hooks of the same run recorded, nothing twice.
+//! Real transcripts: an import gives what the hooks of the same run recorded, and nothing twice.
 
 use std::fs;
 

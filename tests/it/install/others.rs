@@ -1,4 +1,4 @@
-//! Others who change the file before, meanwhile and afterwards lose nothing.
+//! Others who change the settings file before, during or after an install lose nothing.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -1,4 +1,4 @@
-//! The past is offered, and what is kept is said.
+//! An install offers to import past sessions, and says what is kept.
 
 use std::fs;
 use std::path::Path;

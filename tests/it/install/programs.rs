@@ -1,4 +1,4 @@
-//! What is registered runs, and what cannot be is named.
+//! The registered programs run, and a program that cannot be registered is named.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

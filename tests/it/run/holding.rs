@@ -1,4 +1,4 @@
-//! One holder of an id at a time; what a killed one leaves is its command's, and then anybody's.
+//! One holder of an id at a time. After a holder is killed, the id stays with its command; once that ends, anybody may take it.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;

@@ -1,4 +1,4 @@
-//! The pointer while something is run, and afterwards.
+//! The pointer while `run` runs a command, and afterwards.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! However the board ends, the terminal is as it was.
+//! However the board ends, it leaves the terminal as it was.
 
 use std::fs;
 

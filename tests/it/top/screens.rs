@@ -1,4 +1,4 @@
-//! The board on terminals of all kinds: sizes, colours, letters, and those that can show none.
+//! The board on terminals of all kinds: sizes, colours, character sets, and terminals that cannot show it.
 
 use super::{SIZE, at_work, script};
 use crate::support::Sandbox;
