@@ -165,7 +165,7 @@ fn a_session_that_cannot_be_resumed_is_named_with_a_remedy() {
     let gone = sandbox.ccsession(["resume", ID]).refused(1);
     let command = format!("claude --resume {ID}");
     assert!(
-        gone.contains("is gone; make it again") && gone.contains(&command),
+        gone.contains("is gone; create it") && gone.contains(&command),
         "{gone}"
     );
     // A live one.

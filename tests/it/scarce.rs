@@ -253,9 +253,15 @@ fn with_few_descriptors_a_verb_succeeds_or_says_why_not() {
 fn without_memory_a_verb_fails_and_no_signal_ends_it() {
     let sandbox = Sandbox::just_swept();
     ended(&sandbox, ID);
+    let limit = |mib: u32| format!("ulimit -v {}", mib * 1024);
+    let starts = |mib: &u32| {
+        let version = limited(&sandbox, &limit(*mib), Path::new(CCSESSION), &["--version"]);
+        version.output().status.success()
+    };
     // With less, the system cannot start a program that is linked dynamically.
-    for mib in [36, 48, 64, 96, 160, 400] {
-        let limits = format!("ulimit -v {}", mib * 1024);
+    let least = (16..400).step_by(4).find(starts).unwrap();
+    for mib in [0, 12, 28, 60, 124, 364].map(|more| least + more) {
+        let limits = limit(mib);
         for arguments in [
             &["list"][..],
             &["stats", "--all"],
