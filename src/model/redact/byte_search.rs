@@ -75,9 +75,20 @@ fn forward(text: &[u8], places: impl Fn(u64) -> u64) -> Option<usize> {
         }
         at += word.len();
     }
-    let mut word = [0; 8];
-    word.get_mut(..rest.len())?.copy_from_slice(rest);
-    let place = places(u64::from_le_bytes(word)).trailing_zeros() as usize / 8;
+    let found = match text.last_chunk() {
+        // The last eight bytes, without those that were searched: a copy of the rest would take longer.
+        Some(last) => {
+            let searched = 8 * (last.len() - rest.len()) as u32;
+            let found = places(u64::from_le_bytes(*last)).checked_shr(searched);
+            found.unwrap_or_default()
+        }
+        None => {
+            let mut word = [0; 8];
+            word.get_mut(..rest.len())?.copy_from_slice(rest);
+            places(u64::from_le_bytes(word))
+        }
+    };
+    let place = found.trailing_zeros() as usize / 8;
     (place < rest.len()).then_some(at + place)
 }
 

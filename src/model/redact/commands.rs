@@ -217,22 +217,36 @@ pub(super) struct ProgramEntry {
     name: &'static str,
     /// Its options, if it is one of [`PROGRAMS`].
     pub(super) program: Option<&'static Program>,
-    /// Whether the program may read a secret from its standard input.
-    pub(super) reads_secret: bool,
+    /// A bit for each of [`STDIN`] that belongs to the program.
+    stdin: u64,
     /// A bit for each of [`PLACES`] that belongs to the program.
     places: u64,
 }
 
 impl ProgramEntry {
+    /// Returns whether the program may read a secret from its standard input.
+    pub(super) fn reads_secret(&self) -> bool {
+        self.stdin != 0
+    }
+
+    /// Returns the words of which one must stand among the program's arguments, if it is to read a secret from its standard input.
+    pub(super) fn stdin(&self) -> impl Iterator<Item = &'static str> + use<> {
+        marked(STDIN, self.stdin).map(|(_, needed)| *needed)
+    }
+
     /// Returns those of [`PLACES`] that belong to the program.
     pub(super) fn places(&self) -> impl Iterator<Item = &'static &'static [&'static str]> + use<> {
-        let mut left = self.places;
-        std::iter::from_fn(move || {
-            let place = PLACES.get(left.trailing_zeros() as usize);
-            left &= left.wrapping_sub(1);
-            place
-        })
+        marked(PLACES, self.places)
     }
+}
+
+/// Returns the rows of a table that have their bit in `left`.
+fn marked<T>(table: &'static [T], mut left: u64) -> impl Iterator<Item = &'static T> {
+    std::iter::from_fn(move || {
+        let row = table.get(left.trailing_zeros() as usize);
+        left &= left.wrapping_sub(1);
+        row
+    })
 }
 
 /// The names in all tables, each once, in buckets.
@@ -293,7 +307,7 @@ const fn is_equal(one: &[u8], other: &[u8]) -> bool {
 const NONE: ProgramEntry = ProgramEntry {
     name: "",
     program: None,
-    reads_secret: false,
+    stdin: 0,
     places: 0,
 };
 
@@ -338,7 +352,7 @@ const fn listed() -> ([ProgramEntry; NAMES], usize) {
         if is_place {
             known[place].places |= 1 << at;
         } else {
-            known[place].reads_secret = true;
+            known[place].stdin |= 1 << (at - PLACES.len());
         }
         at += 1;
     }

@@ -99,9 +99,9 @@ impl Signs {
     }
 }
 
-/// Returns whether `text` contains `part`. For a text as short as a value, this is faster than a search for the rarest byte.
-pub(super) fn has_part<const LENGTH: usize>(text: &[u8], part: &[u8; LENGTH]) -> bool {
-    text.array_windows().any(|window| window == part)
+/// Returns whether `text` contains `part`.
+pub(super) fn has_part(text: &[u8], part: &[u8]) -> bool {
+    byte_search::part(part, text).is_some()
 }
 
 pub(super) fn is_identifier(text: &str) -> bool {
@@ -177,17 +177,20 @@ fn has_words_of(value: &[u8], mean: usize) -> bool {
 fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     let mut length = 0;
     for (at, &byte) in name.iter().enumerate() {
-        let before = at.checked_sub(1).and_then(|at| name.get(at));
-        let begins = byte.is_ascii_uppercase()
-            && (before.is_some_and(u8::is_ascii_lowercase)
-                || name.get(at + 1).is_some_and(u8::is_ascii_lowercase));
-        if length > 0 && (begins || !byte.is_ascii_alphabetic()) {
+        let is_small = |at: usize| name.get(at).is_some_and(u8::is_ascii_lowercase);
+        let (ends, letter) = match byte {
+            // Most bytes.
+            b'a'..=b'z' => (false, 1),
+            b'A'..=b'Z' => (is_small(at.wrapping_sub(1)) || is_small(at + 1), 1),
+            _ => (true, 0),
+        };
+        if ends && length > 0 {
             if !is_word(length) {
                 return false;
             }
             length = 0;
         }
-        length += usize::from(byte.is_ascii_alphabetic());
+        length += letter;
     }
     length == 0 || is_word(length)
 }
@@ -263,11 +266,14 @@ pub(super) fn is_colour(value: &str) -> bool {
 pub(super) fn is_pattern(value: &str) -> bool {
     // All parts in one pass: a search for each would read the value eight times.
     let bytes = value.as_bytes();
-    bytes.array_windows().enumerate().any(|(at, pair)| match pair {
-        b"(?" => bytes.get(at + 2) == Some(&b':'),
-        [b'\\', escaped] => matches!(escaped, b'w' | b'd' | b's' | b'W' | b'S' | b'b'),
-        _ => pair == b"[^",
-    })
+    bytes
+        .array_windows()
+        .enumerate()
+        .any(|(at, pair)| match pair {
+            b"(?" => bytes.get(at + 2) == Some(&b':'),
+            [b'\\', escaped] => matches!(escaped, b'w' | b'd' | b's' | b'W' | b'S' | b'b'),
+            _ => pair == b"[^",
+        })
 }
 
 /// Returns whether `value` is a path or a URL: `/a/b`, `https://a.b/c`, `projects/12/secrets/a-name/versions/1`.

@@ -318,9 +318,12 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     if let Some(found) = found.filter(|of| of.is_plain) {
         return ENDINGS.get(usize::from(found.ending)).copied();
     }
-    let four = last_letters(name, BUCKET) as u32;
+    let four = match found {
+        Some(_) => number as u32,
+        None => last_letters(name, BUCKET) as u32,
+    };
     let bucket = bucket(four.to_le_bytes());
-    let found = match ends_any(bucket, four) {
+    let found = match found.is_some() || ends_any(bucket, four) {
         true => {
             let longest = BUCKETS.longest.get(bucket).copied().map_or(0, usize::from);
             found_in(bucket, last_letters(name, longest))
@@ -376,19 +379,20 @@ fn ends_with_word(name: &[u8], word: &[u8]) -> bool {
 /// Joints are left out; any other sign ends the name.
 #[inline]
 fn last_letters(name: &[u8], most: usize) -> u128 {
-    let (mut letters, mut length) = (0, 0);
+    let mut letters = [0; COMPARED];
+    let mut places = letters.iter_mut().take(most);
     for &byte in name.iter().rev().take(2 * COMPARED) {
         let letter = LETTERS.get(usize::from(byte)).copied().unwrap_or_default();
         if letter == JOINT {
             continue;
         }
-        if letter == 0 || length >= most {
+        if letter == 0 {
             break;
         }
-        letters |= u128::from(letter) << (8 * length);
-        length += 1;
+        let Some(place) = places.next() else { break };
+        *place = letter;
     }
-    letters
+    u128::from_le_bytes(letters)
 }
 
 /// What each byte of a name is compared as: a lower-case letter, a digit, or [`JOINT`]. 0 stands for a byte that no name has.

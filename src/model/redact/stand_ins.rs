@@ -100,7 +100,7 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
         }
     }
     has_placeholder(value.as_bytes())
-        && value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS
+        && (!signs.has_digit() || value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS)
         && has_words(value)
 }
 
@@ -142,7 +142,7 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
             };
             is_plain(word.as_bytes())
                 || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
-                || foreign::length_before(word.as_bytes()).is_some()
+                || !signs.is_ascii && foreign::length_before(word.as_bytes()).is_some()
                 || word == "passe"
         })
 }

@@ -43,13 +43,13 @@ impl<'t> SecretScan<'t> {
         };
         let reads = words().enumerate().any(|(at, word)| {
             at < 4
-                && commands::known(word).is_some_and(|known| known.reads_secret)
-                && commands::STDIN.iter().any(|(program, needed)| {
-                    program.as_bytes() == word
-                        && (needed.is_empty()
+                && commands::known(word).is_some_and(|known| {
+                    known.stdin().any(|needed| {
+                        needed.is_empty()
                             || words()
                                 .skip(at + 1)
-                                .any(|word| contains(word, needed.as_bytes())))
+                                .any(|word| contains(word, needed.as_bytes()))
+                    })
                 })
         });
         reads.then_some(())?;
@@ -100,7 +100,7 @@ impl<'t> SecretScan<'t> {
             self.command = Some(program);
             self.has_word = false;
         }
-        self.reads_secret |= known.reads_secret;
+        self.reads_secret |= known.reads_secret();
         if is_listed {
             return None;
         }
@@ -299,7 +299,7 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+    byte_search::part(part, text).is_some()
 }
 
 /// Returns whether `word` maps ports or addresses, as `8080:80` does.

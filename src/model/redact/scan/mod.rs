@@ -416,6 +416,8 @@ impl<'t> SecretScan<'t> {
         self.at = secret.end;
         self.known = secret.end;
         self.barrier = secret.end;
+        // The filter judged the name together with what is before the barrier.
+        self.told = None;
         // The filter saw the next word as a part of a longer one.
         self.loud = secret.end + foreign::LONGEST;
         self.tables.secret();

@@ -108,7 +108,7 @@ impl<'t> SecretScan<'t> {
         if first.is_ascii_digit() && word.iter().all(u8::is_ascii_digit) {
             return self.other(view, start, end);
         }
-        let told = self.told.take().filter(|(at, _)| *at == end);
+        let told = self.told.filter(|(at, _)| *at == end);
         match told.map_or_else(|| names::telling(name), |(_, telling)| Some(telling)) {
             Some(telling) => {
                 // The name may go on after the blanks.
