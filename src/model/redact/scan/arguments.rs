@@ -22,37 +22,13 @@ impl<'t> SecretScan<'t> {
         self.without_pipe = from + found.unwrap_or(most - from);
         let pipe = self.without_pipe;
         (found.is_some() && bytes.get(pipe) == Some(&b'|')).then_some(())?;
-        let after = bytes.get(pipe + 1..)?;
-        let after = after.get(..LONGEST).unwrap_or(after);
-        let command = after
-            .split(|b| matches!(b, b'\n' | b'|' | b';' | b'['))
-            .next()?;
-        // A word that goes on with a mark may have been another word.
-        let after = match view.byte(pipe + 1 + command.len()) {
-            Some(b'[') => {
-                let blank = command.iter().rposition(|b| matches!(b, b' ' | b'\t'));
-                command.get(..blank?)?
-            }
-            _ => command,
-        };
-        let words = || {
-            after
-                .split(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'\\'))
-                .filter(|word| !word.is_empty())
-                .take(12)
-        };
-        let reads = words().enumerate().any(|(at, word)| {
-            at < 4
-                && commands::known(word).is_some_and(|known| {
-                    known.stdin().any(|needed| {
-                        needed.is_empty()
-                            || words()
-                                .skip(at + 1)
-                                .any(|word| contains(word, needed.as_bytes()))
-                    })
-                })
+        // Many `echo` may stand before one pipe.
+        let seen = self.reader.filter(|of| (of.0, of.1) == (pipe, bytes.len()));
+        let (_, _, reader) = *self.reader.insert(match seen {
+            Some(seen) => seen,
+            None => (pipe, bytes.len(), reader_behind(view, pipe)),
         });
-        reads.then_some(())?;
+        let is_pair = reader?;
         let mut at = skip_blanks(bytes, end);
         // Options, and the format of `printf`.
         for _ in 0..3 {
@@ -64,7 +40,6 @@ impl<'t> SecretScan<'t> {
         }
         let value = Value::read(view, at, Form::Variable)?;
         (value.start() < pipe).then_some(())?;
-        let is_pair = contains(after, b"chpasswd");
         let value = match value.text().find(':') {
             Some(colon) if is_pair => value.from(colon + 1)?,
             _ => value,
@@ -220,6 +195,42 @@ impl<'t> SecretScan<'t> {
             && secret.is_secret(SecretKind::Password);
         is_secret.then(|| by_shape(view, secret.secret(view, NAMED)))
     }
+}
+
+/// Returns whether the program behind the pipe at `pipe` reads a pair of a name and a secret, if it reads a secret from its
+/// standard input.
+fn reader_behind(view: View<'_>, pipe: usize) -> Option<bool> {
+    const LONGEST: usize = 256;
+    let after = view.bytes().get(pipe + 1..)?;
+    let after = after.get(..LONGEST).unwrap_or(after);
+    let ends = |b: &u8| matches!(b, b'\n' | b'|' | b';' | b'[');
+    let command = after.get(..after.iter().position(ends).unwrap_or(after.len()))?;
+    // A word that goes on with a mark may have been another word.
+    let after = match view.byte(pipe + 1 + command.len()) {
+        Some(b'[') => {
+            let blank = command.iter().rposition(|b| matches!(b, b' ' | b'\t'));
+            command.get(..blank?)?
+        }
+        _ => command,
+    };
+    let words = || {
+        after
+            .split(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'\\'))
+            .filter(|word| !word.is_empty())
+    };
+    let has = |needed: &str, behind: usize| {
+        needed.is_empty()
+            // Mostly it is nowhere in the command.
+            || contains(after, needed.as_bytes())
+                && words()
+                    .take(12)
+                    .skip(behind)
+                    .any(|word| contains(word, needed.as_bytes()))
+    };
+    let reads = words().take(4).enumerate().any(|(at, word)| {
+        commands::known(word).is_some_and(|known| known.stdin().any(|needed| has(needed, at + 1)))
+    });
+    reads.then(|| contains(after, b"chpasswd"))
 }
 
 /// The letters of [`commands::CURL_FLAGS`], a bit for each.

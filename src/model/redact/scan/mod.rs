@@ -158,6 +158,8 @@ pub(super) struct SecretScan<'t> {
     tables: Tables,
     /// Up to here, the text after an `echo` has neither a pipe nor the end of the line.
     without_pipe: usize,
+    /// The last pipe behind an `echo`, the end of the text that was seen, and what [`Self::piped`] has found behind the pipe.
+    reader: Option<(usize, usize, Option<bool>)>,
     /// The next mark that was already in the text.
     mark: Option<Secret>,
     /// Whether the text has a JSON Web Key, once a rule has asked.
@@ -188,6 +190,7 @@ impl<'t> SecretScan<'t> {
             given: None,
             tables: Tables::default(),
             without_pipe: 0,
+            reader: None,
             mark: None,
             has_web_key: None,
         }
