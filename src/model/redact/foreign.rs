@@ -45,8 +45,10 @@ pub(super) const LONGEST: usize = 24;
 
 /// Returns the length of the name that `text` ends with, if there is one.
 pub(super) fn length_before(text: &[u8]) -> Option<usize> {
-    let last = u32::from_le_bytes(*text.last_chunk()?);
-    alike(&FOURS.last, last)
+    let four: [u8; 4] = *text.last_chunk()?;
+    // Most texts end with another byte.
+    has(&LASTS, four[3]).then_some(())?;
+    alike(&FOURS.last, u32::from_le_bytes(four))
         .find(|name| text.ends_with(name))
         .map(<[u8]>::len)
 }
@@ -57,7 +59,7 @@ pub(super) fn length_at(text: &[u8]) -> usize {
     if text.get(..9).unwrap_or(text).is_ascii() {
         return 0;
     }
-    let Some(first) = text.first_chunk().filter(|first| may_begin(first[0])) else {
+    let Some(first) = text.first_chunk().filter(|first| has(&FIRSTS, first[0])) else {
         return 0;
     };
     alike(&FOURS.first, u32::from_le_bytes(*first))
@@ -87,28 +89,31 @@ pub(super) const fn window(name: &[u8]) -> Option<usize> {
     None
 }
 
-/// Returns whether one of [`NAMES`] may begin with the byte `first`.
-fn may_begin(first: u8) -> bool {
-    let firsts = FIRSTS.get(usize::from(first >> 5)).copied();
-    firsts.unwrap_or_default() >> (first & 31) & 1 != 0
+/// Returns whether `byte` is one of `bytes`, which have a bit for each.
+fn has(bytes: &[u32; 8], byte: u8) -> bool {
+    let bytes = bytes.get(usize::from(byte >> 5)).copied();
+    bytes.unwrap_or_default() >> (byte & 31) & 1 != 0
 }
 
 /// The first bytes of [`NAMES`], a bit for each.
-static FIRSTS: [u32; 8] = firsts();
+static FIRSTS: [u32; 8] = outermost(false);
+/// The last bytes of [`NAMES`], a bit for each.
+static LASTS: [u32; 8] = outermost(true);
 
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
-const fn firsts() -> [u32; 8] {
-    let mut first = [0; 8];
+const fn outermost(is_last: bool) -> [u32; 8] {
+    let mut bytes = [0; 8];
     let mut at = 0;
     while at < NAMES.len() {
-        let byte = NAMES[at].as_bytes()[0];
-        first[(byte >> 5) as usize] |= 1 << (byte & 31);
+        let name = NAMES[at].as_bytes();
+        let byte = name[if is_last { name.len() - 1 } else { 0 }];
+        bytes[(byte >> 5) as usize] |= 1 << (byte & 31);
         at += 1;
     }
-    first
+    bytes
 }
 
 /// Returns the names whose four bytes in `fours` are `four`.

@@ -177,20 +177,20 @@ fn has_words_of(value: &[u8], mean: usize) -> bool {
 fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     let mut length = 0;
     for (at, &byte) in name.iter().enumerate() {
+        // Most bytes.
+        if byte.is_ascii_lowercase() {
+            length += 1;
+            continue;
+        }
         let is_small = |at: usize| name.get(at).is_some_and(u8::is_ascii_lowercase);
-        let (ends, letter) = match byte {
-            // Most bytes.
-            b'a'..=b'z' => (false, 1),
-            b'A'..=b'Z' => (is_small(at.wrapping_sub(1)) || is_small(at + 1), 1),
-            _ => (true, 0),
-        };
-        if ends && length > 0 {
-            if !is_word(length) {
+        let is_capital = byte.is_ascii_uppercase();
+        if !is_capital || is_small(at.wrapping_sub(1)) || is_small(at + 1) {
+            if length > 0 && !is_word(length) {
                 return false;
             }
             length = 0;
         }
-        length += letter;
+        length += usize::from(is_capital);
     }
     length == 0 || is_word(length)
 }

@@ -136,13 +136,13 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
         value.starts_with(|c: char| c.is_uppercase()) || value.ends_with(['.', '?', '…']);
     is_sentence
         && value.split_ascii_whitespace().any(|word| {
-            let word = match signs.is_ascii {
+            let word = match signs.is_ascii || word.is_ascii() {
                 true => trimmed(word),
                 false => word.trim_matches(|c: char| !c.is_alphanumeric()),
             };
             is_plain(word.as_bytes())
                 || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
-                || !signs.is_ascii && foreign::length_before(word.as_bytes()).is_some()
+                || !word.is_ascii() && foreign::length_before(word.as_bytes()).is_some()
                 || word == "passe"
         })
 }
