@@ -3,7 +3,6 @@
 //! It judges a value alone, and knows neither its form nor the name before it.
 
 use super::foreign;
-use super::keys;
 use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
 use super::names::SecretKind::{Hardly, Password, Phrase};
 use super::names::{ending, ending_by, hint, telling};
@@ -106,25 +105,8 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
 
 /// Returns whether `value` contains one of [`PLACEHOLDERS`] between signs.
 fn has_placeholder(value: &[u8]) -> bool {
-    let mut before = b' ';
-    for (at, &byte) in value.iter().enumerate() {
-        let begins = !Alphabet::Alnum.has(before);
-        before = byte;
-        if begins
-            && let Some([_, second, rest @ ..]) = value.get(at..)
-            && PLACEHOLDER_WORDS.may_begin(byte, *second)
-        {
-            let length = 2 + keys::run(rest, Alphabet::Alnum, LONGEST_PLAIN);
-            let is_one = length >= 3
-                && value
-                    .get(at..at + length)
-                    .is_some_and(|word| PLACEHOLDER_WORDS.has(word));
-            if is_one {
-                return true;
-            }
-        }
-    }
-    false
+    let mut words = value.split(|byte| !Alphabet::Alnum.has(*byte));
+    words.any(|word| word.len() >= 3 && PLACEHOLDER_WORDS.has(word))
 }
 
 /// Returns whether `value` is a sentence about secrets, as in a help text or an error, and not a secret itself.

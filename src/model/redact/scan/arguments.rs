@@ -258,15 +258,17 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
             if rest.first() != Some(&b'-') || wants_option {
                 break;
             }
-            let length = rest.iter().take(NEAR).position(|b| *b == b' ')?;
+            let length = byte_search::first(b' ', rest.get(..NEAR).unwrap_or(rest))?;
             at = skip_blanks(bytes, at + length);
         }
-        // Most arguments begin with another letter than the word that is wanted.
+        // Most arguments are another word than the one that is wanted, or a shorter option. No option has a letter twice.
         let is_open = matches!(wanted.as_bytes(), [b'_'] | [b'*', ..]);
-        if !is_open
-            && bytes.get(at) != wanted.as_bytes().first()
-            && !values::may_be_quoted(bytes, at)
-        {
+        let near = bytes.get(at..at + wanted.len()).unwrap_or_default();
+        let may_fit = match wants_option {
+            true => near.first() == Some(&b'-') && !near.contains(&b' '),
+            false => near == wanted.as_bytes(),
+        };
+        if !is_open && !may_fit && !values::may_be_quoted(bytes, at) {
             return None;
         }
         let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
