@@ -422,7 +422,7 @@ const fn letters() -> [u8; 256] {
 ///
 /// `four` holds the last letters of the name.
 fn is_some_key(name: &[u8], four: u32) -> bool {
-    if !four.to_le_bytes().starts_with(b"yek") {
+    if !matches!(four.to_le_bytes(), [b'y', b'e', b'k', _]) {
         return false;
     }
     let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();

@@ -264,10 +264,11 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
         // Most arguments are another word than the one that is wanted, or a shorter option. No option has a letter twice.
         let is_open = matches!(wanted.as_bytes(), [b'_'] | [b'*', ..]);
         let near = bytes.get(at..at + wanted.len()).unwrap_or_default();
-        let may_fit = match wants_option {
-            true => near.first() == Some(&b'-') && !near.contains(&b' '),
-            false => near == wanted.as_bytes(),
-        };
+        let may_fit = near.first() == wanted.as_bytes().first()
+            && match wants_option {
+                true => !near.contains(&b' '),
+                false => near == wanted.as_bytes(),
+            };
         if !is_open && !may_fit && !values::may_be_quoted(bytes, at) {
             return None;
         }
