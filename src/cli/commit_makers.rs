@@ -14,7 +14,7 @@ use crate::model::commit::{CommitKind, CommitNote, ReflogEntry};
 use crate::model::{Activity, Call, Record, SessionId, Timestamp};
 use crate::store::{index, project, reflog};
 use crate::view::commit_makers::{
-    Certainty, CommitEvidence, decide, evidence, prompt, was_under_way,
+    Certainty, CommitEvidence, Doer, OwnCommand, Suspect, decide, prompt,
 };
 
 /// How much of a reflog's end is read for one session, in bytes.
@@ -70,8 +70,11 @@ impl CommitView {
 pub(super) struct Maker {
     pub(super) record: Record,
     pub(super) certainty: Certainty,
-    pub(super) call: CallWords,
+    /// The call that ran, unless a command of `ccsession run` did.
+    pub(super) call: Option<CallWords>,
+    pub(super) command: Option<CommandWords>,
     pub(super) prompt: Option<PromptWords>,
+    began: Timestamp,
     evidence: CommitEvidence,
     /// True if the session was in the working tree of the commit, not in another one of the
     /// repository.
@@ -96,6 +99,22 @@ impl From<&Call<'_>> for CallWords {
             what: call.what.map(str::to_owned),
             agent_id: call.agent_id.map(str::to_owned),
             started_at: call.began.ts,
+        }
+    }
+}
+
+/// What `who` shows of a command of `ccsession run`, or of a clock-in.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct CommandWords {
+    pub(super) what: Option<String>,
+    pub(super) started_at: Timestamp,
+}
+
+impl From<&OwnCommand> for CommandWords {
+    fn from(command: &OwnCommand) -> Self {
+        Self {
+            what: command.what.clone(),
+            started_at: command.began,
         }
     }
 }
@@ -125,7 +144,7 @@ impl PromptWords {
 pub(super) struct JudgedCommit {
     pub(super) sought: SoughtCommit,
     pub(super) makers: Vec<Maker>,
-    /// The sessions that were under way there, but ran no call that can make commits.
+    /// The sessions that were open there, but ran nothing that can make commits.
     pub(super) beside: Vec<SessionId>,
 }
 
@@ -203,7 +222,7 @@ pub(super) fn judge(judge: &Judge<'_>, sought: Vec<SoughtCommit>) -> Result<Vec<
     Ok(judged)
 }
 
-/// Returns the sessions that were under way when one of these commits was made, and perhaps more.
+/// Returns the sessions that were open when one of these commits was made, and perhaps more.
 fn around(judge: &Judge<'_>, sought: &[SoughtCommit]) -> Result<Vec<SessionId>> {
     let times = || sought.iter().map(|commit| commit.note.ts);
     let (Some(first), Some(last)) = (times().min(), times().max()) else {
@@ -247,7 +266,7 @@ impl JudgedCommit {
             _ => false,
         });
         self.makers.sort_by(|one, other| {
-            let key = |it: &Maker| (it.call.started_at, it.record.session_id.clone());
+            let key = |it: &Maker| (it.began, it.record.session_id.clone());
             key(one).cmp(&key(other))
         });
         self.beside.sort();
@@ -265,23 +284,30 @@ impl Count for MakerCounter<'_> {
     const WITH_LABELS: bool = true;
 
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
+        let suspect = session.suspect();
         let mut places = None;
         for (at, commit) in self.sought.iter().enumerate() {
             let second = commit.note.ts;
-            let evidence = evidence(&session.activity, second);
-            if evidence.is_none() && !was_under_way(&session.activity, second) {
+            let evidence = suspect.evidence(second);
+            if evidence.is_none() && !suspect.was_open(second) {
                 continue;
             }
             let places = places.get_or_insert_with(|| SessionPlaces::of(session));
             let is_here = places.contain(commit);
-            if let Some((evidence, call)) = evidence
+            if let Some((evidence, doer)) = evidence
                 && (is_here || places.are_beside(&commit.root))
             {
+                let (call, command) = match doer {
+                    Doer::Call(call) => (Some(call), None),
+                    Doer::Command(command) => (None, Some(CommandWords::from(command))),
+                };
                 let maker = Maker {
                     record: session.record.clone(),
                     certainty: Certainty::Possible,
-                    call: CallWords::from(call),
-                    prompt: PromptWords::of(&session.activity, call, second),
+                    call: call.map(CallWords::from),
+                    command,
+                    prompt: call.and_then(|call| PromptWords::of(&session.activity, call, second)),
+                    began: doer.began(),
                     evidence,
                     is_here,
                 };
@@ -316,22 +342,21 @@ pub(super) struct SoughtBySession {
     id: SessionId,
     /// All commits of those places, to find out which one replaces another.
     notes: Vec<CommitNote>,
-    /// The commits during which the session ran a call that can make commits.
-    commits: Vec<SoughtCommit>,
+    /// The commits at whose second the session ran something that can make commits.
+    pub(super) commits: Vec<SoughtCommit>,
 }
 
 impl SoughtBySession {
     /// Finds the commits that the session's events note, and those in the reflogs of the working
     /// trees where it was.
-    pub(super) fn new(record: &Record, activity: &Activity<'_>, heard: &NotedCommits) -> Self {
+    pub(super) fn new(record: &Record, suspect: Suspect<'_, '_>, heard: &NotedCommits) -> Self {
         let mut known = noted(record, heard);
         for root in SessionPlaces::new(record, heard).roots {
             known.extend(made(&root, &reflog::last_moves(&root, REFLOG)));
         }
         once(&mut known);
         let notes = known.iter().map(|commit| commit.note.clone()).collect();
-        known.retain(|commit| evidence(activity, commit.note.ts).is_some());
-        known.drain(..known.len().saturating_sub(MOST));
+        known.retain(|commit| suspect.evidence(commit.note.ts).is_some());
         Self {
             id: record.session_id.clone(),
             notes,
@@ -344,20 +369,23 @@ impl SoughtBySession {
 pub(super) fn made_by(
     judging: &Judge<'_>,
     record: &Record,
-    activity: &Activity<'_>,
+    suspect: Suspect<'_, '_>,
     heard: &NotedCommits,
 ) -> Result<Vec<MadeCommit>> {
-    let sought = SoughtBySession::new(record, activity, heard);
+    let sought = SoughtBySession::new(record, suspect, heard);
     let made = made_by_each(judging, vec![sought])?;
     Ok(made.into_iter().flatten().collect())
 }
 
-/// Returns the commits that each of these sessions made, or may have made. All journals are read
-/// once, however many sessions are asked about.
+/// Returns the commits that each of these sessions made, or may have made, the last [`MOST`] of
+/// each. All journals are read once, however many sessions are asked about.
 pub(super) fn made_by_each(
     judging: &Judge<'_>,
-    sessions: Vec<SoughtBySession>,
+    mut sessions: Vec<SoughtBySession>,
 ) -> Result<Vec<Vec<MadeCommit>>> {
+    for SoughtBySession { commits, .. } in &mut sessions {
+        commits.drain(..commits.len().saturating_sub(MOST));
+    }
     let all = sessions.iter().flat_map(|it| it.commits.iter().cloned());
     let mut all: Vec<SoughtCommit> = all.collect();
     once(&mut all);
@@ -375,7 +403,7 @@ pub(super) fn made_by_each(
             Some(MadeCommit {
                 commit: CommitView::new(&judged.sought, &session.notes),
                 certainty: own.certainty,
-                tool_use_id: own.call.tool_use_id.clone(),
+                tool_use_id: own.call.as_ref().and_then(|call| call.tool_use_id.clone()),
                 others: others.collect(),
             })
         });

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Result;
 
 use super::context::{missing, unreadable, unrecorded};
+use crate::claude::words::PROCESS_NAME;
 use crate::identity::liveness::{Assessment, Judge, LastWord};
 use crate::model::commit::CommitNote;
 use crate::model::{Activity, JournalLine, OpenActivity, Record, SessionId, Trace, TraceBuilder};
@@ -15,6 +16,7 @@ use crate::store::history::LineOrigin;
 use crate::store::journal::Damage;
 use crate::store::processors::{helpers, with_helpers};
 use crate::store::{Error, History, SessionDir, index};
+use crate::view::commit_makers::{OwnCommands, Suspect};
 
 /// The sessions to read.
 #[derive(Debug)]
@@ -76,13 +78,16 @@ pub(super) struct GatheredSession<'a> {
     has_open_calls: bool,
 }
 
-/// The commits that events of a session note, and where the session was.
+/// What events of a session say about commits: those that they note, where the session was, and
+/// what it ran.
 #[derive(Debug, Default)]
 pub(super) struct NotedCommits {
     /// Each commit with the directory of its event. `None` means the directory on record.
     pub(super) commits: Vec<(CommitNote, Option<String>)>,
     /// The directories that events name besides the one on record.
     pub(super) dirs: Vec<String>,
+    /// The commands that the session ran besides calls.
+    pub(super) commands: OwnCommands,
 }
 
 impl NotedCommits {
@@ -91,6 +96,7 @@ impl NotedCommits {
 
     /// Adds what an event says.
     pub(super) fn hear(&mut self, line: &JournalLine<'_>) {
+        self.commands.hear(line, PROCESS_NAME);
         let commits = line.commits.iter().cloned();
         let cwd = || line.cwd.map(str::to_owned);
         self.commits.extend(commits.map(|it| (it, cwd())));
@@ -108,6 +114,12 @@ impl GatheredSession<'_> {
     pub(super) fn finding(&self) -> Assessment {
         self.judge
             .find_heard(self.id, &self.last_word, self.has_open_calls)
+    }
+
+    /// Returns what matters of the session for who made a commit.
+    pub(super) fn suspect(&self) -> Suspect<'_, '_> {
+        let is_live = self.finding().state.is_live();
+        Suspect::new(self.record, &self.activity, &self.noted.commands, is_live)
     }
 }
 

@@ -158,7 +158,7 @@ impl Count for PageCounter<'_> {
             &Subtrees::of(activity, &used),
             stats.summary(),
         );
-        let sought = SoughtBySession::new(session.record, activity, session.noted);
+        let sought = SoughtBySession::new(session.record, session.suspect(), session.noted);
         self.pages.push((page, sought));
         why_not
     }

@@ -32,6 +32,7 @@ use crate::model::{OpenActivity, Project, Record, Timestamp};
 use crate::store::journal::Damage;
 use crate::store::log::{self, Log};
 use crate::store::{SessionDir, StateDir, clock, shown};
+use crate::view::commit_makers::Suspect;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ccsession show 3f2a")]
@@ -122,9 +123,11 @@ fn count(
         }
     })?;
     let activity = OpenActivity::of(&history.trace).close(|pid| finding.has(pid));
+    let is_live = finding.state.is_live();
+    let suspect = Suspect::new(record, &activity, &noted.commands, is_live);
     Ok(JournalCounts {
         open_calls: activity.open_calls().map(OpenCall::from).collect(),
-        commits: made_by(judge, record, &activity, &noted)?,
+        commits: made_by(judge, record, suspect, &noted)?,
         by_event,
         damage: history.damage,
     })

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use crate::model::activity::Prompt;
 use crate::model::call::CallState;
-use crate::model::{Activity, Call, Timestamp};
+use crate::model::line::EventKind;
+use crate::model::record::ABANDONED;
+use crate::model::{Activity, Call, JournalLine, Record, Timestamp};
 
 /// How much earlier a call may have begun to run than its end and duration suggest, in
 /// microseconds, because the end is recorded a little late.
@@ -19,8 +21,12 @@ const WORDS: [&str; 8] = [
 /// The evidence that a session made a commit, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CommitEvidence {
+    /// A program had clocked in, and no hook recorded what it did.
+    Open,
     /// A background task of a call that can make commits ran.
     Background,
+    /// The command of `ccsession run` ran. Nothing records what it did meanwhile.
+    Command,
     /// A call that can make commits ran.
     Ran,
     /// A call that can make commits ran, and its label mentions git or a commit.
@@ -31,9 +37,105 @@ impl CommitEvidence {
     /// Returns the evidence as one word.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Open => "open",
             Self::Background => "background",
+            Self::Command => "command",
             Self::Ran => "ran",
             Self::Named => "named",
+        }
+    }
+
+    /// Returns whether the session stays a candidate beside stronger evidence: what it did in that
+    /// second is unknown.
+    fn is_unwatched(self) -> bool {
+        matches!(self, Self::Open | Self::Command)
+    }
+}
+
+/// A time in which a session may have made commits without a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCommand {
+    /// The name of the command, if it was recorded.
+    pub what: Option<String>,
+    /// When it started.
+    pub began: Timestamp,
+    ended: Option<Timestamp>,
+    evidence: CommitEvidence,
+    /// True if it is Claude Code, as far as known.
+    is_client: bool,
+}
+
+/// The commands that `ccsession run` ran in a session, and its clock-ins, by its events.
+#[derive(Debug, Default)]
+pub struct OwnCommands {
+    commands: Vec<OwnCommand>,
+    /// True if anything but a launcher or a clock-in reported an event.
+    is_watched: bool,
+}
+
+impl OwnCommands {
+    /// Takes in an event of the session. `client` is the name of Claude Code's command.
+    pub fn hear(&mut self, line: &JournalLine<'_>, client: &str) {
+        let evidence = match line.kind {
+            EventKind::RunStart => CommitEvidence::Command,
+            EventKind::ClockIn => CommitEvidence::Open,
+            EventKind::RunEnd => {
+                let mut open = self.commands.iter_mut().rev();
+                let open = open.find(|it| it.evidence == CommitEvidence::Command);
+                if let Some(command) = open {
+                    command.ended = command.ended.or(line.ts);
+                }
+                return;
+            }
+            _ => {
+                self.is_watched = true;
+                return;
+            }
+        };
+        if let Some(began) = line.ts {
+            let what = line.what.map(|label| label.text().into_owned());
+            let what = what.filter(|_| evidence == CommitEvidence::Command);
+            self.commands.push(OwnCommand {
+                is_client: what.as_deref().is_none_or(|name| name == client),
+                what,
+                began,
+                ended: None,
+                evidence,
+            });
+        }
+    }
+
+    /// Returns whether only the calls of the session can have made a commit while this command ran:
+    /// hooks recorded what it did.
+    fn is_known_by_calls(&self, command: &OwnCommand) -> bool {
+        self.is_watched && command.is_client
+    }
+}
+
+/// A session, as far as it matters for who made a commit.
+#[derive(Debug, Clone, Copy)]
+pub struct Suspect<'s, 'a> {
+    activity: &'s Activity<'a>,
+    commands: &'s OwnCommands,
+    /// Until when it was open.
+    end: Timestamp,
+}
+
+/// What may have made a commit.
+#[derive(Debug, Clone, Copy)]
+pub enum Doer<'s, 'a> {
+    /// A call.
+    Call(&'s Call<'a>),
+    /// A command that is not a call.
+    Command(&'s OwnCommand),
+}
+
+impl Doer<'_, '_> {
+    /// Returns when it began.
+    pub fn began(&self) -> Timestamp {
+        match self {
+            Self::Call(call) => call.began.ts,
+            Self::Command(command) => command.began,
         }
     }
 }
@@ -44,10 +146,10 @@ impl CommitEvidence {
 pub enum Certainty {
     /// It may have been another session, or a person.
     Possible,
-    /// Only one session ran a call that can make commits, or only one a call whose label mentions
-    /// git or a commit.
+    /// Only one session ran a command, or only one a call whose label mentions git or a commit.
     Likely,
-    /// Only one session ran a call that can make commits, and its label mentions git or a commit.
+    /// Only one session ran a call that can make commits, its label mentions git or a commit, and
+    /// no other session can have made the commit.
     Certain,
 }
 
@@ -71,19 +173,53 @@ impl Certainty {
     }
 }
 
-/// Returns the call that most probably made a commit at the second `at`, and the evidence for it.
-/// Returns `None` if no call ran then that can make commits.
-pub fn evidence<'s, 'a>(
-    activity: &'s Activity<'a>,
-    at: Timestamp,
-) -> Option<(CommitEvidence, &'s Call<'a>)> {
-    let last = activity.span.map(|(_, last)| last.ts);
-    let found = activity.calls.iter().filter_map(|call| {
-        let evidence = evidence_of(call, at, last)?;
-        Some((evidence, call))
-    });
-    // Of calls with equal evidence, the one that began last is the innermost.
-    found.max_by_key(|(evidence, call)| (*evidence, call.began.at))
+impl<'s, 'a> Suspect<'s, 'a> {
+    /// Creates a suspect from what a session did. A live one is still open.
+    pub fn new(
+        record: &Record,
+        activity: &'s Activity<'a>,
+        commands: &'s OwnCommands,
+        is_live: bool,
+    ) -> Self {
+        let noted = record
+            .ended_at
+            .filter(|_| record.end_reason.as_deref() != Some(ABANDONED));
+        let last = activity.span.map(|(_, last)| last.ts);
+        let end = match is_live {
+            true => Timestamp::MAX,
+            false => last.max(noted).unwrap_or(record.started_at),
+        };
+        Self {
+            activity,
+            commands,
+            end,
+        }
+    }
+
+    /// Returns what most probably made a commit at the second `at`, and the evidence for it.
+    /// Returns `None` if nothing ran then that can make commits.
+    pub fn evidence(&self, at: Timestamp) -> Option<(CommitEvidence, Doer<'s, 'a>)> {
+        let last = self.activity.span.map(|(_, last)| last.ts);
+        let calls = self.activity.calls.iter().filter_map(|call| {
+            let evidence = evidence_of(call, at, last)?;
+            Some((evidence, Doer::Call(call)))
+        });
+        let commands = self.commands.commands.iter().filter(|command| {
+            let end = command.ended.unwrap_or(self.end);
+            is_within(at, command.began, end) && !self.commands.is_known_by_calls(command)
+        });
+        let commands = commands.map(|it| (it.evidence, Doer::Command(it)));
+        // Of calls with equal evidence, the one that began last is the innermost.
+        calls
+            .chain(commands)
+            .max_by_key(|(evidence, doer)| (*evidence, doer.began()))
+    }
+
+    /// Returns whether the session was open at the second `at`.
+    pub fn was_open(&self, at: Timestamp) -> bool {
+        let span = self.activity.span;
+        span.is_some_and(|(first, _)| is_within(at, first.ts, self.end))
+    }
 }
 
 fn evidence_of(call: &Call<'_>, at: Timestamp, last: Option<Timestamp>) -> Option<CommitEvidence> {
@@ -143,24 +279,25 @@ pub fn prompt<'s, 'a>(
     named.or_else(|| prompts.iter().rev().find(is_before))
 }
 
-/// Returns whether the session was under way at the second `at`.
-pub fn was_under_way(activity: &Activity<'_>, at: Timestamp) -> bool {
-    let span = activity.span;
-    span.is_some_and(|(first, last)| is_within(at, first.ts, last.ts))
-}
-
 /// Decides by the evidence of each session which ones may have made a commit, and how sure that is.
-/// A session with weaker evidence than another gets `None`.
+/// A session with weaker evidence than another gets `None`, unless nothing is known of what it did.
 pub fn decide(all: &[CommitEvidence]) -> Vec<Option<Certainty>> {
     let best = all.iter().max().copied();
     let rivals = |least| all.iter().filter(|it| **it >= least).count();
     let certainty = match best {
-        Some(CommitEvidence::Named) if rivals(CommitEvidence::Ran) == 1 => Certainty::Certain,
+        Some(CommitEvidence::Named) if all.len() == 1 => Certainty::Certain,
         Some(CommitEvidence::Named) if rivals(CommitEvidence::Named) == 1 => Certainty::Likely,
-        Some(CommitEvidence::Ran) if rivals(CommitEvidence::Ran) == 1 => Certainty::Likely,
+        Some(CommitEvidence::Ran | CommitEvidence::Command)
+            if rivals(CommitEvidence::Command) == 1 =>
+        {
+            Certainty::Likely
+        }
         _ => Certainty::Possible,
     };
-    let decided = |it: &CommitEvidence| (Some(*it) == best).then_some(certainty);
+    let decided = |it: &CommitEvidence| match Some(*it) == best {
+        true => Some(certainty),
+        false => it.is_unwatched().then_some(Certainty::Possible),
+    };
     all.iter().map(decided).collect()
 }
 
@@ -171,13 +308,20 @@ mod tests {
     #[test]
     fn the_evidence_decides_between_sessions() {
         use Certainty::{Certain, Likely, Possible};
-        use CommitEvidence::{Background, Named, Ran};
+        use CommitEvidence::{Background, Command, Named, Open, Ran};
         for (all, decided) in [
             (vec![], vec![]),
             (vec![Named], vec![Some(Certain)]),
             (vec![Ran], vec![Some(Likely)]),
             (vec![Background], vec![Some(Possible)]),
-            (vec![Named, Background], vec![Some(Certain), None]),
+            (vec![Named, Background], vec![Some(Likely), None]),
+            (vec![Command], vec![Some(Likely)]),
+            (vec![Open], vec![Some(Possible)]),
+            (vec![Named, Command], vec![Some(Likely), Some(Possible)]),
+            (vec![Named, Open], vec![Some(Likely), Some(Possible)]),
+            (vec![Ran, Command], vec![Some(Possible), Some(Possible)]),
+            (vec![Command, Command], vec![Some(Possible), Some(Possible)]),
+            (vec![Command, Background], vec![Some(Likely), None]),
             (vec![Ran, Named], vec![None, Some(Likely)]),
             (vec![Ran, Ran], vec![Some(Possible), Some(Possible)]),
             (

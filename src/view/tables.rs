@@ -8,7 +8,7 @@ use crate::model::commit::CommitNote;
 use crate::model::event::TRANSCRIPT;
 use crate::model::usage::{ModelUsage, UsageOfDay};
 use crate::model::{Activity, Call, Record, Timestamp, Usage};
-use crate::view::commit_makers::CommitEvidence;
+use crate::view::commit_makers::{CommitEvidence, Doer};
 use crate::view::json::{CallView, PromptView};
 use crate::view::stats::StatsSummary;
 pub use cell::{Cell, csv_cell, csv_line, json_line};
@@ -275,12 +275,16 @@ impl<'s> TabledSession<'s, '_> {
         row
     }
 
-    /// Returns the row of a commit, and of the call that may have made it.
+    /// Returns the row of a commit, and of the call or command that may have made it.
     pub fn commit(
         &self,
         note: &'s CommitNote,
-        (evidence, call): (CommitEvidence, &'s Call<'_>),
+        (evidence, doer): (CommitEvidence, Doer<'s, '_>),
     ) -> Vec<Cell<'s>> {
+        let call = match doer {
+            Doer::Call(call) => Some(call),
+            Doer::Command(_) => None,
+        };
         let mut row = self.begin(self.branch(note.ts));
         row.extend([
             Cell::text(&note.id),
@@ -288,8 +292,8 @@ impl<'s> TabledSession<'s, '_> {
             Cell::Time(note.ts),
             Cell::of_text(note.replaces.as_deref()),
             Cell::text(evidence.as_str()),
-            Cell::of_text(call.tool_use_id),
-            Cell::of_text(call.prompt_id),
+            Cell::of_text(call.and_then(|call| call.tool_use_id)),
+            Cell::of_text(call.and_then(|call| call.prompt_id)),
         ]);
         row
     }

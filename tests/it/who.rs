@@ -73,6 +73,17 @@ fn put_session(sandbox: &Sandbox, id: &str, lines: &[Value]) {
     fs::write(sandbox.session(id).join("events.jsonl"), text).unwrap();
 }
 
+/// Ends a session at this second, in the name of its process.
+fn end(sandbox: &Sandbox, id: &str, seconds: i64) {
+    let journal = sandbox.session(id).join("events.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let end = line(id, seconds, "SessionEnd", json!({"reason": "exit"}));
+    fs::write(&journal, format!("{text}{end}\n")).unwrap();
+    for owner in fs::read_dir(sandbox.session(id).join("owners")).unwrap() {
+        fs::remove_file(owner.unwrap().path()).unwrap();
+    }
+}
+
 /// A turn from second 10 to 90, with one Bash call from 20 to 40.
 fn turn(id: &str, label: &str) -> Vec<Value> {
     let call =
@@ -201,6 +212,7 @@ fn a_commit_outside_all_calls_belongs_to_no_session() {
             (&json!([]), &json!([ONE]))
         );
     }
+    end(&sandbox, ONE, 90);
     commit(&git, 'd', 500);
     let said = sandbox.ccsession(["who", "HEAD"]).refused(3);
     assert!(said.contains("no session was recorded in"), "{said}");
@@ -258,6 +270,161 @@ fn either_of_two_equal_concurrent_calls_may_have_made_it() {
     let shown = sandbox.ccsession(["show", ONE, "--json"]).json();
     assert_eq!(shown["commits"][0]["certainty"], "possible");
     assert_eq!(shown["commits"][0]["others"], json!([TWO]));
+}
+
+/// A session of `ccsession run`, whose command ran from second 15 to 45.
+fn command_of_run(id: &str) -> Vec<Value> {
+    let run = json!({"source": "run", "what": "sh"});
+    vec![
+        line(id, 15, "RunStart", run),
+        line(id, 45, "RunEnd", json!({"ok": true, "reason": "exit:0"})),
+    ]
+}
+
+/// The ids and certainties of the sessions that may have made `HEAD`, and the status.
+fn candidates(sandbox: &Sandbox) -> (Vec<(Value, Value)>, i32) {
+    let output = sandbox.ccsession(["who", "HEAD", "--json"]).output();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sessions = answer["sessions"].as_array().unwrap().iter();
+    let sessions = sessions.map(|it| (it["session_id"].clone(), it["certainty"].clone()));
+    (sessions.collect(), output.status.code().unwrap())
+}
+
+#[test]
+fn the_command_of_a_run_may_have_made_what_a_call_seems_to_have_made() {
+    let (sandbox, git) = one_session("Commit the fix");
+    put_session(&sandbox, TWO, &command_of_run(TWO));
+    commit(&git, 'a', 40);
+    let both = vec![
+        (json!(TWO), json!("possible")),
+        (json!(ONE), json!("likely")),
+    ];
+    assert_eq!(candidates(&sandbox), (both, 4));
+    let answer = who_of_several(&sandbox);
+    assert_eq!(answer["sessions"][0]["call"], Value::Null);
+    assert_eq!(answer["sessions"][0]["command"]["what"], "sh");
+    assert_eq!(answer["sessions"][1]["command"], Value::Null);
+    assert_eq!(answer["beside"], json!([]));
+    let commits = |id: &str| sandbox.ccsession(["show", id, "--json"]).json()["commits"].clone();
+    assert_eq!(commits(ONE)[0]["certainty"], "likely");
+    assert_eq!(commits(ONE)[0]["others"], json!([TWO]));
+    assert_eq!(commits(TWO)[0]["certainty"], "possible");
+    // The command had ended by then.
+    commit(&git, 'b', 46);
+    assert_eq!(candidates(&sandbox).0, []);
+}
+
+/// The answer of `who HEAD` where several sessions may have made it.
+fn who_of_several(sandbox: &Sandbox) -> Value {
+    let output = sandbox.ccsession(["who", "HEAD", "--json"]).output();
+    assert_eq!(output.status.code(), Some(4));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn of_two_sessions_that_ran_something_none_is_certain() {
+    let (sandbox, git) = one_session("Commit the fix");
+    let mut background = turn(TWO, "Serve the shop");
+    background[3] = line(
+        TWO,
+        21,
+        "PostToolUse",
+        json!({"tool": "Bash", "tool_use_id": format!("t-{TWO}"), "background": "b1"}),
+    );
+    put_session(&sandbox, TWO, &background);
+    commit(&git, 'a', 30);
+    assert_eq!(
+        candidates(&sandbox),
+        (vec![(json!(ONE), json!("likely"))], 0)
+    );
+}
+
+#[test]
+fn a_commit_of_the_command_of_a_run_is_likely_its() {
+    let sandbox = Sandbox::just_swept();
+    let git = repository(&sandbox.project());
+    put_session(&sandbox, TWO, &command_of_run(TWO));
+    commit(&git, 'a', 30);
+    assert_eq!(
+        candidates(&sandbox),
+        (vec![(json!(TWO), json!("likely"))], 0)
+    );
+    let text = sandbox.ccsession(["who", "HEAD"]).stdout();
+    assert!(text.contains(" sh\n"), "{text}");
+    let hidden = sandbox
+        .ccsession(["who", "HEAD"])
+        .env("CCSESSION_CAPTURE", "metadata")
+        .stdout();
+    assert!(!hidden.contains(" sh\n"), "{hidden}");
+    let rows = sandbox
+        .ccsession(["export", TWO, "--format", "jsonl", "--table", "commits"])
+        .stdout();
+    let row: Value = serde_json::from_str(&rows).unwrap();
+    assert_eq!(
+        (&row["commit_id"], &row["evidence"], &row["tool_use_id"]),
+        (&json!(hash('a')), &json!("command"), &Value::Null)
+    );
+}
+
+#[test]
+fn a_claude_code_that_hooks_record_is_known_by_its_calls() {
+    let (sandbox, git) = one_session("Commit the fix");
+    let run = json!({"source": "run", "what": "claude"});
+    let mut lines = vec![line(TWO, 5, "RunStart", run)];
+    lines.extend(turn(TWO, "Run the tests").into_iter().skip(1));
+    put_session(&sandbox, TWO, &lines);
+    commit(&git, 'a', 15);
+    assert_eq!(candidates(&sandbox).0, []);
+    // Without a hook's word, nothing is known of what it did.
+    put_session(&sandbox, TWO, &lines[..1]);
+    commit(&git, 'b', 15);
+    assert_eq!(
+        candidates(&sandbox).0,
+        [(json!(TWO), json!("likely"))],
+        "its command"
+    );
+}
+
+#[test]
+fn a_program_that_clocked_in_may_have_made_a_commit() {
+    let (sandbox, git) = one_session("Commit the fix");
+    let clock_in = line(TWO, 5, "ClockIn", json!({"source": "clock-in"}));
+    put_session(&sandbox, TWO, &[clock_in]);
+    commit(&git, 'a', 30);
+    let both = vec![
+        (json!(TWO), json!("possible")),
+        (json!(ONE), json!("likely")),
+    ];
+    assert_eq!(candidates(&sandbox), (both, 4));
+}
+
+#[test]
+fn a_live_session_is_open_until_now() {
+    let (sandbox, git) = one_session("Commit the fix");
+    commit(&git, 'a', 500);
+    let said = sandbox.ccsession(["who", "HEAD"]).refused(3);
+    assert!(
+        said.contains(&format!("session {ONE} was open, but ran no command then")),
+        "{said}"
+    );
+    let output = sandbox.ccsession(["who", "HEAD", "--json"]).output();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["beside"], json!([ONE]));
+}
+
+#[test]
+fn the_table_of_commits_has_what_show_lists() {
+    let (sandbox, git) = one_session("Commit the fix");
+    // No hook has noted it yet.
+    commit(&git, 'a', 30);
+    let shown = sandbox.ccsession(["show", ONE, "--json"]).json();
+    assert_eq!(shown["commits"][0]["id"], hash('a'));
+    let rows = sandbox
+        .ccsession(["export", ONE, "--format", "jsonl", "--table", "commits"])
+        .stdout();
+    let row: Value = serde_json::from_str(&rows).unwrap();
+    assert_eq!(row["commit_id"], hash('a'));
+    assert_eq!(row["evidence"], "named");
 }
 
 #[test]

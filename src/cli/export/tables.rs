@@ -1,16 +1,14 @@
 //! Writes the rows of one session, for `csv` and `jsonl`.
 
-use std::collections::HashSet;
-
 use chrono::NaiveDateTime;
 
 use super::slowest::Slowest;
 use super::{ExportFormat, ExportRequest, shown_machine};
+use crate::cli::commit_makers::SoughtBySession;
 use crate::cli::gather::GatheredSession;
 use crate::cli::stats::counting::{messages, used};
 use crate::model::{Call, Timestamp, Usage};
 use crate::store::clock;
-use crate::view::commit_makers::evidence;
 use crate::view::otlp::OtlpMachine;
 use crate::view::stats::{Stats, WallClock};
 use crate::view::tables::{Cell, SessionNumbers, Table, TabledSession, csv_line, json_line};
@@ -68,11 +66,11 @@ pub(super) fn write(
             Ok(())
         }
         Table::Commits => {
-            let mut seen = HashSet::new();
-            for (note, _) in &session.noted.commits {
+            let suspect = session.suspect();
+            let sought = SoughtBySession::new(session.record, suspect, session.noted);
+            for note in sought.commits.iter().map(|commit| &commit.note) {
                 if is_shown(note.ts)
-                    && let Some(made) = evidence(activity, note.ts)
-                    && seen.insert(note.id.as_str())
+                    && let Some(made) = suspect.evidence(note.ts)
                 {
                     text.push_str(&line(request, &tabled.commit(note, made)));
                 }

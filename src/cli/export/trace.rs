@@ -9,7 +9,6 @@ use crate::cli::gather::GatheredSession;
 use crate::model::commit::CommitNote;
 use crate::model::text::escaped_json;
 use crate::view::chrome_trace::{TraceEvent, TracedSession, trace_events};
-use crate::view::commit_makers::evidence;
 
 /// What is written between two events.
 pub(super) const SEPARATOR: &str = ",\n";
@@ -57,11 +56,12 @@ fn as_json(event: &TraceEvent) -> String {
     escaped_json(&text).into_owned()
 }
 
-/// Returns each commit that hooks noted while the session ran a call that can make commits, once.
+/// Returns each commit that hooks noted while the session ran something that can make commits, once.
 pub(super) fn commits(session: &GatheredSession<'_>) -> Vec<CommitNote> {
     let mut seen = HashSet::new();
     let noted = session.noted.commits.iter().map(|(note, _)| note);
     let new = noted.filter(|note| seen.insert(note.id.as_str()));
-    let made = new.filter(|note| evidence(&session.activity, note.ts).is_some());
+    let suspect = session.suspect();
+    let made = new.filter(|note| suspect.evidence(note.ts).is_some());
     made.cloned().collect()
 }

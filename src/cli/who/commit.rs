@@ -158,7 +158,12 @@ pub(super) fn answer(
         .into_iter()
         .flatten()
         .map(|mut maker| {
-            maker.call.what = question.label(maker.call.what);
+            if let Some(call) = &mut maker.call {
+                call.what = question.label(call.what.take());
+            }
+            if let Some(command) = &mut maker.command {
+                command.what = question.label(command.what.take());
+            }
             if let Some(prompt) = &mut maker.prompt {
                 prompt.what = question.label(prompt.what.take());
             }
@@ -219,6 +224,7 @@ fn as_json(view: &CommitView, makers: &[(SessionWords, Maker)], beside: &[Sessio
         words.with(json!({
             "certainty": maker.certainty,
             "call": maker.call,
+            "command": maker.command,
             "prompt": maker.prompt,
         }))
     });
@@ -249,20 +255,33 @@ fn as_text(view: &CommitView, makers: &[(SessionWords, Maker)]) -> String {
     }
     for (words, maker) in makers {
         fact("session", Some(words.session_id.to_string()));
-        if makers.len() == 1 {
-            fact("certainty", Some(sure(maker.certainty)));
-        }
+        fact(
+            "certainty",
+            Some(match makers.len() {
+                1 => sure(maker.certainty),
+                _ => maker.certainty.as_str().to_owned(),
+            }),
+        );
         fact("title", Some(words.title()));
         fact("project", Some(words.project.name.clone()));
-        let call = &maker.call;
-        let tool = call.tool.clone().unwrap_or_default();
-        let at = clock::local_text(call.started_at);
-        let what = call.what.as_deref().unwrap_or_default();
-        fact(
-            "call",
-            Some(format!("{at} {tool} {what}").trim_end().to_owned()),
-        );
-        fact("subagent", call.agent_id.clone());
+        if let Some(call) = &maker.call {
+            let tool = call.tool.as_deref().unwrap_or_default();
+            let at = clock::local_text(call.started_at);
+            let what = call.what.as_deref().unwrap_or_default();
+            fact(
+                "call",
+                Some(format!("{at} {tool} {what}").trim_end().to_owned()),
+            );
+            fact("subagent", call.agent_id.clone());
+        }
+        if let Some(command) = &maker.command {
+            let at = clock::local_text(command.started_at);
+            let what = command.what.as_deref().unwrap_or_default();
+            fact(
+                "command",
+                Some(format!("{at} {what}").trim_end().to_owned()),
+            );
+        }
         fact(
             "prompt",
             maker.prompt.as_ref().and_then(|it| it.what.clone()),
@@ -273,9 +292,13 @@ fn as_text(view: &CommitView, makers: &[(SessionWords, Maker)]) -> String {
 
 fn sure(certainty: Certainty) -> String {
     let why = match certainty {
-        Certainty::Certain => "a command labelled as a commit ran then, in no other session",
-        Certainty::Likely => "its command ran then, and nothing else speaks for another session",
-        Certainty::Possible => "it only ran in the background, or in another working tree",
+        Certainty::Certain => {
+            "a command labelled as a commit ran then, and no other session ran anything"
+        }
+        Certainty::Likely => "its command ran then, and less speaks for any other session",
+        Certainty::Possible => {
+            "its command ran in the background or in another working tree, or what it ran is unknown"
+        }
     };
     format!("{}: {why}", certainty.as_str())
 }
