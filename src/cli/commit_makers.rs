@@ -12,7 +12,7 @@ use super::output;
 use crate::identity::liveness::Judge;
 use crate::model::commit::{CommitKind, CommitNote, ReflogEntry};
 use crate::model::{Activity, Call, Record, SessionId, Timestamp};
-use crate::store::{index, project, reflog};
+use crate::store::{MachineIdentity, index, is_of_another_machine, project, reflog};
 use crate::view::commit_makers::{
     Certainty, CommitEvidence, Doer, OwnCommand, Suspect, decide, prompt,
 };
@@ -29,6 +29,8 @@ const SHORT: usize = 12;
 pub(super) struct SoughtCommit {
     pub(super) note: CommitNote,
     pub(super) root: PathBuf,
+    /// The machine that this working tree is on.
+    machine: MachineIdentity,
 }
 
 /// A commit as JSON.
@@ -154,6 +156,7 @@ pub(super) fn made(root: &Path, moves: &[ReflogEntry]) -> Vec<SoughtCommit> {
     let sought = commits.map(|note| SoughtCommit {
         note,
         root: root.to_owned(),
+        machine: MachineIdentity::here(),
     });
     sought.collect()
 }
@@ -166,6 +169,7 @@ pub(super) fn noted(record: &Record, noted: &NotedCommits) -> Vec<SoughtCommit> 
             Some(dir) => project::discover(Path::new(dir)).root().to_owned(),
             None => project_of(record),
         },
+        machine: MachineIdentity::of(record),
     });
     commits.collect()
 }
@@ -295,7 +299,7 @@ impl Count for MakerCounter<'_> {
             let places = places.get_or_insert_with(|| SessionPlaces::of(session));
             let is_here = places.contain(commit);
             if let Some((evidence, doer)) = evidence
-                && (is_here || places.are_beside(&commit.root))
+                && (is_here || places.are_beside(commit))
             {
                 let (call, command) = match doer {
                     Doer::Call(call) => (Some(call), None),
@@ -351,7 +355,9 @@ impl SoughtBySession {
     /// trees where it was.
     pub(super) fn new(record: &Record, suspect: Suspect<'_, '_>, heard: &NotedCommits) -> Self {
         let mut known = noted(record, heard);
-        for root in SessionPlaces::new(record, heard).roots {
+        let roots = SessionPlaces::new(record, heard).roots;
+        // A working tree of another machine may have the same path as one here.
+        for root in roots.into_iter().filter(|_| !is_of_another_machine(record)) {
             known.extend(made(&root, &reflog::last_moves(&root, REFLOG)));
         }
         once(&mut known);
@@ -422,6 +428,7 @@ pub(super) fn short_hash(id: &str) -> String {
 pub(super) struct SessionPlaces {
     pub(super) roots: Vec<PathBuf>,
     noted: HashSet<String>,
+    machine: MachineIdentity,
 }
 
 impl SessionPlaces {
@@ -440,17 +447,24 @@ impl SessionPlaces {
         Self {
             roots,
             noted: ids.collect(),
+            machine: MachineIdentity::of(record),
         }
     }
 
     fn contain(&self, commit: &SoughtCommit) -> bool {
-        self.noted.contains(&commit.note.id) || self.roots.contains(&commit.root)
+        let is_in = || self.roots.contains(&commit.root) && !self.is_elsewhere(commit);
+        self.noted.contains(&commit.note.id) || is_in()
     }
 
-    /// Returns whether the session was in any working tree of the repository that `root` belongs
-    /// to.
-    fn are_beside(&self, root: &Path) -> bool {
-        let main = project::main_root(root);
-        self.roots.iter().any(|it| project::main_root(it) == main)
+    /// Returns whether the session was in any working tree of the commit's repository.
+    fn are_beside(&self, commit: &SoughtCommit) -> bool {
+        let main = project::main_root(&commit.root);
+        let is_of_it = |root: &PathBuf| project::main_root(root) == main;
+        !self.is_elsewhere(commit) && self.roots.iter().any(is_of_it)
+    }
+
+    /// Returns whether the commit was made on another machine, where paths mean something else.
+    fn is_elsewhere(&self, commit: &SoughtCommit) -> bool {
+        self.machine.differs_from(&commit.machine)
     }
 }

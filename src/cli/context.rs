@@ -104,7 +104,11 @@ impl Context {
     }
 
     pub(super) fn judge<'a>(&self, config: &Config, state: &'a StateDir) -> Judge<'a> {
-        Judge::new(state, config, self.now)
+        let judge = Judge::new(state, config, self.now);
+        match self.places.state == self.own_state {
+            true => judge,
+            false => judge.of_collected(),
+        }
     }
 }
 

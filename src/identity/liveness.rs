@@ -15,7 +15,7 @@ use crate::model::line::{EventKind, JournalLine};
 use crate::model::record::ABANDONED;
 use crate::model::{Config, Owner, Record, SessionId, Timestamp};
 use crate::store::index::ProcessNames;
-use crate::store::{Host, SessionDir, StateDir, clock, index};
+use crate::store::{Host, SessionDir, StateDir, clock, index, is_of_another_machine};
 
 /// Bytes at the end of a journal that are searched for the session's end. The first size suffices
 /// for nearly every session that ended, and the second for the others. The third covers thousands
@@ -42,7 +42,7 @@ pub enum SessionState {
     Ended,
     /// No process owns the session, and none reported the end.
     Abandoned,
-    /// Like abandoned, but known only from an import: no hook recorded anything of it.
+    /// Like abandoned, but known only from an import: no hook of this machine recorded anything of it.
     Imported,
 }
 
@@ -95,13 +95,15 @@ pub struct Assessment {
     pub known: usize,
     /// Whether no event happened for the idle timeout.
     pub is_quiet: bool,
+    /// Whether no process of this machine can own it, because only an import knows it.
+    pub is_only_imported: bool,
 }
 
 impl Assessment {
     /// Returns whether a process that cannot be judged may own the session, and the last event is
     /// more recent than [`LOST`].
     pub fn may_go_on(&self, judge: &Judge<'_>) -> bool {
-        let is_unseen = self.known == 0 || self.unseen > 0;
+        let is_unseen = self.known == 0 && !self.is_only_imported || self.unseen > 0;
         let is_recent = |last| judge.is_within(last, LOST);
         is_unseen && self.last_activity.is_some_and(is_recent)
     }
@@ -153,6 +155,8 @@ pub struct Judge<'a> {
     /// Whether to distinguish idle from active sessions. That requires reading which calls are
     /// open; without it, a live session counts as active.
     pub tells_idle: bool,
+    /// Whether the sessions were collected from other machines and may be live there.
+    pub is_of_collected: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -170,6 +174,15 @@ impl<'a> Judge<'a> {
             now,
             idle_timeout: config.session_timeout,
             tells_idle: false,
+            is_of_collected: false,
+        }
+    }
+
+    /// Returns the same judge, for sessions that were collected from other machines.
+    pub fn of_collected(self) -> Self {
+        Self {
+            is_of_collected: true,
+            ..self
         }
     }
 
@@ -277,6 +290,7 @@ impl<'a> Judge<'a> {
                 SessionState::Active
             }
         };
+        let mut is_only_imported = false;
         let state = if !owners.clients.is_empty() {
             live()
         } else if owners.unseen > 0 && !quiet {
@@ -285,6 +299,9 @@ impl<'a> Judge<'a> {
             SessionState::Active
         } else {
             let word = last_word();
+            // Of a session that ran elsewhere, an owner here says that it was resumed here.
+            is_only_imported = owners.known == 0
+                && (word.is_imported || word.is_of_another_machine && !self.is_of_collected);
             match (word.end, owners.launchers.is_empty()) {
                 (Some(LastExit::MovedOn), _) => {
                     owners.launchers.clear();
@@ -292,8 +309,8 @@ impl<'a> Judge<'a> {
                 }
                 (_, false) => live(),
                 (Some(LastExit::Over), true) => SessionState::Ended,
+                (None, true) if is_only_imported || word.is_imported => SessionState::Imported,
                 (None, true) if owners.known == 0 && !quiet => SessionState::Active,
-                (None, true) if word.is_imported => SessionState::Imported,
                 (None, true) => SessionState::Abandoned,
             }
         };
@@ -305,6 +322,7 @@ impl<'a> Judge<'a> {
             unseen: owners.unseen,
             known: owners.known,
             is_quiet: quiet,
+            is_only_imported,
         }
     }
 
@@ -452,6 +470,8 @@ pub struct LastWord {
     is_said: bool,
     /// Whether an import made the record and the journal has no line.
     is_imported: bool,
+    /// Whether the session began on another machine.
+    is_of_another_machine: bool,
 }
 
 impl LastWord {
@@ -463,6 +483,7 @@ impl LastWord {
             closed: record.ended_at,
             is_said: false,
             is_imported: record.source.as_deref() == Some(TRANSCRIPT),
+            is_of_another_machine: is_of_another_machine(record),
         }
     }
 

@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 
 use super::file;
+use crate::model::Record;
 
 /// Where systemd and D-Bus keep the id.
 #[cfg(target_os = "linux")]
@@ -32,6 +33,45 @@ pub(super) fn is_id(text: &str) -> bool {
     text.len() == 32
         && text.bytes().all(|byte| byte.is_ascii_hexdigit())
         && text.bytes().any(|byte| byte != b'0')
+}
+
+/// What identifies a machine: the id of its system, and its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineIdentity {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+impl MachineIdentity {
+    /// Returns the identity of this machine.
+    pub fn here() -> Self {
+        Self {
+            id: machine_id(),
+            name: machine_name(),
+        }
+    }
+
+    /// Returns the identity of the machine on which the session of this record began.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            id: record.machine_id.clone(),
+            name: record.machine.clone(),
+        }
+    }
+
+    /// Returns whether both are known to be different machines. Names count only without ids,
+    /// because two machines can share a name and a machine can be renamed.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (Some(one), Some(other)) => one != other,
+            _ => matches!((&self.name, &other.name), (Some(one), Some(other)) if one != other),
+        }
+    }
+}
+
+/// Returns whether a session began on another machine, by its record.
+pub fn is_of_another_machine(record: &Record) -> bool {
+    MachineIdentity::of(record).differs_from(&MachineIdentity::here())
 }
 
 /// Returns the kernel's name for this machine.
@@ -71,5 +111,26 @@ mod tests {
             assert_eq!(id_in(&[&none, &bad, &good]).as_deref(), Some(id));
         }
         assert_eq!(id_in(&[]), None);
+    }
+
+    #[test]
+    fn machines_are_told_apart_by_id_and_else_by_name() {
+        let machine = |id: Option<&str>, name: Option<&str>| MachineIdentity {
+            id: id.map(str::to_owned),
+            name: name.map(str::to_owned),
+        };
+        for (one, other, differ) in [
+            ((Some("1"), Some("dev")), (Some("1"), Some("dev")), false),
+            ((Some("1"), Some("old")), (Some("1"), Some("dev")), false),
+            ((Some("2"), Some("dev")), (Some("1"), Some("dev")), true),
+            ((None, Some("dev")), (Some("1"), Some("dev")), false),
+            ((None, Some("web")), (Some("1"), Some("dev")), true),
+            ((None, None), (Some("1"), Some("dev")), false),
+            ((None, None), (None, None), false),
+        ] {
+            let (one, other) = (machine(one.0, one.1), machine(other.0, other.1));
+            assert_eq!(one.differs_from(&other), differ, "{one:?} {other:?}");
+            assert_eq!(other.differs_from(&one), differ, "{other:?} {one:?}");
+        }
     }
 }

@@ -70,7 +70,7 @@ pub use history::History;
 pub use host::Host;
 pub use journal::Journal;
 pub use journal::compressed::Decompressor;
-pub use machine::{machine_id, machine_name};
+pub use machine::{MachineIdentity, is_of_another_machine, machine_id, machine_name};
 #[cfg(feature = "cli")]
 pub use machine_hash::MachineHash;
 pub use places::Places;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::support::archives::{NONE, begun, clock_out, ended, said, write};
 use super::support::files::{changes, everything, snapshot};
 use super::support::recordings::play;
-use super::support::{ID, Run, Sandbox, event, mode, text, walk};
+use super::support::{ID, Run, Sandbox, as_client, event, mode, text, walk};
 
 const OTHER: &str = "6c59583c-1111-4222-8333-444455556666";
 
@@ -462,6 +462,66 @@ fn a_live_session_is_exported_as_it_is_and_named() {
     // No process here has it.
     let shown = bert.ccsession(["show", ID, "--json"]).json();
     assert_eq!(shown["owners"], json!([]), "{shown}");
+}
+
+/// Makes the record of a session one of another machine.
+fn made_elsewhere(sandbox: &Sandbox, id: &str) {
+    let mut record = sandbox.record(id);
+    record["machine"] = "elsewhere".into();
+    record["machine_id"] = "0123456789abcdef0123456789abcdef".into();
+    write(
+        &sandbox.session(id).join("session.json"),
+        record.to_string(),
+    );
+}
+
+fn state_of(sandbox: &Sandbox, id: &str) -> Value {
+    sandbox.ccsession(["show", id, "--json"]).json()["state"].clone()
+}
+
+#[test]
+fn a_session_that_is_live_on_another_machine_is_not_live_here() {
+    let anna = Sandbox::new();
+    begun(&anna, json!({}));
+    made_elsewhere(&anna, ID);
+    let bert = Sandbox::just_swept();
+    imported(&bert, &bundled(&anna, &[ID]));
+    assert_eq!(state_of(&bert, ID), "imported");
+    let listed = bert.ccsession(["list", "--json"]).json();
+    assert_eq!(listed["sessions"], json!([]));
+    let counted = bert.ccsession(["metrics", "--json"]).json();
+    assert_eq!(counted["sessions"]["active"], 0);
+    assert_eq!(counted["sessions"]["imported"], 1);
+    let plan = bert.ccsession(["cleanup", "--dry-run"]).stdout();
+    assert!(!plan.contains("list session"), "{plan}");
+    let current = bert.ccsession(["current", "--json"]).json();
+    assert_eq!(current["trust"], "none", "{current}");
+    // A transcript of a session that began before hooks were installed here.
+    let lone = bert
+        .home()
+        .join(format!(".claude/projects/-shop/{OTHER}.jsonl"));
+    write(&lone, said(&["one"]));
+    let said = text(&bert.ccsession(["doctor"]).output().stdout);
+    assert!(!said.contains("hooks do not run"), "{said}");
+    let deleted = bert.ccsession(["delete", ID, "--yes"]).output();
+    assert_eq!(deleted.status.code(), Some(0), "{}", text(&deleted.stderr));
+    assert!(!bert.session(ID).exists());
+}
+
+#[test]
+fn a_session_of_another_machine_that_goes_on_here_is_live() {
+    let anna = Sandbox::new();
+    begun(&anna, json!({}));
+    made_elsewhere(&anna, ID);
+    let bert = Sandbox::just_swept();
+    imported(&bert, &bundled(&anna, &[ID]));
+    bert.hook(&event("SessionStart", ID, json!({"source": "resume"})))
+        .env("CLAUDE_PID", as_client())
+        .silent();
+    assert_eq!(state_of(&bert, ID), "active");
+    // And it is, although it comes from where it began once more.
+    imported(&bert, &bundled(&anna, &[ID]));
+    assert_eq!(state_of(&bert, ID), "active");
 }
 
 #[test]

@@ -399,6 +399,25 @@ fn a_program_that_clocked_in_may_have_made_a_commit() {
 }
 
 #[test]
+fn a_session_of_another_machine_made_no_commit_here() {
+    let (sandbox, git) = one_session("Commit the fix");
+    put_session(&sandbox, TWO, &turn(TWO, "Commit the fix"));
+    let mut record = sandbox.record(TWO);
+    record["machine"] = json!("elsewhere");
+    record["machine_id"] = json!("0123456789abcdef0123456789abcdef");
+    fs::write(
+        sandbox.session(TWO).join("session.json"),
+        record.to_string(),
+    )
+    .unwrap();
+    commit(&git, 'a', 30);
+    let one = vec![(json!(ONE), json!("certain"))];
+    assert_eq!(candidates(&sandbox), (one, 0));
+    let shown = sandbox.ccsession(["show", TWO, "--json"]).json();
+    assert_eq!(shown["commits"], json!([]));
+}
+
+#[test]
 fn a_live_session_is_open_until_now() {
     let (sandbox, git) = one_session("Commit the fix");
     commit(&git, 'a', 500);

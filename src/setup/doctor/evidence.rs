@@ -11,7 +11,7 @@ use crate::history::coverage::{self, Coverage, is_of_hook};
 use crate::model::{SessionId, Timestamp};
 use crate::setup::settings;
 use crate::store::lines::{LineReader, NextLine};
-use crate::store::{Environment, StateDir, file, shown, tombstones};
+use crate::store::{Environment, StateDir, file, is_of_another_machine, shown, tombstones};
 
 /// How many of the last sessions are compared with their transcripts.
 const MAX_COMPARED: usize = 10;
@@ -46,12 +46,19 @@ fn recorded(state: &StateDir) -> Vec<(Timestamp, SessionId)> {
     sessions
 }
 
-/// Returns the last event that a hook recorded. Imported events and those of this program do not
-/// count.
+/// Returns the last event that a hook recorded here. Imported events, those of this program, and
+/// those of other machines do not count.
 pub(super) fn last(state: &StateDir) -> Option<LastEvent> {
     let mut sessions = recorded(state).into_iter();
-    let (at, id) = sessions.find(|(_, id)| has_hook_event(state, id))?;
+    let (at, id) =
+        sessions.find(|(_, id)| has_hook_event(state, id) && !is_from_elsewhere(state, id))?;
     Some(LastEvent { at, id })
+}
+
+/// Returns whether the session came from another machine.
+fn is_from_elsewhere(state: &StateDir, id: &SessionId) -> bool {
+    let record = state.session(id).record().ok().flatten();
+    record.is_some_and(|record| is_of_another_machine(&record))
 }
 
 fn has_hook_event(state: &StateDir, id: &SessionId) -> bool {
@@ -80,7 +87,8 @@ pub(super) fn examine(
         };
         // A session that was removed had been recorded. Its transcript may have been restored.
         let mut gone = tombstones::of(state, id.as_str()).into_iter();
-        if !gone.any(|(gone, _)| gone == id) && !has_hook_event(state, &id) {
+        let is_gone = gone.any(|(gone, _)| gone == id);
+        if !is_gone && !has_hook_event(state, &id) && !is_from_elsewhere(state, &id) {
             missed.push((written, id, path));
         }
     }
@@ -153,6 +161,9 @@ pub(super) fn coverage(env: &Environment, state: &StateDir) -> Option<Finding> {
         let Ok(Some(record)) = dir.record() else {
             continue;
         };
+        if is_of_another_machine(&record) {
+            continue;
+        }
         let Ok(Some(found)) = coverage::of_session(env, &dir, &record, MAX_BYTES) else {
             continue;
         };

@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::{RUN_A, RUN_C, all, calls, text};
-use crate::support::transcripts::copy_tree;
-use crate::support::{Sandbox, data, json_lines};
+use crate::support::transcripts::{copy_tree, put_lines};
+use crate::support::{ID, Sandbox, data, event, json_lines};
 
 #[test]
 fn importing_a_real_transcript_equals_what_the_hooks_recorded() {
@@ -103,4 +103,34 @@ fn a_second_import_changes_nothing_and_the_originals_are_only_read() {
         (&json!("imported"), &json!(2), &json!(50))
     );
     assert_eq!(log.len(), 1);
+}
+
+#[test]
+fn a_session_that_was_just_imported_is_not_live_until_a_hook_records_it() {
+    let sandbox = Sandbox::just_swept();
+    let git = sandbox.project().join(".git");
+    fs::create_dir_all(git.join("refs/heads")).unwrap();
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    fs::write(git.join("refs/heads/main"), "a".repeat(40) + "\n").unwrap();
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let line = json!({"type": "user", "uuid": "u1", "sessionId": ID, "cwd": sandbox.project(), "promptId": "p",
+        "gitBranch": "main", "timestamp": now, "message": {"content": "hello"}});
+    put_lines(
+        &sandbox.projects().join("shop").join(format!("{ID}.jsonl")),
+        &[line],
+    );
+    sandbox.import();
+    let shown = || sandbox.ccsession(["show", ID, "--json"]).json();
+    let imported = shown();
+    assert_eq!(imported["state"], "imported");
+    // What is checked out now says nothing about that session.
+    assert_eq!(
+        imported["session"]["head"],
+        json!({"branch": "main", "revision": null})
+    );
+    let plan = sandbox.ccsession(["cleanup", "--dry-run"]).stdout();
+    assert!(!plan.contains("list session"), "{plan}");
+    let prompt = event("UserPromptSubmit", ID, json!({"prompt": "go on"}));
+    sandbox.hook(&prompt).silent();
+    assert_eq!(shown()["state"], "active");
 }
