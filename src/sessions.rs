@@ -92,7 +92,8 @@ impl Sessions {
     ///     ..Question::default()
     /// };
     /// let answer = sessions.resolve(&asked);
-    /// assert_eq!((answer.rung, answer.trust), (Rung::Explicit, Trust::Exact));
+    /// // No session with this id is on record there.
+    /// assert_eq!((answer.rung, answer.trust), (Rung::Explicit, Trust::None));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resolve(&self, question: &Question) -> Answer {

@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::choose::find_session;
 use super::context::{self, Context};
 use super::format::Format;
 use super::hints::not_recorded;
@@ -41,7 +42,7 @@ pub(super) struct CurrentArgs {
     /// Use the pointer of projects with this name
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<OsString>,
-    /// Use this session id
+    /// Use this session id, or the only session on record whose id begins with it
     #[arg(long, value_name = "ID")]
     pub(super) session: Option<String>,
     /// Read a hook's JSON on stdin and use its session id
@@ -92,7 +93,7 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
         let project = project_asked(&host, &args)?;
         last(last_of_project(&host, &project), project)
     } else {
-        resolve(&host, &question(&host, &args)?)
+        resolve(&host, &question(context, &host, &args)?)
     };
     warn(&answer.warnings);
     warn_of_unrecorded(&host, &answer);
@@ -187,14 +188,17 @@ fn existing_process(pid: u32) -> Result<u32> {
         .ok_or_else(gone)
 }
 
-fn question(host: &Host<'_>, args: &CurrentArgs) -> Result<Question> {
+fn question(context: &Context, host: &Host<'_>, args: &CurrentArgs) -> Result<Question> {
     let about = match (&args.name, &args.project, args.pid) {
         (Some(name), _, _) => About::Name(ProjectName::new(name.clone())),
         (_, Some(path), _) => About::Project(context::project_asked(host.state, path)?),
         (_, _, Some(pid)) => About::Process(existing_process(pid)?),
         (None, None, None) => About::Here,
     };
-    let explicit = args.session.as_deref().map(valid).transpose()?;
+    let explicit = args.session.as_deref();
+    let explicit = explicit
+        .map(|given| explicit_id(context, host, given))
+        .transpose()?;
     let payload = if args.hook_input {
         hook::session_id_on_stdin()
     } else {
@@ -205,6 +209,22 @@ fn question(host: &Host<'_>, args: &CurrentArgs) -> Result<Question> {
         payload,
         about,
     })
+}
+
+/// Returns the session whose id is `given`, or the only one on record whose id begins with it. An
+/// id that no session on record has is returned as it is.
+fn explicit_id(context: &Context, host: &Host<'_>, given: &str) -> Result<SessionId> {
+    let id = valid(given)?;
+    let Some(state) = host.state else {
+        return Ok(id);
+    };
+    let found = state.session_ids()?;
+    let found: Vec<SessionId> = found.filter(|it| it.as_str().starts_with(given)).collect();
+    match found.as_slice() {
+        [only] => Ok(only.clone()),
+        several if several.is_empty() || several.contains(&id) => Ok(id),
+        _ => find_session(context, Some(state), given),
+    }
 }
 
 /// Parses an explicit id. A malformed one is an error, not a reason to look elsewhere.

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::current::valid;
+use super::output;
 use super::status::Status;
 use crate::identity::ladder::project_here;
 use crate::store::log::{self, Log, LogLine};
@@ -38,6 +39,13 @@ pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
             .session(&id)
             .detail("project", project.name().display());
         log::append(state, Log::Operations, &line)?;
+    }
+    // Programs may name sessions that no hook recorded.
+    let record = state.as_ref().map(|state| state.session(&id).record());
+    if matches!(record, None | Some(Ok(None))) && output::are_warnings_for_people() {
+        output::warn(&format!(
+            "session `{id}` is not on record; see `ccsession list --all`"
+        ));
     }
     Ok(Status::Done)
 }

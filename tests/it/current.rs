@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::pointers::{in_utc, place};
 use crate::support::states::{start, start_and_die};
+use crate::support::terminal::with_stderr_on_a_terminal;
 use crate::support::{CCSESSION, ID, Sandbox, as_client, event, text};
 
 fn current(sandbox: &Sandbox) -> Value {
@@ -49,6 +50,53 @@ fn an_explicit_id_wins_and_a_malformed_one_is_an_error() {
         said.starts_with("ccsession: could not use `../x` as a session id: "),
         "{said}"
     );
+}
+
+#[test]
+fn the_beginning_of_an_explicit_id_is_enough_if_one_session_has_it() {
+    let sandbox = Sandbox::new();
+    for id in ["7f1b-one", "7f1c-two"] {
+        start(&sandbox, id);
+    }
+    let asked = |given: &str| sandbox.ccsession(["current", "--session", given]);
+    for given in ["7f1b", "7f1b-one"] {
+        asked(given).expect(0, "7f1b-one\n", "");
+        let answer = asked(given).arg("--json").json();
+        check(&answer, Some("7f1b-one"), "explicit", "exact");
+    }
+    let output = asked("7f1").output();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("7f1b-one") && said.contains("7f1c-two"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_explicit_id_that_is_not_on_record_is_not_trusted() {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    let output = sandbox
+        .ccsession(["current", "--session", "zzz", "--json"])
+        .output();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    check(&answer, Some("zzz"), "explicit", "none");
+    let strict = ["current", "--session", "zzz", "--strict"];
+    assert_eq!(sandbox.ccsession(strict).output().status.code(), Some(3));
+}
+
+#[test]
+fn a_person_who_stores_an_unknown_id_is_warned() {
+    let sandbox = Sandbox::new();
+    start(&sandbox, ID);
+    for (id, is_warned) in [("zzz", true), (ID, false)] {
+        let told = with_stderr_on_a_terminal(sandbox.ccsession(["store", id]));
+        assert_eq!(told.status, Some(0));
+        let is_said = told.terminal.contains("session `zzz` is not on record");
+        assert_eq!(is_said, is_warned, "{}", told.terminal);
+    }
+    sandbox.ccsession(["store", "zzz"]).expect(0, "", "");
 }
 
 #[test]

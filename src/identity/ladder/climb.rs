@@ -109,6 +109,10 @@ impl<'a> Climb<'a> {
             .or_else(|| self.environment_or_process())
             .or_else(|| self.live_in_project());
         let (id, rung, trust) = match found {
+            // Nobody but the caller knows this id.
+            Some(ProjectMatch::One(id, Rung::Explicit)) if !self.is_on_record(&id) => {
+                (Some(id), Rung::Explicit, Trust::None)
+            }
             Some(ProjectMatch::One(id, rung)) => (Some(id), rung, Trust::Exact),
             Some(ProjectMatch::Likely(id)) => (Some(id), Rung::Project, Trust::LastKnown),
             Some(ProjectMatch::Several) => (None, Rung::Project, Trust::Ambiguous),
@@ -126,6 +130,12 @@ impl<'a> Climb<'a> {
             steps: self.steps,
             warnings: self.live.warnings,
         }
+    }
+
+    /// Returns whether session `id` has a record, even one that cannot be read.
+    fn is_on_record(&self, id: &SessionId) -> bool {
+        let record = self.host.state.map(|state| state.session(id).record());
+        !matches!(record, None | Some(Ok(None)))
     }
 
     fn note(&mut self, rung: Rung, saw: impl Into<String>) {
