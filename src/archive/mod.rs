@@ -71,6 +71,12 @@ impl SessionArchive {
         let part = self.manifest.part(PartKind::Text)?;
         Some(self.archive.part_path(&part.name))
     }
+
+    /// Returns whether the archive contains the session's own transcript, without which Claude Code
+    /// cannot resume it.
+    pub fn has_transcript(&self) -> bool {
+        self.manifest.part(PartKind::Transcript).is_some()
+    }
 }
 
 /// Why a session was not archived.

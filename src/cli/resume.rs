@@ -86,7 +86,7 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     let Some(state) = context.state()? else {
         return Err(match args.lost {
             true => none_lost(),
-            false => nothing(context, None, None),
+            false => nothing(context, None, None, 0),
         });
     };
     // The machine went down for every project.
@@ -106,16 +106,23 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     if args.lost {
         return look.print_lost();
     }
-    let found = look.find()?;
+    let Candidates {
+        sessions: found,
+        gone,
+    } = look.find()?;
     if args.print || args.json {
         print(&args, context.now, &found);
-        if !found.is_empty() && !args.json {
+    }
+    if found.is_empty() {
+        return Err(nothing(context, Some(&state), Some(&scope), gone));
+    }
+    if args.print || args.json {
+        if !args.json {
             scope.say(&context.env);
         }
         return Ok(Status::Done);
     }
     let session = match found.len() {
-        0 => return Err(nothing(context, Some(&state), Some(&scope))),
         1 if !args.words.is_empty() => found.into_iter().next(),
         several if !pick::is_possible() => {
             let why = match args.words.is_empty() {
@@ -138,8 +145,16 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     }
 }
 
-fn nothing(context: &Context, state: Option<&StateDir>, scope: Option<&Scope>) -> anyhow::Error {
-    let (nothing, see) = match scope.is_some_and(Scope::is_here) {
+/// Returns the error for no session to resume. `gone` is how many sessions match without a
+/// transcript.
+fn nothing(
+    context: &Context,
+    state: Option<&StateDir>,
+    scope: Option<&Scope>,
+    gone: u64,
+) -> anyhow::Error {
+    let is_here = scope.is_some_and(Scope::is_here);
+    let (nothing, see) = match is_here {
         true => (
             "could not find a session of this project to resume",
             "`ccsession resume --all` looks through the",
@@ -149,15 +164,36 @@ fn nothing(context: &Context, state: Option<&StateDir>, scope: Option<&Scope>) -
             "`ccsession list --all` shows the",
         ),
     };
-    let text = filled(nothing, context, state, |sessions| {
-        Some(format!("{see} {sessions} on record"))
-    });
+    let text = match gone {
+        0 => filled(nothing, context, state, |sessions| {
+            Some(format!("{see} {sessions} on record"))
+        }),
+        gone => {
+            let without = match gone {
+                1 => "1 session matches; it has no transcript".to_owned(),
+                several => format!("{several} sessions match; none has a transcript"),
+            };
+            let wider = match is_here {
+                true => "; `ccsession resume --all` looks through those of every project",
+                false => "",
+            };
+            format!("{nothing}: {without}{wider}")
+        }
+    };
     refusal(Status::NotFound, text)
 }
 
 fn none_lost() -> anyhow::Error {
     let text = "could not find a session that was open when the machine went down";
     refusal(Status::NotFound, text)
+}
+
+/// The sessions that a command line may mean.
+struct Candidates {
+    /// Those that can be resumed.
+    sessions: Vec<ResumableSession>,
+    /// How many others match and have no transcript.
+    gone: u64,
 }
 
 /// What is needed to find and resume sessions.
@@ -174,16 +210,19 @@ struct Look<'a> {
 impl Look<'_> {
     /// Returns the sessions that may be meant: first those of the project here, then the others,
     /// the most recently active first in each group.
-    fn find(&self) -> Result<Vec<ResumableSession>> {
+    fn find(&self) -> Result<Candidates> {
         if !self.args.words.is_empty() {
             let given = self.args.words.join(" ");
             if let [only] = matching(self.context, self.state, &given)?.as_slice() {
-                return Ok(vec![self.named(only)?]);
+                return Ok(Candidates {
+                    sessions: vec![self.named(only)?],
+                    gone: 0,
+                });
             }
         }
         let here = project_here(&self.context.env, Some(self.state)).ok();
         let is_here = |record: &Record| here.as_ref().is_some_and(|it| record.is_in(it.root()));
-        let mut found = Vec::new();
+        let (mut found, mut gone) = (Vec::new(), 0);
         for id in self.state.session_ids()? {
             let Ok(Some(record)) = self.state.session(&id).record() else {
                 continue;
@@ -192,20 +231,24 @@ impl Look<'_> {
                 continue;
             }
             let session = self.session(record);
-            let may_be = |it: &ResumableSession| {
-                !it.is_live && it.conversation != Conversation::Gone && it.has(&self.args.words)
-            };
-            found.extend(session.filter(may_be));
+            let may_be = |it: &ResumableSession| !it.is_live && it.has(&self.args.words);
+            match session.filter(may_be) {
+                Some(it) if it.conversation == Conversation::Gone => gone += 1,
+                session => found.extend(session),
+            }
         }
         found.sort_by_key(|it| (!is_here(&it.record), std::cmp::Reverse(it.last)));
-        Ok(found)
+        Ok(Candidates {
+            sessions: found,
+            gone,
+        })
     }
 
     /// Returns the session that the user named. Fails if it cannot be resumed.
     fn named(&self, id: &SessionId) -> Result<ResumableSession> {
         let record = self.state.session(id).record()?;
         let session = record.and_then(|record| self.session(record));
-        let session = session.ok_or_else(|| nothing(self.context, Some(self.state), None))?;
+        let session = session.ok_or_else(|| nothing(self.context, Some(self.state), None, 0))?;
         if session.is_live && !self.args.print && !self.args.json {
             let text = format!(
                 "could not resume session {id}: it is live already; see `ccsession show {id}`"
@@ -239,7 +282,7 @@ impl Look<'_> {
         let conversation = match &there {
             Some(_) => Conversation::Present,
             None => match known(&Archives::of(self.state), &record) {
-                Ok(Some(_)) => Conversation::Archived,
+                Ok(Some(archived)) if archived.has_transcript() => Conversation::Archived,
                 _ => Conversation::Gone,
             },
         };
@@ -294,7 +337,7 @@ impl Look<'_> {
     fn restore(&self, session: &ResumableSession) -> Result<()> {
         let archives = Archives::of(self.state);
         let archived = known(&archives, &session.record)?
-            .ok_or_else(|| nothing(self.context, Some(self.state), None))?;
+            .ok_or_else(|| nothing(self.context, Some(self.state), None, 0))?;
         let restored = restore(&self.context.env, &archived, None)?;
         for path in &restored.written {
             output::warn(&format!("restored {}", shown(path)));

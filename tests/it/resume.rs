@@ -137,6 +137,33 @@ fn a_transcript_that_claude_code_has_deleted_comes_back_from_its_archive() {
 }
 
 #[test]
+fn a_session_whose_archive_has_no_transcript_is_not_offered() {
+    let sandbox = Sandbox::new();
+    sandbox.ccsession(["run", "--", "true"]).output();
+    let transcript = past(&sandbox, ID, &sandbox.path("shop"), "webhook hunt");
+    fs::remove_file(&transcript).unwrap();
+    let archived = sandbox.ccsession(["clock-out", ID]).output();
+    assert_eq!(archived.status.code(), Some(0));
+    let gone = "2 sessions match; none has a transcript";
+    for form in [&[][..], &["--print"], &["--json"]] {
+        let run = sandbox.ccsession([&["resume", "3f2a"], form].concat());
+        let output = run.output();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{form:?} {said}");
+        assert!(said.contains("no archive has one"), "{form:?} {said}");
+        let run = sandbox.ccsession([&["resume", "--all", "shop"], form].concat());
+        let output = run.output();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{form:?} {said}");
+        assert!(said.contains(gone), "{form:?} {said}");
+    }
+    past(&sandbox, OTHER, &sandbox.path("api"), "release");
+    let all = sandbox.ccsession(["resume", "--all", "--print"]).stdout();
+    assert_eq!(all.lines().count(), 1, "{all}");
+    assert!(all.contains(OTHER), "{all}");
+}
+
+#[test]
 fn a_session_that_cannot_be_resumed_is_named_with_a_remedy() {
     let sandbox = Sandbox::new();
     let none = sandbox.ccsession(["resume"]).refused(3);
