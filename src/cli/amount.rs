@@ -1,4 +1,6 @@
-//! Formats numbers for people.
+//! Formats numbers for people, and reads those that people give.
+
+use std::num::NonZeroUsize;
 
 /// Formats a number with a comma between groups of three digits.
 pub(super) fn grouped(number: u64) -> String {
@@ -11,6 +13,11 @@ pub(super) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Parses how many there may be at most, for an option of the command line.
+pub(super) fn above_zero(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a number above 0")
 }
 
 /// Formats a number with the noun that it counts.

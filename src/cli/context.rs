@@ -1,6 +1,8 @@
 //! What every verb needs: the environment, the places, the time and, on request, settings and
 //! state.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,7 +10,9 @@ use anyhow::Result;
 use super::output;
 use super::status::{Status, refusal};
 use crate::identity::liveness::Judge;
-use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder, when};
+use crate::model::text::escaped;
+use crate::model::when::{self, Period};
+use crate::model::{Config, JournalLine, Project, SessionId, Timestamp, TraceBuilder};
 use crate::store::config::{Complaint, LoadedConfig, load};
 use crate::store::file::{self, Meta};
 use crate::store::journal::Damage;
@@ -112,21 +116,61 @@ impl Context {
     }
 }
 
-/// Returns the project at a path that the user named. If the path no longer exists, recorded
-/// sessions identify the project.
+/// Returns the one project that the user named, by a path or a name. If nothing exists at the path,
+/// recorded sessions identify the project.
 pub(super) fn project_asked(state: Option<&StateDir>, path: &Path) -> Result<Project> {
     let why = match project::existing(path) {
         Ok(project) => return Ok(project),
         Err(why) => why,
     };
-    let project = project::existing_or_gone(path)?;
+    let gone = project::existing_or_gone(path)?;
+    let mut named: BTreeSet<PathBuf> = BTreeSet::new();
     if let Some(state) = state {
-        let mut ids = state.session_ids()?;
-        if ids.any(|id| state.session(&id).is_in(project.root())) {
-            return Ok(project);
+        for id in state.session_ids()? {
+            let session = state.session(&id);
+            if session.is_in(gone.root()) {
+                return Ok(gone);
+            }
+            if let Ok(Some(record)) = session.record()
+                && path == Path::new(&record.project.name)
+            {
+                named.insert(record.project.root());
+            }
         }
     }
-    Err(why.into())
+    let several = named.len();
+    match (named.pop_first(), several) {
+        (None, _) => Err(unknown_project(path, why)),
+        (Some(root), 1) => Ok(Project::at(root)),
+        (Some(root), several) => {
+            let text = format!(
+                "could not choose a project: {several} have the name `{}`; give the directory, such as `{}`",
+                shown(path),
+                shown(&root)
+            );
+            Err(refusal(Status::Ambiguous, text))
+        }
+    }
+}
+
+/// Returns the error for a path at which nothing exists, and that is neither the directory nor the
+/// name of a project on record.
+pub(super) fn unknown_project(path: &Path, why: Error) -> anyhow::Error {
+    match &why {
+        Error::Io { source, .. }
+            if matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory
+            ) =>
+        {
+            let text = format!(
+                "could not find `{}`: no project with this name or directory is on record",
+                shown(path)
+            );
+            refusal(Status::Failed, text)
+        }
+        _ => why.into(),
+    }
 }
 
 /// Reads the session's history for a view of single calls. Warns of each file that is missing or
@@ -180,9 +224,37 @@ pub(super) fn no_record(id: &SessionId) -> anyhow::Error {
 
 /// Parses a point in time as a person names it: see [`when::FORMS`].
 pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp> {
+    moment("--since", text, now)
+}
+
+/// Parses `--since` and `--until`. A day, a month or a year means its beginning in both, so that
+/// `--since 2026-10 --until 2026-11` is October.
+pub(super) fn period(since: Option<&str>, until: Option<&str>, now: Timestamp) -> Result<Period> {
+    let parse = |option: &str, text: Option<&str>| {
+        let at = text.map(|text| moment(option, text, now));
+        at.transpose()
+    };
+    let period = Period {
+        since: parse("--since", since)?,
+        until: parse("--until", until)?,
+    };
+    if let (Some(began), Some(ended)) = (period.since, period.until)
+        && began >= ended
+    {
+        let text = format!(
+            "invalid --until `{}`: it is not after --since `{}`; a day, a month or a year ends where the next one begins",
+            escaped(until.unwrap_or_default()),
+            escaped(since.unwrap_or_default())
+        );
+        return Err(refusal(Status::Usage, text));
+    }
+    Ok(period)
+}
+
+fn moment(option: &str, text: &str, now: Timestamp) -> Result<Timestamp> {
     clock::moment(text, now).ok_or_else(|| {
-        let text = crate::model::text::escaped(text);
-        let expected = format!("invalid --since `{text}`: expected {}", when::FORMS);
+        let text = escaped(text);
+        let expected = format!("invalid {option} `{text}`: expected {}", when::FORMS);
         refusal(Status::Usage, expected)
     })
 }

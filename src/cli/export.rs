@@ -13,16 +13,18 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::amount::above_zero;
 use super::bundle;
 use super::collected::FromArgs;
-use super::context::{Context, since};
+use super::context::{Context, period};
 use super::gather::{Count, GatherResult, GatheredSession, SessionSelection, gather};
-use super::hints::{filled, say_not_recorded};
+use super::hints::{filled, say_not_recorded, wider};
 use super::output;
 use super::scope::{Scope, ScopeArgs, selected};
 use super::status::{Status, refusal};
 use super::title::title;
-use crate::model::{Capture, Timestamp};
+use crate::model::Capture;
+use crate::model::when::Period;
 use crate::store::{Environment, MachineHash, StateDir, machine_id, machine_name, shown};
 use crate::view::otlp::OtlpMachine;
 use crate::view::tables::Table;
@@ -51,6 +53,9 @@ pub(super) struct ExportArgs {
     /// Export only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// Export only what began before then: the forms of --since; `2026-11` ends with October
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
     /// What to write
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) format: ExportFormat,
@@ -67,7 +72,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "AGENT")]
     pub(super) agent: Option<String>,
     /// Export only the N calls of all sessions that took longest, the longest first
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero)]
     pub(super) slowest: Option<NonZeroUsize>,
     /// Which signal of OpenTelemetry to write; `traces` without it
     #[arg(long, value_enum, value_name = "SIGNAL")]
@@ -152,7 +157,7 @@ struct ExportRequest<'a> {
     format: ExportFormat,
     table: Table,
     filter: CallFilter,
-    since: Option<Timestamp>,
+    period: Period,
     slowest: Option<NonZeroUsize>,
     /// True if a single session was requested. Its transcript is then searched for everywhere.
     is_one: bool,
@@ -163,13 +168,11 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     if args.format == ExportFormat::Bundle {
         return bundle::export(context, &args);
     }
-    let since = args
-        .since
-        .as_deref()
-        .map(|when| since(when, context.now))
-        .transpose()?;
-    // Otherwise the file of the first day would lack what began earlier on that day.
-    let since = since.map(|at| if args.by_day { otlp::whole_day(at) } else { at });
+    let mut period = period(args.since.as_deref(), args.until.as_deref(), context.now)?;
+    if args.by_day {
+        // Otherwise the file of the first day would lack what began earlier on that day.
+        period.since = period.since.map(otlp::whole_day);
+    }
     let config = context.config()?;
     if args.content && config.capture != Capture::Full {
         let text = "--content needs `capture = \"full\"` in the configuration: else the journal has no content";
@@ -220,13 +223,13 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
         format: args.format,
         table,
         filter: CallFilter {
-            since,
+            period,
             tools: args.tool.clone(),
             failed: args.failed,
             agent: args.agent.clone(),
             at_least: None,
         },
-        since,
+        period,
         slowest: args.slowest,
         is_one: matches!(which, SessionSelection::One(_)),
     };
@@ -329,9 +332,13 @@ fn check(args: &ExportArgs) -> Result<()> {
     if args.by_day && args.signal == Some(SignalArg::Metrics) {
         return usage("the metrics are of this moment: leave --by-day out");
     }
-    let is_all = (args.scope.all || args.from.is_given()) && args.since.is_none();
+    let is_all =
+        (args.scope.all || args.from.is_given()) && args.since.is_none() && args.until.is_none();
     if args.signal == Some(SignalArg::Metrics) && !is_all {
-        return usage("the metrics are over all sessions: use --all, without --since");
+        return usage("the metrics are over all sessions: use --all, without --since and --until");
+    }
+    if args.until.is_some() && args.state.is_some() {
+        return usage("--state continues where the last export ended: leave --until out");
     }
     let selects = [
         ("--tool", !args.tool.is_empty()),
@@ -378,11 +385,11 @@ fn say_empty(
     }
     let is_narrow = scope.is_some_and(Scope::is_narrow);
     let text = filled("no session to export", context, state, |sessions| {
-        match (&args.since, is_narrow) {
-            (Some(_), true) => Some(format!(
-                "an earlier --since, or --all, exports more of the {sessions}"
-            )),
-            (Some(_), false) => Some(format!("an earlier --since exports more of the {sessions}")),
+        match (wider(&args.since, &args.until), is_narrow) {
+            (Some(wider), true) => {
+                Some(format!("{wider}, or --all, exports more of the {sessions}"))
+            }
+            (Some(wider), false) => Some(format!("{wider} exports more of the {sessions}")),
             (None, true) => Some(format!("--all exports the {sessions} on record")),
             (None, false) => None,
         }

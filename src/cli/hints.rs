@@ -38,6 +38,16 @@ pub(super) fn filled(
     }
 }
 
+/// Returns which options would select a longer time; `None` if neither was given.
+pub(super) fn wider(since: &Option<String>, until: &Option<String>) -> Option<&'static str> {
+    match (since, until) {
+        (Some(_), Some(_)) => Some("an earlier --since or a later --until"),
+        (Some(_), None) => Some("an earlier --since"),
+        (None, Some(_)) => Some("a later --until"),
+        (None, None) => None,
+    }
+}
+
 /// Returns a sentence that says why sessions of the project are not recorded; `None` if they are.
 /// Without a `project`, it is about the one of the current directory.
 pub(super) fn not_recorded(host: &Host<'_>, project: Option<&Project>) -> Option<String> {

@@ -18,6 +18,7 @@ use crate::identity::title::Title;
 use crate::model::attention::Attention;
 use crate::model::purpose::notes;
 use crate::model::usage::ModelUsage;
+use crate::model::when::Period;
 use crate::model::{Config, Record, SessionId, Timestamp, Usage};
 use crate::store::{StateDir, clock};
 use crate::view::page::{
@@ -148,9 +149,9 @@ impl Count for PageCounter<'_> {
             Err(why) => (Usage::default(), Err(why)),
         };
         let mut stats = Stats::default();
-        stats.add(session.trace, activity, None, &mut self.clock);
+        stats.add(session.trace, activity, Period::default(), &mut self.clock);
         self.stats
-            .add(session.trace, activity, None, &mut self.clock);
+            .add(session.trace, activity, Period::default(), &mut self.clock);
         let page = SessionPage::new(
             session.id,
             self.facts(session, &used),

@@ -7,12 +7,12 @@ use std::num::NonZeroUsize;
 use anyhow::Result;
 use clap::{Args, FromArgMatches, ValueEnum};
 
-use super::amount::plural;
+use super::amount::{above_zero, plural};
 use super::archive;
 use super::args::ColorArg;
 use super::choose::find_session;
 use super::collected::FromArgs;
-use super::context::{Context, since};
+use super::context::{Context, period};
 use super::hints::say_not_recorded;
 use super::output;
 use super::pager::Pager;
@@ -31,14 +31,15 @@ use print::{SearchLayout, SearchOutput};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Searches Claude Code's transcripts (of subagents, too), the archives, and the labels of recorded calls. All words must be in \
-    one message; words in quotes must follow each other. Case matters for a word with an upper-case letter. A word between slashes is a \
-    regular expression. The session with the latest hit comes first, with its first hits. Secrets are redacted, and are not found.\n\n\
-    Examples:\n  ccsession search webhook retry               # both words in one message\n  ccsession search 'rate limit' --role user    # what I said\n  ccsession search '/E0[0-9]{3}/' --failed     # in calls that failed\n  ccsession search deploy --tool Bash --since 30d --ids\n  ccsession search deploy --all                # in every project\n  ccsession search deploy --from fleet         # in archives of other machines"
+    after_help = "Searches Claude Code's transcripts (of subagents, too), the archives, the titles of sessions, and the labels of recorded prompts \
+    and calls. All words must be in one message. One argument is a phrase: `search 'rate limit'`. Case matters for a word with an \
+    upper-case letter. A word between slashes is a regular expression. Without words, --tool or --failed lists the calls. The session \
+    with the latest hit comes first, with its first hits. Secrets are redacted, and are not found.\n\n\
+    Examples:\n  ccsession search webhook retry               # both words in one message\n  ccsession search 'rate limit' --role user    # what I said\n  ccsession search '/E0[0-9]{3}/' --failed     # in calls that failed\n  ccsession search deploy --tool Bash --since 30d --ids\n  ccsession search --failed --since today      # the calls that failed\n  ccsession search deploy --all                # in every project\n  ccsession search deploy --from fleet         # in archives of other machines"
 )]
 pub(super) struct SearchArgs {
     /// The words to find, or regular expressions between slashes
-    #[arg(required = true, value_name = "WORDS")]
+    #[arg(required_unless_present_any = ["tool", "failed"], value_name = "WORDS")]
     words: Vec<String>,
     /// Only what a person, the model, a tool or Claude Code wrote
     #[arg(long, value_enum, value_name = "ROLE")]
@@ -54,11 +55,14 @@ pub(super) struct SearchArgs {
     /// Only messages since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     since: Option<String>,
+    /// Only messages before then: the forms of --since; `2026-11` ends with October
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
     /// Only this session: its id, title, or the beginning of either
     #[arg(long, value_name = "ID")]
     session: Option<String>,
     /// Show at most N sessions
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = above_zero)]
     limit: Option<NonZeroUsize>,
     /// How many hits of each session to show: a number, or `all`
     #[arg(long, value_name = "COUNT", default_value = "5", value_parser = hits)]
@@ -217,15 +221,17 @@ fn find(
     args: &SearchArgs,
     about: Subject,
 ) -> Result<Found> {
-    let query = SearchQuery::parse(&args.words);
+    let query = match args.words.as_slice() {
+        [] => Ok(SearchQuery::of_everything()),
+        words => SearchQuery::parse(words),
+    };
     let query = query.map_err(|err| refusal(Status::Usage, err.to_string()))?;
     if (args.failed || !args.tool.is_empty()) && args.role.is_some_and(|role| role != RoleArg::Tool)
     {
         let text = "could not search: --tool and --failed are about tools; leave out --role";
         return Err(refusal(Status::Usage, text));
     }
-    let since = args.since.as_deref().map(|when| since(when, context.now));
-    let since = since.transpose()?;
+    let period = period(args.since.as_deref(), args.until.as_deref(), context.now)?;
     if let Some(state) = state {
         archive::finish_interrupted(&Archives::of(state))?;
     }
@@ -237,7 +243,7 @@ fn find(
         let id = session(context, state, &places, given)?;
         places.retain_session(&id);
     }
-    if let Some(since) = since {
+    if let Some(since) = period.since {
         places.retain_since(since);
     }
     if projects.is_narrow() {
@@ -250,7 +256,7 @@ fn find(
         role: args.role.map(SearchRole::from),
         tools: args.tool.clone(),
         failed: args.failed,
-        since,
+        period,
         keep: if args.ids { 1 } else { args.hits },
     };
     let result = search(&places, &query, &filter);
@@ -340,12 +346,17 @@ fn nothing(args: &SearchArgs, found: &Found) -> String {
     let counts = found.counts;
     let words: Vec<String> = args.words.iter().map(|word| one_line(word, 40)).collect();
     let words = one_line(&words.join(" "), 80);
+    let nothing = match words.as_str() {
+        "" => "found no such call".to_owned(),
+        words => format!("found nothing for `{words}`"),
+    };
     let filters = [
         ("--role", args.role.is_some()),
         ("--tool", !args.tool.is_empty()),
         ("--failed", args.failed),
         ("--project", args.projects.project.is_some()),
         ("--since", args.since.is_some()),
+        ("--until", args.until.is_some()),
         ("--session", args.session.is_some()),
     ];
     let given: Vec<&str> = filters
@@ -370,7 +381,8 @@ fn nothing(args: &SearchArgs, found: &Found) -> String {
     {
         wider.push("use lower case, which ignores case".to_owned());
     }
-    if wider.is_empty() || wider.len() == 1 && found.projects.is_here() {
+    let is_narrow = found.projects.is_here();
+    if !words.is_empty() && (wider.is_empty() || wider.len() == 1 && is_narrow) {
         wider.push("use a part of the word".to_owned());
     }
     let wider = wider.join(", or ");
@@ -383,7 +395,7 @@ fn nothing(args: &SearchArgs, found: &Found) -> String {
             true => "Claude Code has no transcripts here, and nothing is on record".to_owned(),
             false => format!("to search more, {wider}"),
         };
-        return format!("found nothing for `{words}`: there was nothing to search; {hint}");
+        return format!("{nothing}: there was nothing to search; {hint}");
     }
     let places = [
         (counts.files, "file"),
@@ -396,7 +408,7 @@ fn nothing(args: &SearchArgs, found: &Found) -> String {
         .map(|(count, noun)| plural(*count, noun))
         .collect();
     format!(
-        "found nothing for `{words}` in {} ({}); to find more, {wider}",
+        "{nothing} in {} ({}); to find more, {wider}",
         plural(counts.sessions, "session"),
         places.join(", "),
     )

@@ -11,15 +11,15 @@ use clap::Args;
 
 use super::args::BarsArg;
 use super::collected::FromArgs;
-use super::context::{Context, since};
+use super::context::{Context, period};
 use super::gather::{GatherResult, SessionSelection, gather};
-use super::hints::{say_not_recorded, say_nothing};
+use super::hints::{say_not_recorded, say_nothing, wider};
 use super::output;
 use super::pager::ScreenArgs;
 use super::scope::{Scope, ScopeArgs, selected};
 use super::status::Status;
 use super::table::TableLayout;
-use crate::model::Timestamp;
+use crate::model::when::Period;
 use crate::store::StateDir;
 use crate::store::config::prices;
 use crate::view::stats::groups::GroupBy;
@@ -30,7 +30,10 @@ use print::{StatsReport, StatsSubject};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  ccsession stats                         # this project\n  ccsession stats --all --since 7d\n  ccsession stats --csv"
+    after_help = "Examples:\n  ccsession stats                         # this project\n  ccsession stats --all --since 7d\n  ccsession stats --csv\n\n\
+    PERMISSION is how long calls waited for a person to allow them. WAIT is time that was neither execution nor permission, such as other \
+    hooks. With --by, WORK is the time from prompts to the ends of their turns, and IN CALLS the sum of how long calls took. Calls that ran \
+    at the same time each count in full."
 )]
 pub(super) struct StatsArgs {
     /// Count only this session: a unique prefix of its id, or its title
@@ -41,6 +44,9 @@ pub(super) struct StatsArgs {
     /// Count only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// Count only what began before then: the forms of --since; `2026-11` ends with October
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
     /// Sum by day, project, branch and so on
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(super) by: Option<GroupByArg>,
@@ -64,11 +70,7 @@ pub(super) struct StatsArgs {
 }
 
 pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
-    let since = args
-        .since
-        .as_deref()
-        .map(|when| since(when, context.now))
-        .transpose()?;
+    let period = period(args.since.as_deref(), args.until.as_deref(), context.now)?;
     let config = context.config()?;
     let state = context.state()?;
     let id = args.id.as_deref();
@@ -76,17 +78,17 @@ pub(super) fn run(context: &Context, args: StatsArgs) -> Result<Status> {
     let is_one = matches!(which, SessionSelection::One(_));
     let asked = match which {
         SessionSelection::One(_) => StatsSubject::One {
-            since: since.is_some(),
+            period: !period.is_all_time(),
         },
         _ => StatsSubject::Several,
     };
     if args.hooks {
-        return run_hooks(context, &args, &which, scope.as_ref(), since);
+        return run_hooks(context, &args, &which, scope.as_ref(), period);
     }
     if let Some(by) = args.by {
-        return run_by(context, &args, by.into(), &which, scope.as_ref(), since);
+        return run_by(context, &args, by.into(), &which, scope.as_ref(), period);
     }
-    let counting = || StatsCounter::new(&context.env, is_one, since);
+    let counting = || StatsCounter::new(&context.env, is_one, period);
     let gathered = match &state {
         Some(state) => gather(&context.judge(&config, state), &which, counting)?,
         None => GatherResult::new(counting()),
@@ -129,11 +131,9 @@ fn print_nothing(
 ) {
     let is_narrow = scope.is_some_and(Scope::is_narrow);
     say_nothing("no session to count", context, state, |sessions| {
-        Some(match (&args.since, is_narrow) {
-            (Some(_), true) => {
-                format!("an earlier --since, or --all, counts more of the {sessions}")
-            }
-            (Some(_), false) => format!("an earlier --since counts more of the {sessions}"),
+        Some(match (wider(&args.since, &args.until), is_narrow) {
+            (Some(wider), true) => format!("{wider}, or --all, counts more of the {sessions}"),
+            (Some(wider), false) => format!("{wider} counts more of the {sessions}"),
             (None, true) => format!("`ccsession stats --all` counts the {sessions} on record"),
             (None, false) => return None,
         })
@@ -146,11 +146,11 @@ fn run_hooks(
     args: &StatsArgs,
     which: &SessionSelection,
     scope: Option<&Scope>,
-    since: Option<Timestamp>,
+    period: Period,
 ) -> Result<Status> {
     let config = context.config()?;
     let is_one = matches!(which, SessionSelection::One(_));
-    let counting = || HookCounter::new(&context.env, since, is_one);
+    let counting = || HookCounter::new(&context.env, period, is_one);
     let counter = match &context.state()? {
         Some(state) => {
             let gathered = gather(&context.judge(&config, state), which, counting)?;
@@ -185,7 +185,7 @@ fn run_by(
     by: GroupBy,
     which: &SessionSelection,
     scope: Option<&Scope>,
-    since: Option<Timestamp>,
+    period: Period,
 ) -> Result<Status> {
     let config = context.config()?;
     let prices = prices(&context.places)?;
@@ -197,7 +197,7 @@ fn run_by(
         env: &context.env,
         state: &state,
         by,
-        since,
+        period,
         prices: &prices,
         capture: config.capture,
         is_one: matches!(which, SessionSelection::One(_)),

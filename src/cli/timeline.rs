@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
+use super::amount::above_zero;
 use super::args::{BarsArg, ColorArg};
 use super::choose::find_session;
 use super::collected::FromArgs;
-use super::context::{Context, history, since};
+use super::context::{Context, history, period};
 use super::hints::filled;
 use super::pager::ScreenArgs;
 use super::status::{Status, refusal};
@@ -42,12 +43,17 @@ pub(super) struct TimelineArgs {
     /// Print events as they come: of this session or, without ID, of all
     #[arg(long, short, conflicts_with_all = ["since", "json", "from"])]
     pub(super) follow: bool,
-    /// With --follow, run this shell command once for each session that begins to wait for a person
+    /// With --follow, run this shell command once for each session that begins to wait for a person.
+    /// Its environment has CCSESSION_SESSION_ID, _PROJECT, _ROOT, _ATTENTION, _NEEDS, _SINCE, _TOOL
+    /// and _WHAT
     #[arg(long, value_name = "COMMAND", requires = "follow")]
     pub(super) notify: Option<String>,
     /// Show only calls since then: `today`, `monday`, `2h`, `14:30`, `2026-11-01`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
+    /// Show only calls before then: the forms of --since; `2026-11` ends with October
+    #[arg(long, value_name = "WHEN", conflicts_with = "follow")]
+    pub(super) until: Option<String>,
     /// Show only calls of this tool; repeatable
     #[arg(long, value_name = "NAME")]
     pub(super) tool: Vec<String>,
@@ -58,7 +64,7 @@ pub(super) struct TimelineArgs {
     #[arg(long, value_name = "AGENT")]
     pub(super) agent: Option<String>,
     /// Show only the N calls that took longest
-    #[arg(long, value_name = "N", conflicts_with = "follow")]
+    #[arg(long, value_name = "N", value_parser = above_zero, conflicts_with = "follow")]
     pub(super) slowest: Option<NonZeroUsize>,
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
@@ -106,11 +112,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let History { trace, damage, .. } = history(&dir, |_| {})?;
     let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
     let filter = CallFilter {
-        since: args
-            .since
-            .as_deref()
-            .map(|when| since(when, context.now))
-            .transpose()?,
+        period: period(args.since.as_deref(), args.until.as_deref(), context.now)?,
         tools: args.tool.clone(),
         failed: args.failed,
         agent: args.agent.clone(),
@@ -154,8 +156,13 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
         let titled = title.as_ref().map(|title| title.text.as_str());
         let heading = heading(&record, titled, &activity, finding.state.as_str(), &layout);
         let rows = rows(&activity, &entries, &layout, &subtrees);
-        let gap = if rows.is_empty() { "" } else { "\n" };
-        let text = format!("{heading}{gap}{rows}");
+        let rows = match rows.as_str() {
+            "" if filter.is_open() || !absent.is_empty() => String::new(),
+            "" if filter.shows_all_failures() => "\nnothing failed\n".to_owned(),
+            "" => "\nno call matches\n".to_owned(),
+            rows => format!("\n{rows}"),
+        };
+        let text = format!("{heading}{rows}");
         args.screen.print(&text, layout.bars);
         complain(&id, &activity, damage);
     }

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
+use super::when::Period;
 
 /// The tokens and cost of a session, by agent and model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -47,10 +48,10 @@ pub struct UsageByMessage {
 impl UsageByMessage {
     /// Returns the sum over the messages that began at `since` or later. A cost that Claude Code
     /// reports only for the whole session is not in it.
-    pub fn since(&self, since: Timestamp) -> Usage {
+    pub fn within(&self, period: Period) -> Usage {
         let mut sum = Usage::default();
-        let later = self.messages.iter().filter(|it| it.at >= Some(since));
-        for message in later {
+        let counted = self.messages.iter().filter(|it| period.may_have(it.at));
+        for message in counted {
             sum.add(&message.used);
             if let Some(cost) = message.cost_usd {
                 *sum.cost_usd.get_or_insert(0.0) += cost;
@@ -59,11 +60,11 @@ impl UsageByMessage {
         sum
     }
 
-    /// Returns what each agent used of each model on each day. Only messages that began at `since`
-    /// or later count.
-    pub fn by_day(&self, since: Option<Timestamp>) -> Vec<UsageOfDay> {
+    /// Returns what each agent used of each model on each day. Only messages that began in the
+    /// period count.
+    pub fn by_day(&self, period: Period) -> Vec<UsageOfDay> {
         let mut days: BTreeMap<_, ModelUsage> = BTreeMap::new();
-        let is_counted = |it: &&UsedMessage| since.is_none_or(|since| it.at >= Some(since));
+        let is_counted = |it: &&UsedMessage| period.may_have(it.at);
         for UsedMessage { at, used, .. } in self.messages.iter().filter(is_counted) {
             let day = at.map(|at| at.to_utc().date_naive());
             let key = (used.agent_id.as_deref(), used.model.as_str(), day);

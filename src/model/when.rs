@@ -13,6 +13,33 @@ use super::config::duration;
 pub const FORMS: &str = "`today`, `yesterday`, a weekday (`monday`), a time (`14:30`), how long ago (`3h`, `2w`), \
     a date (`2026-11-01`), a month (`2026-11`), a year (`2026`), or a time of RFC 3339 (`2026-11-20T14:00:00Z`)";
 
+/// A span of time. Without an end, it is open there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Period {
+    /// Its beginning, which belongs to it.
+    pub since: Option<Timestamp>,
+    /// Its end, which no longer belongs to it. So a day is the period from its beginning until the
+    /// beginning of the next one, and adjoining periods share nothing.
+    pub until: Option<Timestamp>,
+}
+
+impl Period {
+    /// Returns true if `at` is in the period.
+    pub fn has(self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Returns true if `at` is in the period. An unknown time is only in the period of all time.
+    pub fn may_have(self, at: Option<Timestamp>) -> bool {
+        at.map_or(self.is_all_time(), |at| self.has(at))
+    }
+
+    /// Returns true if both ends are open.
+    pub fn is_all_time(self) -> bool {
+        self == Self::default()
+    }
+}
+
 /// Returns the point in time that `text` names at `now` in `zone`, or `None` if it names none.
 ///
 /// A day, a month or a year means its beginning. A weekday means the most recent one, which may be
@@ -207,6 +234,20 @@ mod tests {
         check(Tz::Africa__Cairo, "2026-04-24T10:00:00Z", &cairo);
         let havana = [("today", "2026-11-01T04:00:00Z")];
         check(Tz::America__Havana, "2026-11-01T20:00:00Z", &havana);
+    }
+
+    #[test]
+    fn a_period_has_its_beginning_and_not_its_end() {
+        let at = |micros| Some(Timestamp::from_micros(micros));
+        let period = Period {
+            since: at(10),
+            until: at(20),
+        };
+        for (micros, expected) in [(9, false), (10, true), (19, true), (20, false)] {
+            assert_eq!(period.may_have(at(micros)), expected, "{micros}");
+        }
+        assert!(!period.may_have(None));
+        assert!(Period::default().may_have(None));
     }
 
     #[test]

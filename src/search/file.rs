@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use super::calls::{self, CallFacts};
 use super::hits::{HitKind, HitSource, KeptHit, SearchHit, SearchRole, SessionHits};
 use super::messages::{SearchedMessage, messages, sources};
-use super::places::{SearchText, TextPlace};
+use super::places::SearchText;
 use super::query::SearchQuery;
 use super::scan::{LINES, SearchFilter};
 use crate::claude::transcript::everywhere::ClientFileKind;
 use crate::claude::transcript::said::SpokenRecord;
+use crate::model::activity::Prompt;
 use crate::model::call::CallState;
 use crate::model::redact::Redactor;
 use crate::model::text::one_line;
@@ -53,11 +54,7 @@ impl<'a> SearchedFile<'a> {
             text,
             path: text.place.path(),
             order: (number, 0),
-            source: match &text.place {
-                TextPlace::Client(..) => HitSource::Transcript,
-                TextPlace::Part(..) => HitSource::Archive,
-                TextPlace::Journal(_) => HitSource::Journal,
-            },
+            source: text.place.source(),
             agent: match &text.kind {
                 ClientFileKind::Agent(agent) => Some(agent),
                 ClientFileKind::Main | ClientFileKind::Other => None,
@@ -90,6 +87,10 @@ impl<'a> SearchedFile<'a> {
     ) {
         let is_of_call = matches!(message.kind, HitKind::Call | HitKind::Result);
         if !self.filter.has_role(message.role) || self.filter.is_of_calls() && !is_of_call {
+            return;
+        }
+        // Without words, each call is listed once.
+        if self.query.is_of_everything() && message.kind != HitKind::Call {
             return;
         }
         let text = message.text();
@@ -172,13 +173,22 @@ impl<'a> SearchedFile<'a> {
         self.found.add(kept, key, self.filter.keep);
     }
 
-    /// Searches the labels of calls.
+    /// Searches the labels of calls and of prompts.
     pub(super) fn activity(&mut self, trace: &Trace) {
         let activity = OpenActivity::of(trace).leave_open();
+        if self.filter.has_role(SearchRole::User) && !self.filter.is_of_calls() {
+            for prompt in &activity.prompts {
+                self.prompt(prompt);
+            }
+        }
+        if !self.filter.has_role(SearchRole::Tool) {
+            return;
+        }
         for call in &activity.calls {
-            let Some(label) = call.what.filter(|label| self.query.is_in(label)) else {
+            let label = call.what.unwrap_or_default();
+            if !self.query.is_in(label) {
                 continue;
-            };
+            }
             let failed = matches!(
                 call.state,
                 CallState::Failed | CallState::Denied | CallState::Abandoned
@@ -201,6 +211,26 @@ impl<'a> SearchedFile<'a> {
             let kept = self.kept(key, hit);
             self.found.add(kept, key, self.filter.keep);
         }
+    }
+
+    fn prompt(&mut self, prompt: &Prompt<'_>) {
+        let at = Some(prompt.at.ts);
+        let is_typed = prompt.notifies.is_none() && self.filter.has_time(at);
+        let Some(label) = prompt
+            .what
+            .filter(|label| is_typed && self.query.is_in(label))
+        else {
+            return;
+        };
+        let hit = SearchHit {
+            at,
+            role: SearchRole::User,
+            text: self.query.excerpt(label),
+            ..self.hit_of_tool(HitKind::Label)
+        };
+        let key = hash((prompt.prompt_id, at, label));
+        let kept = self.kept(key, hit);
+        self.found.add(kept, hash(label), self.filter.keep);
     }
 
     fn hit_of_tool(&self, kind: HitKind) -> SearchHit {

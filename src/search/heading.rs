@@ -66,6 +66,12 @@ pub(super) fn project<'a>(
 }
 
 impl RecordedSession<'_> {
+    /// Returns the title that is on record or in the archive. Where it is neither, the title is the
+    /// first prompt in the transcript.
+    pub(super) fn noted_title(&self) -> Option<(String, Option<TitleSource>)> {
+        self.title(&Opening::default())
+    }
+
     fn project(&self) -> Option<ProjectRef> {
         let recorded = self.record.as_ref();
         let recorded = recorded.map(|(_, record)| record.project.clone());

@@ -38,8 +38,10 @@ pub enum HitKind {
     Result,
     /// A file beside a transcript: an output that was too long for it, or a note.
     File,
-    /// The label of a call, from a journal.
+    /// The label of a call or a prompt, from a journal.
     Label,
+    /// What the session is called.
+    Title,
 }
 
 /// Where a text was found.
@@ -139,6 +141,18 @@ impl SessionHits {
     /// Adds a hit in a message that waited while the model worked.
     pub(super) fn add_queued(&mut self, kept: KeptHit, text: u64) {
         self.queued.entry(text).or_insert(kept);
+    }
+
+    /// Adds a hit in the title of the session, which was last written `at`.
+    pub(super) fn add_title(&mut self, hit: SearchHit, at: Option<Timestamp>) {
+        self.last = self.last.max(at);
+        let kept = KeptHit {
+            key: 0,
+            order: (0, 0),
+            hit,
+        };
+        self.keys.insert(kept.key);
+        self.kept.push(kept);
     }
 
     /// Returns true if nothing was found.

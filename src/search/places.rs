@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::heading::{self, RecordedSession, SessionHeading};
+use super::hits::HitSource;
 use crate::archive::open_part;
 use crate::claude::dirs::projects_dir;
 use crate::claude::transcript::everywhere::{ClientFileKind, ClientFiles, OwnedFile};
 use crate::claude::transcript::{SessionFiles, find_named};
+use crate::identity::title::TitleSource;
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
 use crate::model::record::ProjectRef;
 use crate::model::{Capture, SessionId, Timestamp};
@@ -56,6 +58,20 @@ pub(super) struct SearchText {
     pub(super) modified: Option<Timestamp>,
 }
 
+/// The title of a session, as it is on record or in its archive.
+#[derive(Debug)]
+pub(super) struct NotedTitle {
+    pub(super) text: String,
+    /// Who gave it, if that is known.
+    pub(super) source: Option<TitleSource>,
+    /// When the session's files were last written.
+    pub(super) at: Option<Timestamp>,
+    /// The first of the session's files.
+    pub(super) path: PathBuf,
+    /// What this file is.
+    pub(super) found_in: HitSource,
+}
+
 #[derive(Debug)]
 pub(super) enum TextPlace {
     /// One of Claude Code's files: its path, and its place below the folder of all projects.
@@ -72,6 +88,14 @@ impl TextPlace {
             Self::Client(path, _) => path.clone(),
             Self::Part(archive, part) => archive.0.part_path(&part.name),
             Self::Journal(dir) => dir.journal().path().to_owned(),
+        }
+    }
+
+    pub(super) fn source(&self) -> HitSource {
+        match self {
+            Self::Client(..) => HitSource::Transcript,
+            Self::Part(..) => HitSource::Archive,
+            Self::Journal(_) => HitSource::Journal,
         }
     }
 
@@ -331,6 +355,29 @@ impl<'a> SearchPlaces<'a> {
     /// transcript.
     pub fn heading(&self, id: &SessionId) -> SessionHeading {
         self.asked_of(id, |recorded, mains| heading::of(recorded, mains))
+    }
+
+    /// Returns the sessions that have files to search.
+    pub(super) fn ids(&self) -> Vec<SessionId> {
+        let mut ids: Vec<SessionId> = self.texts.iter().map(|text| text.session.clone()).collect();
+        // The files are sorted by session.
+        ids.dedup();
+        ids
+    }
+
+    /// Returns a session's title on record or in its archive, who gave it, and when the session was
+    /// last written.
+    pub(super) fn title(&self, id: &SessionId) -> Option<NotedTitle> {
+        let (text, source) = self.asked_of(id, |recorded, _| recorded.noted_title())?;
+        let texts = || self.texts.iter().filter(|text| text.session == *id);
+        let place = &texts().next()?.place;
+        Some(NotedTitle {
+            text,
+            source,
+            at: texts().filter_map(|text| text.modified).max(),
+            path: place.path(),
+            found_in: place.source(),
+        })
     }
 
     /// Calls `ask` with what is on record of a session, and with its own transcripts.

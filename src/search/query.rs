@@ -77,8 +77,9 @@ struct Term {
 
 impl SearchQuery {
     /// Parses the words of a command line. Each word is searched for on its own; white space inside
-    /// a word matches any white space. A word between two slashes is a regular expression. Case
-    /// matters for a word that has an upper-case letter.
+    /// a word matches any white space. Double quotes around a word are not part of it, because people
+    /// type them around a phrase. A word between two slashes is a regular expression. Case matters
+    /// for a word that has an upper-case letter.
     ///
     /// # Errors
     /// Returns [`InvalidQuery`] if a word cannot be searched for.
@@ -92,6 +93,17 @@ impl SearchQuery {
         }
         terms.sort_by_key(|term| std::cmp::Reverse(term.strength));
         Ok(Self { terms })
+    }
+
+    /// Returns the query without words, which every text matches. It is for searches whose filter
+    /// alone says what to find.
+    pub fn of_everything() -> Self {
+        Self { terms: Vec::new() }
+    }
+
+    /// Returns true if there are no words.
+    pub fn is_of_everything(&self) -> bool {
+        self.terms.is_empty()
     }
 
     /// Returns true if every term is in the text.
@@ -121,8 +133,12 @@ impl SearchQuery {
     }
 
     /// Returns the line that contains the most terms, safe to show. A long line is cut to the part
-    /// around the first match.
+    /// around the first match. Without words, it returns the first line that is not blank.
     pub fn excerpt(&self, text: &str) -> String {
+        if self.is_of_everything() {
+            let mut lines = text.lines().map(str::trim);
+            return around(lines.find(|line| !line.is_empty()).unwrap_or_default(), 0);
+        }
         let line_at = |place: usize| {
             let start = text.get(..place).and_then(|before| before.rfind('\n'));
             let start = start.map_or(0, |end| end + 1);
@@ -160,7 +176,7 @@ impl SearchQuery {
     /// its line break. The block consists of whole lines of JSON.
     pub(super) fn candidates<'b>(&self, block: &'b [u8], mut line: impl FnMut(&'b [u8])) {
         let Some((first, others)) = self.terms.split_first() else {
-            return;
+            return block.split(|byte| *byte == b'\n').for_each(line);
         };
         let mut places = first.json.as_ref().map(|json| LinePlaces::new(json, block));
         let mut at = 0;
@@ -211,6 +227,13 @@ fn around(line: &str, place: usize) -> String {
 
 impl Term {
     fn parse(word: &str) -> Result<Self, InvalidQuery> {
+        let quoted = word
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .filter(|phrase| !phrase.trim().is_empty());
+        if let Some(phrase) = quoted {
+            return Self::of_text(phrase);
+        }
         if word.trim().is_empty() {
             return Err(InvalidQuery::Empty);
         }

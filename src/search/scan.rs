@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::file::SearchedFile;
-use super::hits::{FoundSession, SearchRole, SessionHits};
+use super::hits::{FoundSession, HitKind, SearchHit, SearchRole, SessionHits};
 use super::places::{SearchPlaces, SearchText, TextPlace};
 use super::query::SearchQuery;
 use crate::claude::transcript::everywhere::ClientFileKind;
 use crate::claude::transcript::said::each_record;
+use crate::identity::title::TitleSource;
+use crate::model::when::Period;
 use crate::model::{SessionId, Timestamp, TraceBuilder};
 use crate::store::blocks::{BlockBuffer, LineBlocks};
 use crate::store::lines::MAX_LINE;
+use crate::store::processors::on_all_processors;
 use crate::store::{History, Result, SessionDir, shown};
 
 /// How many bytes of a transcript are read at once. They stay in the processor's cache.
@@ -30,8 +33,8 @@ pub struct SearchFilter {
     pub tools: Vec<String>,
     /// Only calls that failed or were denied, and their results.
     pub failed: bool,
-    /// Only messages since then.
-    pub since: Option<Timestamp>,
+    /// Only messages of this period.
+    pub period: Period,
     /// How many hits of a session are returned. All are counted.
     pub keep: usize,
 }
@@ -51,8 +54,7 @@ impl SearchFilter {
     }
 
     pub(super) fn has_time(&self, at: Option<Timestamp>) -> bool {
-        self.since
-            .is_none_or(|since| at.is_some_and(|at| at >= since))
+        self.period.may_have(at)
     }
 }
 
@@ -111,6 +113,7 @@ pub fn search(
     });
     left_out.sort();
     notes.sort();
+    add_titles(places, query, filter, &mut found);
     let finished = found
         .drain()
         .filter_map(|(id, hits)| hits.finish(id, filter.keep));
@@ -125,6 +128,54 @@ pub fn search(
         sessions,
         left_out,
         notes,
+    }
+}
+
+/// Adds the sessions in which nothing was found, but whose title matches: the title of any other
+/// session is above its hits anyway.
+fn add_titles(
+    places: &SearchPlaces<'_>,
+    query: &SearchQuery,
+    filter: &SearchFilter,
+    found: &mut HashMap<SessionId, SessionHits>,
+) {
+    if filter.role.is_some() || filter.is_of_calls() || query.is_of_everything() {
+        return;
+    }
+    let mut others = places.ids();
+    others.retain(|id| !found.contains_key(id));
+    let titles = on_all_processors(&others, |id| {
+        let title = places.title(id)?;
+        // A title has no time of its own. The places are of sessions that were written since then.
+        let is_in_time = || {
+            let began = places.heading(id).started_at;
+            let until = filter.period.until;
+            began.is_none_or(|began| until.is_none_or(|until| began < until))
+        };
+        (query.is_in(&title.text) && is_in_time()).then_some(title)
+    });
+    for (id, title) in others.into_iter().zip(titles) {
+        let Some(title) = title else {
+            continue;
+        };
+        let hit = SearchHit {
+            at: None,
+            role: match title.source {
+                Some(TitleSource::Rename | TitleSource::Name | TitleSource::Prompt) => {
+                    SearchRole::User
+                }
+                Some(TitleSource::Client | TitleSource::Archive) | None => SearchRole::Notice,
+            },
+            kind: HitKind::Title,
+            tool: None,
+            failed: false,
+            agent_id: None,
+            tool_use_id: None,
+            text: query.excerpt(&title.text),
+            source: title.found_in,
+            path: title.path,
+        };
+        found.entry(id).or_default().add_title(hit, title.at);
     }
 }
 
@@ -207,7 +258,7 @@ impl<'a> Worker<'a> {
     }
 
     fn journal(&mut self, file: &mut SearchedFile<'_>, dir: &SessionDir) -> Result<()> {
-        if !self.filter.has_role(SearchRole::Tool) {
+        if !self.filter.has_role(SearchRole::Tool) && !self.filter.has_role(SearchRole::User) {
             return Ok(());
         }
         let history = History::read(dir, std::mem::take(&mut self.memory), |_, _| {})?;

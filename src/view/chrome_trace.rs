@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use crate::model::commit::CommitNote;
 use crate::model::text::escaped;
-use crate::model::{Activity, SessionId, Timestamp};
+use crate::model::when::Period;
+use crate::model::{Activity, SessionId};
 use threads::Threads;
 
 /// How many characters of an id or a hash are shown to people.
@@ -39,8 +40,8 @@ pub struct TracedSession<'s, 'a> {
     pub activity: &'s Activity<'a>,
     /// The commits that were made while it ran calls.
     pub commits: &'s [CommitNote],
-    /// Only what began at this time or later is drawn.
-    pub since: Option<Timestamp>,
+    /// Only what began in this period is drawn.
+    pub period: Period,
 }
 
 /// One event of a trace.

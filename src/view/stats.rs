@@ -14,6 +14,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 use serde::Serialize;
 
 use crate::model::call::CallState;
+use crate::model::when::Period;
 use crate::model::{Activity, Call, Timestamp, Trace};
 use percentile::nearest_rank;
 pub use wall_clock::WallClock;
@@ -138,16 +139,16 @@ pub struct Day {
 }
 
 impl Stats {
-    /// Counts the part of a session that began at `since` or later. Returns false, and does not
+    /// Counts the part of a session that began in the period. Returns false, and does not
     /// count the session, if there is no such part.
     pub fn add(
         &mut self,
         trace: &Trace,
         activity: &Activity<'_>,
-        since: Option<Timestamp>,
+        period: Period,
         clock: &mut WallClock<impl Fn(Timestamp) -> NaiveDateTime>,
     ) -> bool {
-        let is_counted = |time: Timestamp| since.is_none_or(|since| time >= since);
+        let is_counted = |time: Timestamp| period.has(time);
         let events = trace.steps().iter().filter(|step| is_counted(step.ts));
         let events = events.count() as u64;
         let Some((first, _)) = activity.span.filter(|_| events > 0) else {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::model::activity::{Agent, AgentRun, Compaction, Prompt, Segment};
 use crate::model::call::{CallState, Moment};
-use crate::model::{Activity, Call, Timestamp};
+use crate::model::when::Period;
+use crate::model::{Activity, Call};
 
 /// The deepest indentation of subagents. Claude Code allows far less; a longer chain can only come
 /// from a damaged journal.
@@ -41,8 +42,8 @@ pub enum TimelineEntry<'s, 'a> {
 /// Selects the calls to show.
 #[derive(Debug, Default)]
 pub struct CallFilter {
-    /// Shows only calls that began at this time or later.
-    pub since: Option<Timestamp>,
+    /// Shows only calls that began in this period.
+    pub period: Period,
     /// The tools whose calls are shown, ignoring case; empty means all.
     pub tools: Vec<String>,
     /// Shows only calls that failed, were denied or never came back.
@@ -57,7 +58,18 @@ pub struct CallFilter {
 impl CallFilter {
     /// Returns true if everything is shown.
     pub fn is_open(&self) -> bool {
-        self.since.is_none() && self.shows_all_calls()
+        self.period.is_all_time() && self.shows_all_calls()
+    }
+
+    /// Returns true if every call that failed is shown, and no other.
+    pub fn shows_all_failures(&self) -> bool {
+        let others = Self {
+            failed: false,
+            tools: self.tools.clone(),
+            agent: self.agent.clone(),
+            ..*self
+        };
+        self.failed && others.is_open()
     }
 
     fn shows_all_calls(&self) -> bool {
@@ -93,8 +105,7 @@ impl CallFilter {
     /// Returns true if an entry that is not a call and began at `began` is shown, even without
     /// calls.
     fn shows_events_of(&self, began: Moment) -> bool {
-        let is_late = self.since.is_none_or(|since| began.ts >= since);
-        is_late && self.shows_all_calls()
+        self.period.has(began.ts) && self.shows_all_calls()
     }
 
     /// Returns the subagents of the type in the filter.
@@ -108,7 +119,7 @@ impl CallFilter {
     /// Returns true if this call is shown. `of_type` contains the subagents of the type in the
     /// filter.
     fn shows(&self, call: &Call<'_>, of_type: &HashSet<&str>) -> bool {
-        let is_late = self.since.is_none_or(|since| call.began.ts >= since);
+        let is_in_time = self.period.has(call.began.ts);
         let tool = call.tool.unwrap_or_default();
         let is_tool = self.tools.is_empty()
             || self
@@ -126,7 +137,7 @@ impl CallFilter {
         let is_slow = self
             .at_least
             .is_none_or(|least| call.duration().is_some_and(|took| took >= least));
-        is_late && is_tool && (!self.failed || has_failed) && is_agents && is_slow
+        is_in_time && is_tool && (!self.failed || has_failed) && is_agents && is_slow
     }
 }
 

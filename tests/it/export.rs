@@ -352,6 +352,9 @@ fn tokens_of_several_days_are_several_rows() {
     let all = [&[day("2026-11-20", 2, 30)], &later[..]].concat();
     assert_eq!(of(&[]), all);
     assert_eq!(of(&["--since", "2026-11-21"]), later);
+    assert_eq!(of(&["--until", "2026-11-21"]), all[..1]);
+    let both = ["--since", "2026-11-21", "--until", "2026-11-29"];
+    assert_eq!(of(&both), later[..1]);
     let stats = sandbox.ccsession(["stats", "--all", "--json"]).json();
     assert_eq!(stats["tokens"][0]["output"], 100);
 }

@@ -144,6 +144,15 @@ fn hits_are_grouped_by_session_with_title_project_day_and_id() {
 fn all_words_must_be_in_one_message() {
     let sandbox = Sandbox::new();
     talked(&sandbox);
+    // People type the quotes that a shell would remove.
+    for phrase in ["webhook retry", "\"webhook retry\""] {
+        check(
+            &sandbox,
+            &[phrase],
+            &[["user", "message", "-", "Why does the webhook retry twice?"]],
+        );
+    }
+    nothing(&sandbox, &["\"retry webhook\""]);
     let words = "Why does the webhook retry twice?";
     check(
         &sandbox,
@@ -540,6 +549,105 @@ fn the_labels_of_calls_are_found_where_there_is_no_transcript() {
         &["needle"],
         &[["tool", "call", "Bash", "cargo build needle"]],
     );
+}
+
+#[test]
+fn titles_and_labels_of_prompts_are_found() {
+    let sandbox = Sandbox::just_swept();
+    let transcript = main_of(&sandbox, ID);
+    let hook = |id: &str, name: &str, more: Value| {
+        let mut payload = event(name, id, more);
+        payload["cwd"] = json!(sandbox.project());
+        payload["transcript_path"] = json!(main_of(&sandbox, id));
+        sandbox.hook(&payload).silent();
+    };
+    for id in [ID, OTHER] {
+        hook(id, "SessionStart", json!({"source": "startup"}));
+        let prompt = json!({"prompt": format!("queue 3476 of {id}"), "prompt_id": "p1"});
+        hook(id, "UserPromptSubmit", prompt);
+    }
+    let of = |id: &str| format!("queue 3476 of {id}");
+    let label = of(OTHER);
+    check(
+        &sandbox,
+        &["3476", OTHER],
+        &[["user", "label", "-", &label]],
+    );
+    check(
+        &sandbox,
+        &["queue 3476", "--session", OTHER, "--role", "user"],
+        &[["user", "label", "-", &label]],
+    );
+    nothing(&sandbox, &["queue", "--role", "assistant"]);
+    nothing(&sandbox, &["queue", "--tool", "Bash"]);
+    // The transcript is searched instead of the journal, and says the same only once.
+    put_lines(
+        &transcript,
+        &[
+            said("u", "look at the needle"),
+            json!({"type": "custom-title", "customTitle": "webhook hunt", "sessionId": ID}),
+        ],
+    );
+    check(
+        &sandbox,
+        &["needle"],
+        &[["user", "message", "-", "look at the needle"]],
+    );
+    let title = ["user", "title", "-", "webhook hunt"];
+    check(&sandbox, &["webhook hunt"], &[title]);
+    check(&sandbox, &["hunt", "--since", "1h"], &[title]);
+    nothing(&sandbox, &["hunt", "--until", "2026-11-01"]);
+    nothing(&sandbox, &["hunt", "--role", "user"]);
+    let lines = sandbox.ccsession(["search", "hunt"]).stdout();
+    assert!(lines.contains("title  webhook hunt\n"), "{lines}");
+}
+
+#[test]
+fn filters_alone_list_the_calls() {
+    let sandbox = Sandbox::new();
+    talked(&sandbox);
+    let bash = ["tool", "call", "Bash", "grep -n \"retry\" src/hook"];
+    let read = ["tool", "call", "Read", "/srv/missing.rs"];
+    check(&sandbox, &["--tool", "bash"], &[bash]);
+    check(&sandbox, &["--failed"], &[read]);
+    check(
+        &sandbox,
+        &["--tool", "Bash", "--tool", "Read"],
+        &[bash, read],
+    );
+    let none = nothing(&sandbox, &["--failed", "--tool", "Bash"]);
+    assert_eq!(
+        none,
+        "ccsession: found no such call in 1 session (2 files); to find more, leave out --tool, --failed"
+    );
+    sandbox.ccsession(["search", "--role", "tool"]).refused(64);
+}
+
+#[test]
+fn a_period_ends_before_its_end() {
+    let sandbox = Sandbox::new();
+    talked(&sandbox);
+    let first = ["user", "message", "-", "Why does the webhook retry twice?"];
+    let range = [
+        "twice",
+        "--since",
+        "2026-11-20T12:00:01Z",
+        "--until",
+        "2026-11-20T12:00:02Z",
+    ];
+    check(&sandbox, &range, &[first]);
+    nothing(&sandbox, &["twice", "--until", "2026-11-20T12:00:01Z"]);
+    for words in [
+        ["--since", "2026-11", "--until", "2026-11"],
+        ["--since", "2026-11", "--until", "soon"],
+    ] {
+        let run = sandbox.ccsession(["search", "twice"]);
+        let refused = words
+            .iter()
+            .fold(run, |run, word| run.arg(word))
+            .refused(64);
+        assert!(refused.contains("invalid --until `"), "{refused}");
+    }
 }
 
 #[test]

@@ -458,6 +458,52 @@ fn since_counts_what_began_at_that_moment_or_later() {
 }
 
 #[test]
+fn a_session_in_which_nothing_happened_counts_where_it_began() {
+    let sandbox = Sandbox::just_swept();
+    sandbox.session_with(ID, "shop", &call("Bash", "09:00:00", 10));
+    sandbox.session_with("s-2", "shop", &[]);
+    for by in ["day", "week", "month", "project"] {
+        let stats = sandbox.stats(&["--by", by]);
+        assert_eq!(stats["total"]["sessions"], 2, "{by}");
+        assert_eq!(stats["groups"][0]["sessions"], 2, "{by}");
+        let none = sandbox.stats(&["--by", by, "--since", "2026-11-20T08:30:00Z"]);
+        assert_eq!(none["total"]["sessions"], 1, "{by}");
+    }
+    assert_eq!(sandbox.stats(&[])["sessions"], 2);
+}
+
+#[test]
+fn an_hour_without_calls_between_others_is_shown() {
+    let sandbox = Sandbox::just_swept();
+    let lines = [call("Bash", "09:00:00", 10), call("Read", "11:00:00", 20)].concat();
+    sandbox.session_with(ID, "shop", &lines);
+    for bars in ["always", "never"] {
+        let run = sandbox.ccsession(["stats", "--bars", bars]);
+        let text = run.env("TZ", "UTC").stdout();
+        assert!(text.contains("\n10:00  0\n11:00  1"), "{text}");
+    }
+}
+
+#[test]
+fn until_counts_what_began_before_that_moment() {
+    let sandbox = Sandbox::just_swept();
+    let lines = [call("Bash", "09:00:00", 10), call("Read", "10:00:00", 20)].concat();
+    sandbox.session_with(ID, "shop", &lines);
+    let counted = |period: &[&str]| {
+        let stats = sandbox.stats(period);
+        ["sessions", "calls"].map(|name| stats[name].as_u64().unwrap())
+    };
+    assert_eq!(counted(&["--until", "2026-11-20"]), [0, 0]);
+    assert_eq!(counted(&["--until", "2026-11-20T10:00:00Z"]), [1, 1]);
+    assert_eq!(counted(&["--until", "2026-11-21"]), [1, 2]);
+    let day = ["--since", "2026-11-20", "--until", "2026-11-21"];
+    assert_eq!(counted(&day), [1, 2]);
+    let refused = ["stats", "--since", "2026-11-21", "--until", "2026-11-21"];
+    let refused = sandbox.ccsession(refused).refused(64);
+    assert!(refused.contains("it is not after --since"), "{refused}");
+}
+
+#[test]
 fn hours_and_days_are_those_of_local_clocks() {
     let sandbox = Sandbox::just_swept();
     let mut lines = Vec::new();

@@ -279,6 +279,11 @@ fn since_applies_to_tokens_too() {
             "{by}"
         );
     }
+    let output: u64 = all.iter().map(|(_, said)| said.tokens[1]).sum();
+    assert_eq!(
+        sum(&groups(&sandbox, &["day", "--until", &since])),
+        output - later
+    );
     let plain = sandbox
         .ccsession(["stats", "--all", "--json", "--since", &since])
         .json();

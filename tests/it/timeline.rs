@@ -255,6 +255,33 @@ fn calls_are_chosen_by_time_tool_outcome_and_subagent() {
         ["Bash", "Agent", "Read", "Bash", "WebFetch"]
     );
     assert_eq!(shown(&sandbox, &["--failed"]), ["Bash", "WebFetch"]);
+    for (options, said) in [
+        (
+            &["--failed", "--since", "2026-11-30"][..],
+            "no call matches",
+        ),
+        (&["--until", "2026-11-01"], "no call matches"),
+        (&["--slowest", "1"], ""),
+    ] {
+        let text = sandbox.ccsession([&["timeline", ID], options].concat());
+        let text = text.stdout();
+        assert_eq!(
+            text.ends_with("\n\nno call matches\n"),
+            !said.is_empty(),
+            "{text}"
+        );
+    }
+    let calm = "5f2a0000-1111-4222-8333-444455556666";
+    let events = [
+        (0, "PreToolUse", call("t1", "Bash", "ls")),
+        (9, "PostToolUse", call("t1", "Bash", "ls")),
+    ];
+    session(&sandbox, calm, &events);
+    let text = sandbox.ccsession(["timeline", calm, "--failed"]).stdout();
+    assert!(text.ends_with("\n\nnothing failed\n"), "{text}");
+    // The log of operations has nothing of this session.
+    let text = sandbox.ccsession(["show", calm]).stdout();
+    assert!(text.ends_with("PreToolUse   1\n"), "{text}");
     assert_eq!(
         shown(&sandbox, &["--tool", "read", "--tool", "Agent"]),
         ["Agent", "Read"]

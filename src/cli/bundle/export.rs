@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::archive::recorded;
 use crate::claude::transcript::Search;
 use crate::cli::amount::{bytes, plural};
-use crate::cli::context::{Context, no_record, since};
+use crate::cli::context::{Context, no_record, period};
 use crate::cli::export::ExportArgs;
 use crate::cli::gather::SessionSelection;
 use crate::cli::output;
@@ -16,7 +16,8 @@ use crate::cli::scope::selected;
 use crate::cli::status::{Status, refusal};
 use crate::cli::title::title;
 use crate::identity::liveness::Judge;
-use crate::model::{Record, SessionId, Timestamp};
+use crate::model::when::Period;
+use crate::model::{Record, SessionId};
 use crate::store::archive::Archives;
 use crate::store::bundle::{BundleHead, BundleWriter, BundledSession, VERSION};
 use crate::store::collected::Machine;
@@ -38,17 +39,13 @@ pub(in crate::cli) fn export(context: &Context, args: &ExportArgs) -> Result<Sta
         let text = "a bundle is a file: name it with -o FILE";
         return Err(refusal(Status::Usage, text));
     };
-    let since = args
-        .since
-        .as_deref()
-        .map(|when| since(when, context.now))
-        .transpose()?;
+    let period = period(args.since.as_deref(), args.until.as_deref(), context.now)?;
     let state = context.state()?;
     let id = args.id.as_deref();
     let (which, scope) = selected(context, state.as_ref(), id, &args.scope, &args.from)?;
     let nothing = || refusal(Status::NotFound, "there is no session to export");
     let state = state.ok_or_else(nothing)?;
-    let chosen = chosen(context, &state, &which, since)?;
+    let chosen = chosen(context, &state, &which, period)?;
     if chosen.is_empty() {
         return Err(nothing());
     }
@@ -122,7 +119,7 @@ fn chosen(
     context: &Context,
     state: &StateDir,
     which: &SessionSelection,
-    since: Option<Timestamp>,
+    period: Period,
 ) -> Result<Vec<ChosenSession>> {
     let config = context.config()?;
     let judge = context.judge(&config, state);
@@ -152,7 +149,7 @@ fn chosen(
             SessionSelection::Projects(roots) => is_in(&judge, &record, roots, is_candidate),
             _ => true,
         };
-        if !is_wanted || since.is_some_and(|since| record.started_at < since) {
+        if !is_wanted || !period.has(record.started_at) {
             continue;
         }
         let title = title(&context.env, state, &record, config.capture);

@@ -15,6 +15,7 @@ use crate::cli::metrics::{CountedMetrics, counted};
 use crate::cli::stats::counting::used;
 use crate::cli::title::title;
 use crate::identity::liveness::Judge;
+use crate::model::when::Period;
 use crate::model::{Config, Timestamp};
 use crate::store::{self, StateDir, remote};
 use crate::view::otlp::{
@@ -135,7 +136,8 @@ impl Count for OtlpExporter<'_> {
         // Only spans of subagents say what was used.
         let has_tokens =
             self.choice.signal == SignalArg::Logs || !session.activity.agents.is_empty();
-        let usage = has_tokens.then(|| used(request.env, request.is_one, None, session));
+        let usage =
+            has_tokens.then(|| used(request.env, request.is_one, Period::default(), session));
         let (usage, left_out) = match usage.transpose() {
             Ok(usage) => (usage, Ok(())),
             Err(why) => (None, Err(why)),
@@ -158,8 +160,8 @@ impl Count for OtlpExporter<'_> {
             },
             self.choice.spans.into(),
         );
-        if let Some(since) = request.since {
-            telemetry.retain_since(since);
+        if !request.period.is_all_time() {
+            telemetry.retain_within(request.period);
         }
         for span in &mut telemetry.spans {
             contents.add_to(span);

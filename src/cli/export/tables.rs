@@ -34,7 +34,7 @@ pub(super) fn write(
         machine_id: machine.id.as_deref(),
         activity,
     };
-    let is_shown = |at: Timestamp| request.since.is_none_or(|since| at >= since);
+    let is_shown = |at: Timestamp| request.period.has(at);
     match request.table {
         Table::Calls => {
             let calls = request.filter.calls(activity);
@@ -60,7 +60,7 @@ pub(super) fn write(
         }
         Table::Tokens => {
             let messages = messages(request.env, request.is_one, session)?;
-            for used in messages.by_day(request.since) {
+            for used in messages.by_day(request.period) {
                 text.push_str(&line(request, &tabled.tokens(&used)));
             }
             Ok(())
@@ -90,17 +90,17 @@ fn write_session(
     let mut stats = Stats::default();
     let mut clock: WallClock<fn(Timestamp) -> NaiveDateTime> = WallClock::new(clock::to_civil);
     let (trace, activity) = (session.trace, &session.activity);
-    if !stats.add(trace, activity, request.since, &mut clock) {
+    if !stats.add(trace, activity, request.period, &mut clock) {
         return Ok(());
     }
     let finding = session.finding();
     let stats = stats.summary();
     let (usage, left_out): (Option<Usage>, _) =
-        match used(request.env, request.is_one, request.since, session) {
+        match used(request.env, request.is_one, request.period, session) {
             Ok(usage) => (Some(usage), Ok(())),
             Err(why) => (None, Err(why)),
         };
-    let is_counted = |call: &&Call<'_>| request.since.is_none_or(|since| call.began.ts >= since);
+    let is_counted = |call: &&Call<'_>| request.period.has(call.began.ts);
     let imported = activity.calls.iter().filter(is_counted);
     let imported = imported.filter(|call| !call.is_recorded).count();
     let ended = session.record.ended_at;

@@ -44,7 +44,7 @@ pub(super) fn text(
         state: session.finding().state.as_str(),
         activity: &session.activity,
         commits: &commits,
-        since: request.since,
+        period: request.period,
     });
     let lines = events.iter().map(as_json);
     lines.collect::<Vec<_>>().join(SEPARATOR)

@@ -170,6 +170,8 @@ fn who(hit: &SearchHit) -> String {
         (HitKind::Summary, _) => "summary".to_owned(),
         (HitKind::Output, _) => "output".to_owned(),
         (HitKind::File, _) => "file".to_owned(),
+        (HitKind::Title, _) => "title".to_owned(),
+        (HitKind::Label, SearchRole::User) => "user".to_owned(),
         (HitKind::Call | HitKind::Label | HitKind::Result, _) if hit.failed => {
             format!("{tool} failed")
         }

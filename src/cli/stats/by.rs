@@ -14,6 +14,7 @@ use crate::cli::table::{TableLayout, TextTable};
 use crate::cli::title::title;
 use crate::model::prices::Prices;
 use crate::model::usage::UsageByMessage;
+use crate::model::when::Period;
 use crate::model::{Capture, Timestamp};
 use crate::store::{Environment, StateDir, clock};
 use crate::view::stats::WallClock;
@@ -69,7 +70,7 @@ pub(super) struct GroupRequest<'a> {
     pub(super) env: &'a Environment,
     pub(super) state: &'a StateDir,
     pub(super) by: GroupBy,
-    pub(super) since: Option<Timestamp>,
+    pub(super) period: Period,
     pub(super) prices: &'a Prices,
     pub(super) capture: Capture,
     /// True if a single session was requested. Its transcript is then searched for everywhere.
@@ -107,9 +108,9 @@ impl Count for GroupCounter<'_> {
             usage: used.as_ref().unwrap_or(&nothing),
         };
         let GroupRequest {
-            by, since, prices, ..
+            by, period, prices, ..
         } = request;
-        self.groups.add(by, &grouped, prices, since, &self.clock);
+        self.groups.add(by, &grouped, prices, period, &self.clock);
         used.map(drop)
     }
 

@@ -8,6 +8,7 @@ use crate::cli::gather::{Count, GatheredSession};
 use crate::history::usage;
 use crate::model::activity::Agent;
 use crate::model::usage::{ModelUsage, UsageByMessage};
+use crate::model::when::Period;
 use crate::model::{SessionId, Timestamp, Usage};
 use crate::store::{Environment, clock};
 use crate::view::stats::{Stats, WallClock};
@@ -18,7 +19,7 @@ pub(super) struct StatsCounter<'a> {
     env: &'a Environment,
     /// True if a single session was requested. Its transcript is then searched for everywhere.
     is_one: bool,
-    since: Option<Timestamp>,
+    period: Period,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
     pub(super) stats: Stats,
     pub(super) tokens: Vec<AgentTokens>,
@@ -37,12 +38,12 @@ pub(super) struct AgentTokens {
 }
 
 impl<'a> StatsCounter<'a> {
-    /// Creates empty counts. They will count what began at `since` or later.
-    pub(super) fn new(env: &'a Environment, is_one: bool, since: Option<Timestamp>) -> Self {
+    /// Creates empty counts. They will count what began in the period.
+    pub(super) fn new(env: &'a Environment, is_one: bool, period: Period) -> Self {
         Self {
             env,
             is_one,
-            since,
+            period,
             clock: WallClock::new(clock::to_civil),
             stats: Stats::default(),
             tokens: Vec::new(),
@@ -73,16 +74,16 @@ impl<'a> StatsCounter<'a> {
     }
 }
 
-/// Returns what a session used since `since`, or ever. If `is_one`, the only requested session, its
+/// Returns what a session used in the period. If `is_one`, the only requested session, its
 /// transcript is searched for everywhere.
 pub(in crate::cli) fn used(
     env: &Environment,
     is_one: bool,
-    since: Option<Timestamp>,
+    period: Period,
     session: &GatheredSession<'_>,
 ) -> Result<Usage, String> {
-    if let Some(since) = since {
-        return Ok(messages(env, is_one, session)?.since(since));
+    if !period.is_all_time() {
+        return Ok(messages(env, is_one, session)?.within(period));
     }
     let (dir, record) = (session.dir, session.record);
     let used = if is_one {
@@ -117,8 +118,8 @@ impl Count for StatsCounter<'_> {
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
         let activity = &session.activity;
         let clock = &mut self.clock;
-        if self.stats.add(session.trace, activity, self.since, clock) {
-            let used = used(self.env, self.is_one, self.since, session)?;
+        if self.stats.add(session.trace, activity, self.period, clock) {
+            let used = used(self.env, self.is_one, self.period, session)?;
             self.add_usage(session.id, used, &activity.agents);
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::claude::transcript::{Search, SessionFiles, believed, hook_runs};
 use crate::cli::amount::grouped;
 use crate::cli::gather::{Count, GatheredSession};
 use crate::cli::table::{TableLayout, TextTable};
-use crate::model::Timestamp;
+use crate::model::when::Period;
 use crate::store::Environment;
 use crate::view::stats::hooks::{HookStats, HookTallies};
 use crate::view::tables::csv_cell;
@@ -21,17 +21,17 @@ const UNKNOWN: &str = "?";
 /// The runs of hooks that one thread found.
 pub(super) struct HookCounter<'a> {
     env: &'a Environment,
-    since: Option<Timestamp>,
+    period: Period,
     /// True if a single session was requested. Its transcript is then searched for everywhere.
     is_one: bool,
     tallies: HookTallies,
 }
 
 impl<'a> HookCounter<'a> {
-    pub(super) fn new(env: &'a Environment, since: Option<Timestamp>, is_one: bool) -> Self {
+    pub(super) fn new(env: &'a Environment, period: Period, is_one: bool) -> Self {
         Self {
             env,
-            since,
+            period,
             is_one,
             tallies: HookTallies::default(),
         }
@@ -52,7 +52,7 @@ impl Count for HookCounter<'_> {
         let mut failed = Ok(());
         for file in self.files(session).transcripts() {
             let read = hook_runs::read(&file.path, |run| {
-                if self.since.is_none() || run.at >= self.since {
+                if self.period.may_have(run.at) {
                     let event = run.event.unwrap_or_else(|| UNKNOWN.to_owned());
                     self.tallies.add(event, run.command, run.duration_ms);
                 }

@@ -34,7 +34,7 @@ fn drawing_width(layout: TableLayout) -> Option<usize> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StatsSubject {
     /// One session: all of it, or only what it did `since` a time.
-    One { since: bool },
+    One { period: bool },
     /// Any other selection of sessions.
     Several,
 }
@@ -124,10 +124,10 @@ impl StatsReport {
         let summary = &self.summary;
         if summary.counts.sessions == 0 {
             let text = match asked {
-                StatsSubject::One { since: false } => {
+                StatsSubject::One { period: false } => {
                     "the session is on record, without an event\n"
                 }
-                StatsSubject::One { since: true } => {
+                StatsSubject::One { period: true } => {
                     "the session is on record, without an event in that time\n"
                 }
                 StatsSubject::Several => "no session to count\n",
@@ -161,14 +161,14 @@ impl StatsReport {
         ];
         let mut text = happened.join(", ") + "\n";
         let remarkable = [
-            (summary.open, "running"),
-            (summary.abandoned, "abandoned"),
-            (counts.duplicates, "recorded twice"),
+            (summary.open, "call", "running"),
+            (summary.abandoned, "call", "abandoned"),
+            (counts.duplicates, "event", "recorded twice"),
         ];
         let remarkable: Vec<String> = remarkable
             .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{} {what}", grouped(count)))
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, noun, what)| format!("{} {what}", plural(count, noun)))
             .collect();
         if !remarkable.is_empty() {
             text += &format!("{}\n", remarkable.join(", "));
@@ -253,12 +253,17 @@ impl StatsReport {
         }
         let most = hours.iter().copied().max().unwrap_or_default();
         let mut table = TextTable::new(&["HOUR", "CALLS", ""]);
-        for (hour, calls) in hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
-            table.row([
-                format!("{hour:02}:00"),
-                grouped(*calls),
-                layout.bar(*calls, most, BAR),
-            ]);
+        let is_used = |calls: &u64| *calls > 0;
+        let first = hours.iter().position(is_used).unwrap_or_default();
+        let last = hours.iter().rposition(is_used).unwrap_or_default();
+        // An hour without calls between others is shown, so that the gap is seen.
+        for (hour, calls) in hours.iter().enumerate().take(last + 1).skip(first) {
+            let bar = match layout.bars && *calls == 0 {
+                // With a blank, the cell does not count as missing, which is shown as `-`.
+                true => " ".to_owned(),
+                false => layout.bar(*calls, most, BAR),
+            };
+            table.row([format!("{hour:02}:00"), grouped(*calls), bar]);
         }
         table.drop_empty(&[""]);
         table.to_string()

@@ -137,7 +137,7 @@ impl<'s, 'a> Threads<'s, 'a> {
     }
 
     fn add_commit(&mut self, tid: u64, commit: &CommitNote) {
-        if self.session.since.is_none_or(|since| commit.ts >= since) {
+        if self.session.period.has(commit.ts) {
             let short: String = commit.id.chars().take(SHORT).collect();
             let args = TraceArgs::default()
                 .with("commit", Some(commit.id.as_str()))
@@ -264,7 +264,7 @@ impl<'s, 'a> Threads<'s, 'a> {
     }
 
     fn shows(&self, began: Moment) -> bool {
-        self.session.since.is_none_or(|since| began.ts >= since)
+        self.session.period.has(began.ts)
     }
 
     /// Returns the time of a moment by the clock of the first event, so that the trace has no

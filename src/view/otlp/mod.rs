@@ -20,6 +20,7 @@ mod value;
 
 use crate::model::commit::CommitNote;
 pub use crate::model::remote::Remote;
+use crate::model::when::Period;
 use crate::model::{Activity, Capture, Record, Timestamp, Trace, Usage};
 pub use content::CallContents;
 pub use ids::{RecordUid, SpanId, TraceId};
@@ -135,11 +136,14 @@ impl<'s> Telemetry<'s> {
         }
     }
 
-    /// Leaves out what began before `since`.
-    pub fn retain_since(&mut self, since: Timestamp) {
-        let since = nanos(since);
-        self.spans.retain(|span| span.start_time >= since);
-        self.logs.retain(|record| record.time >= since);
+    /// Leaves out what did not begin in the period.
+    pub fn retain_within(&mut self, period: Period) {
+        let since = period.since.map_or(0, nanos);
+        let until = period.until.map_or(u64::MAX, nanos);
+        self.spans
+            .retain(|span| (since..until).contains(&span.start_time));
+        self.logs
+            .retain(|record| (since..until).contains(&record.time));
     }
 }
 

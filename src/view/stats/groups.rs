@@ -12,6 +12,7 @@ use crate::model::activity::{Activity, Prompt};
 use crate::model::call::CallState;
 use crate::model::prices::Prices;
 use crate::model::usage::{ModelUsage, UsageByMessage, UsedMessage};
+use crate::model::when::Period;
 use crate::model::{Call, Record, SessionId, Timestamp};
 
 /// The name of the main thread among the agents.
@@ -120,13 +121,13 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Adds the parts of a session that began at `since` or later to their groups.
+    /// Adds the parts of a session that began in the period to their groups.
     pub fn add<F: Fn(Timestamp) -> NaiveDateTime>(
         &mut self,
         by: GroupBy,
         session: &GroupedSession<'_>,
         prices: &Prices,
-        since: Option<Timestamp>,
+        period: Period,
         clock: &WallClock<F>,
     ) {
         let keys = Keys {
@@ -135,7 +136,7 @@ impl Groups {
             clock,
             messages: MessagesByAgent::of(session.usage),
         };
-        let is_counted = |at: Timestamp| since.is_none_or(|since| at >= since);
+        let is_counted = |at: Timestamp| period.has(at);
         let mut of_session = Self::default();
         let activity = session.activity;
         for prompt in activity.prompts.iter().filter(|it| is_counted(it.at.ts)) {
@@ -154,11 +155,11 @@ impl Groups {
         for call in activity.calls.iter().filter(|it| is_counted(it.began.ts)) {
             of_session.add_to(Some(keys.of_call(call)), |sums| sums.add_call(call));
         }
-        let is_whole = since.is_none();
+        let is_whole = period.is_all_time();
         let states_all = session.usage.cost_usd.is_some() && is_whole;
         let has_stated = matches!(by, GroupBy::Session | GroupBy::Project) && states_all;
         let messages = session.usage.messages.iter();
-        for message in messages.filter(|it| it.at.map_or(is_whole, is_counted)) {
+        for message in messages.filter(|it| period.may_have(it.at)) {
             of_session.add_to(None, |sums| {
                 sums.add_message(message, (!states_all).then_some(prices));
             });
@@ -173,6 +174,11 @@ impl Groups {
             if has_stated && let Some(key) = keys.of_turn(session.record.started_at) {
                 add_some(&mut of_session.sums(key).stated_usd, stated);
             }
+        }
+        // A session in which nothing was asked and done counts where it began.
+        let began = activity.span.map(|(first, _)| first.ts);
+        if let Some(began) = began.filter(|at| of_session.total.sessions == 0 && is_counted(*at)) {
+            of_session.add_to(keys.at(began), |_| {});
         }
         of_session
             .by
