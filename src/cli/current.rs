@@ -36,7 +36,7 @@ use crate::store::{Error, Host, project};
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::format::HELP)]
 pub(super) struct CurrentArgs {
-    /// Use the project of this directory
+    /// Use the project of this directory, or with this name
     #[arg(long, short, value_name = "PATH", conflicts_with = "name")]
     pub(super) project: Option<PathBuf>,
     /// Use the pointer of projects with this name

@@ -28,7 +28,7 @@ pub(super) struct DeleteArgs {
     /// The sessions: unique prefixes of their ids, or titles
     #[arg(required_unless_present = "project")]
     pub(super) id: Vec<String>,
-    /// Delete all sessions of this directory's project
+    /// Delete all sessions of the project of this directory, or with this name
     #[arg(long, short, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
     /// Print what would be removed; remove nothing

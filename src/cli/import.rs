@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::amount::{grouped, plural};
 use super::bundle;
-use super::context::{Context, since};
+use super::context::{Context, project_asked, since};
 use super::current::valid;
 use super::output;
-use super::status::{Status, refusal};
+use super::status::{self, Status, refusal};
 use crate::claude::dirs::projects_dir;
 use crate::history::import::sources::{self, ExcludedFile, ImportSources};
 use crate::history::import::{self, ImportOptions, ImportReport};
@@ -31,7 +31,7 @@ pub(super) struct ImportArgs {
     /// A transcript, a folder of them, the folder of all projects, or a bundle; Claude Code's own
     /// transcripts if omitted
     pub(super) path: Option<PathBuf>,
-    /// Import only sessions of this directory's project
+    /// Import only sessions of the project of this directory, or with this name
     #[arg(long, short, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
     /// Import only sessions active since then: `today`, `monday`, `30d`, `2026-11`
@@ -64,7 +64,7 @@ pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
         root: args
             .project
             .as_deref()
-            .map(|path| project::existing_or_gone(path).map(|project| project.root().to_owned()))
+            .map(|path| root_asked(context, path))
             .transpose()?,
         capture: config.capture,
         dry_run: args.dry_run,
@@ -118,6 +118,16 @@ fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
 }
 
 /// Returns the error for a `path` that does not exist.
+/// Returns the root of the project that `--project` means. A project that is not on record may still
+/// have transcripts: then the path counts as its root.
+fn root_asked(context: &Context, path: &Path) -> Result<PathBuf> {
+    match project_asked(context.state()?.as_ref(), path) {
+        Ok(project) => Ok(project.root().to_owned()),
+        Err(why) if status::of(&why) == Status::Ambiguous => Err(why),
+        Err(_) => Ok(project::existing_or_gone(path)?.root().to_owned()),
+    }
+}
+
 fn no_folder(path: &Path, is_given: bool) -> anyhow::Error {
     let path = shown(path);
     let text = match is_given {

@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::choose::find_session;
 use super::collected::FromArgs;
-use super::context::{Context, no_record};
+use super::context::{Context, no_record, unknown_project};
 use super::gather::SessionSelection;
 use super::output;
 use crate::identity::ladder::project_here;
@@ -84,7 +84,7 @@ pub(super) struct NamedProjects {
     name: Option<PathBuf>,
     /// Why the path leads nowhere. `None` if it exists, or if a session on record has it as its
     /// project's root or name.
-    unknown: Option<Error>,
+    unknown: Option<(PathBuf, Error)>,
 }
 
 impl Scope {
@@ -136,8 +136,9 @@ impl Scope {
     pub(super) fn known(self) -> Result<Self> {
         match self {
             Self::Named(NamedProjects {
-                unknown: Some(why), ..
-            }) => Err(why.into()),
+                unknown: Some((path, why)),
+                ..
+            }) => Err(unknown_project(&path, why)),
             scope => Ok(scope),
         }
     }
@@ -247,7 +248,7 @@ impl NamedProjects {
         Ok(Self {
             roots,
             name: Some(path.to_owned()),
-            unknown: (!is_known).then_some(why),
+            unknown: (!is_known).then(|| (path.to_owned(), why)),
         })
     }
 }

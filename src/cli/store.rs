@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::context::Context;
+use super::context::{Context, project_asked};
 use super::current::valid;
 use super::output;
 use super::status::Status;
 use crate::identity::ladder::project_here;
 use crate::store::log::{self, Log, LogLine};
-use crate::store::project;
 use crate::store::write::Durability;
 
 #[derive(Debug, Args)]
@@ -19,7 +18,7 @@ use crate::store::write::Durability;
 pub(super) struct StoreArgs {
     /// The session's id
     pub(super) id: String,
-    /// Store the id for the project of this directory
+    /// Store the id for the project of this directory, or with this name
     #[arg(long, short, value_name = "PATH")]
     pub(super) project: Option<PathBuf>,
 }
@@ -29,7 +28,7 @@ pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
     let config = context.config()?;
     let (state, _) = context.state_or_fault();
     let project = match &args.project {
-        Some(path) => project::existing(path)?,
+        Some(path) => project_asked(state.as_ref(), path)?,
         None => project_here(&context.env, state.as_ref())?,
     };
     let pointers = context.host(&config, state.as_ref()).pointers();

@@ -119,6 +119,49 @@ fn a_project_may_be_named_by_its_name_and_after_it_is_gone() {
 }
 
 #[test]
+fn one_project_may_be_named_by_its_name() {
+    let sandbox = two_projects();
+    let last = ["current", "--last", "--project", "api"];
+    assert_eq!(sandbox.ccsession(last).stdout(), format!("{API}\n"));
+    let planned = ["delete", "--dry-run", "--json", "--project", "api"];
+    let planned = sandbox.ccsession(planned).stdout();
+    assert!(
+        planned.contains(API) && !planned.contains(SHOP),
+        "{planned}"
+    );
+    sandbox
+        .ccsession(["store", API, "--project", "api"])
+        .expect(0, "", "");
+    let imported = ["import", "--dry-run", "--project", "api"];
+    let output = sandbox.ccsession(imported).output();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(API) && !said.contains(SHOP), "{said}");
+    for verb in [
+        &["current"][..],
+        &["delete", "--dry-run"],
+        &["store", API],
+        &["list"],
+        &["stats"],
+    ] {
+        let run = sandbox.ccsession([verb, &["--project", "nosuch"]].concat());
+        assert_eq!(
+            run.refused(1),
+            "ccsession: could not find `nosuch`: no project with this name or directory is on record",
+            "{verb:?}"
+        );
+    }
+    // Another project of this name.
+    past(
+        &sandbox,
+        "5f2a0000-1111-4222-8333-444455556666",
+        &sandbox.home().join("old/api"),
+    );
+    let ambiguous = ["delete", "--dry-run", "--project", "api"];
+    let ambiguous = sandbox.ccsession(ambiguous).refused(4);
+    assert!(ambiguous.contains("2 have the name `api`"), "{ambiguous}");
+}
+
+#[test]
 fn in_a_removed_directory_there_is_no_project() {
     let sandbox = two_projects();
     for verb in ["stats --by session --csv", "search needle --ids"] {
