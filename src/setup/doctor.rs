@@ -2,6 +2,7 @@
 //! fault.
 
 mod access;
+mod archives;
 mod elsewhere;
 mod evidence;
 mod orphans;
@@ -21,10 +22,9 @@ use crate::claude::retention::{self, Retention, here};
 use crate::claude::versions::{self, Version};
 use crate::identity::liveness::Judge;
 use crate::model::Timestamp;
-use crate::model::config::ConfigKey;
 use crate::model::duration;
 use crate::model::text::escaped;
-use crate::store::config::{self, Complaint, LoadedConfig};
+use crate::store::config::{self, Complaint};
 use crate::store::log::{self, Log};
 use crate::store::{
     Decompressor, Environment, Host, Places, StateDir, exclusion, file, lease, project, shown,
@@ -117,7 +117,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     findings.extend(state(&host, &keeping, version));
     findings.extend(transcripts::past(&host, &keeping));
     findings.push(sweepers::examine(env));
-    findings.push(archiving(&loaded, &keeping, places));
+    findings.push(archives::examine(&host, &loaded, &keeping));
     findings.push(pointers(places));
     findings.extend(exclusions(&host));
     if let Some(state) = &on_record {
@@ -342,21 +342,6 @@ fn pointers(places: &Places) -> Finding {
             "ask the machine's administrator to fix it",
         ),
     }
-}
-
-/// Reports whether ended sessions are archived automatically.
-fn archiving(loaded: &LoadedConfig, keeping: &Retention, places: &Places) -> Finding {
-    if let Some((found, remedy)) = retention::objection(loaded, keeping, places) {
-        return Finding::note("archive", found, &remedy);
-    }
-    let found = match loaded.config.archive_auto {
-        true => "ended sessions are archived automatically".to_owned(),
-        false => format!(
-            "nothing is archived automatically: archive.auto is false, from {}",
-            loaded.source(ConfigKey::ArchiveAuto)
-        ),
-    };
-    Finding::ok("archive", found)
 }
 
 /// Reports whether sessions of this project are recorded, if anything is excluded.

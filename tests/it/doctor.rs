@@ -60,7 +60,7 @@ fn in_a_healthy_installation_every_check_is_ok() {
         [
             "ok    orphans: none",
             "ok    waiting: no work is blocked",
-            "ok    transcripts: Claude Code keeps them for 30 days; of those on record, all that it deletes within a week are archived",
+            "ok    transcripts: Claude Code keeps them for 30 days; of those on record, it deletes none within a week that is not archived",
             "ok    cleanup: by the hooks, when a session starts",
             "ok    archive: nothing is archived automatically: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
             &pointers

@@ -241,7 +241,7 @@ fn goes(sandbox: &Sandbox, found: &str, remedy: &str) {
 fn nothing_goes(sandbox: &Sandbox) {
     let [grade, found, _] = transcripts(sandbox);
     let is_said = found
-        .ends_with(" days; of those on record, all that it deletes within a week are archived");
+        .ends_with(" days; of those on record, it deletes none within a week that is not archived");
     assert!(grade == "ok" && is_said, "{found}");
 }
 

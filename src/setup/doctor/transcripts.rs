@@ -42,7 +42,7 @@ fn finding(all: &[ExpiringTranscript], keeping: &Retention) -> Finding {
             .map(|path| format!(", by {}", shown(path)));
         let by = by.unwrap_or_default();
         let found = format!(
-            "Claude Code keeps them for {keeping} days{by}; of those on record, all that it deletes within a week are archived"
+            "Claude Code keeps them for {keeping} days{by}; of those on record, it deletes none within a week that is not archived"
         );
         return Finding::ok("transcripts", found);
     };
