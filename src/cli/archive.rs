@@ -25,7 +25,7 @@ use crate::archive::{SessionArchive, open_part, restore};
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
 use crate::model::config::duration;
 use crate::model::text::escaped;
-use crate::model::{Capture, SessionId, Timestamp};
+use crate::model::{Capture, SessionId, Timestamp, id};
 use crate::store::archive::{Archives, Fault};
 use crate::store::lock::Lock;
 use crate::store::log::{self, Log, LogLine};
@@ -174,6 +174,10 @@ pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArc
     }
     match (found.len(), damaged) {
         (0, Some(err)) => Err(err.into()),
+        // Some programs show ids in upper case.
+        (0, None) if id::is_prefix(given) && given.bytes().any(|it| it.is_ascii_uppercase()) => {
+            find(archives, &given.to_ascii_lowercase())
+        }
         (0 | 1, _) => Ok(found.pop()),
         (several, _) => {
             found.sort_by_key(|it| std::cmp::Reverse(it.manifest.started_at));
@@ -550,8 +554,11 @@ fn verify(context: &Context, state: Option<&StateDir>, args: &ArchiveVerifyArgs)
         output::json(&json!({"v": 1, "archives": chosen.len(), "faults": faults}));
     } else if faults.is_empty() {
         output::line(&format!(
-            "{} as written",
-            plural(chosen.len() as u64, "archive")
+            "{} complete and undamaged",
+            match chosen.len() {
+                1 => "1 archive is".to_owned(),
+                several => format!("{} are", plural(several as u64, "archive")),
+            }
         ));
     }
     Ok(if faults.is_empty() {

@@ -57,9 +57,23 @@ type Titles = Vec<(SessionId, String)>;
 fn search(context: &Context, state: &StateDir, given: &str) -> Result<(Vec<SessionId>, Titles)> {
     let mut by_id: Vec<SessionId> = Vec::new();
     if id::is_prefix(given) {
-        let ids = state.session_ids()?;
-        by_id.extend(ids.filter(|id| id.as_str().starts_with(given)));
-        if let Some(exact) = by_id.iter().position(|id| id.as_str() == given) {
+        let ids: Vec<SessionId> = state.session_ids()?.collect();
+        let of = |is_it: &dyn Fn(&str) -> bool| -> Vec<SessionId> {
+            let found = ids.iter().filter(|id| is_it(id.as_str()));
+            found.cloned().collect()
+        };
+        by_id = of(&|id| id.starts_with(given));
+        if by_id.is_empty() {
+            // Some programs show ids in upper case.
+            by_id = of(&|id| {
+                let start = id.get(..given.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(given))
+            });
+        }
+        if let Some(exact) = by_id
+            .iter()
+            .position(|id| id.as_str().eq_ignore_ascii_case(given))
+        {
             return Ok((vec![by_id.swap_remove(exact)], Vec::new()));
         }
         if by_id.len() == 1 {

@@ -151,8 +151,17 @@ fn print(args: &CleanupArgs, report: &CleanupReport) {
         if !args.dry_run && output::are_warnings_for_people() {
             besides(report).iter().for_each(|line| output::warn(line));
         }
-        output::line(&removed.to_string());
+        output::line(&match output::is_for_people() {
+            true if args.dry_run => format!("{} would be removed", stale_pointers(removed)),
+            true => format!("{} removed", stale_pointers(removed)),
+            // Scripts read the number alone.
+            false => removed.to_string(),
+        });
     }
+}
+
+fn stale_pointers(count: usize) -> String {
+    plural(count as u64, "stale pointer")
 }
 
 /// Returns one line about what a cleanup did besides removing pointers, if anything.

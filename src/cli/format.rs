@@ -24,7 +24,7 @@ pub(super) const HELP: &str = "Examples:\n  id=$(ccsession current --strict)    
     ccsession current --explain             # how the answer was found\n  ccsession current --format 'cc:{short}'\n\n\
     In tmux.conf:\n  set -g status-right '#(ccsession current -p \"#{pane_current_path}\" --format {short})'\n\n\
     In Claude Code's settings.json:\n  \"statusLine\": {\"type\": \"command\", \"command\": \"ccsession current --hook-input\"}\n\n\
-    Fields of --format, empty if unknown: {id} the session id, or `unknown`; {short} its first eight characters; {rung} the source \
+    Fields of --format. {id} and {short} are `unknown` if unknown; the others are empty: {id} the session id; {short} its first eight characters; {rung} the source \
     that answered; {trust} exact, ambiguous, last_known or none; {state} active, idle, ended, abandoned or imported; \
     {attention} what the session waits for: permission, question, plan, error, prompt, or nothing; {since} how long it has waited; {project} the project's \
     name; {root} its directory; {branch} the branch it started on; {title} what it is called; {name}, {role} and {focus} from the record; {count} how many \

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::amount::above_zero;
 use super::args::ColorArg;
 use super::collected::FromArgs;
 use super::context::{Context, unrecorded};
@@ -47,12 +48,13 @@ pub(super) enum StateArg {
 
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("all", |all| all.help("Sessions of every project, and ended ones, too")),
     after_help = "Examples:\n  ccsession list --waiting                # which one needs me?\n  ccsession list --all                    # ended ones, too\n  ccsession list --ended --project .      # those of this project\n  ccsession list --project . --json"
 )]
 pub(super) struct ListArgs {
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
-    /// Include sessions that are no longer live, as --all does
+    /// List ended sessions, too
     #[arg(long)]
     pub(super) ended: bool,
     /// List only sessions in this state; repeatable
@@ -62,7 +64,7 @@ pub(super) struct ListArgs {
     #[arg(long, short, conflicts_with_all = ["all", "ended", "state"])]
     pub(super) waiting: bool,
     /// List at most N sessions
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = above_zero)]
     pub(super) limit: Option<NonZeroUsize>,
     /// When to use colour
     #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
@@ -405,6 +407,8 @@ fn print_nothing(context: &Context, args: &ListArgs, state: Option<&StateDir>) {
         ("no session waits for you", None)
     } else if !args.state.is_empty() {
         ("no session is in this state", None)
+    } else if args.scope.project.is_some() {
+        ("no session of this project is on record", None)
     } else if args.includes_ended() {
         ("no session is on record", None)
     } else {
@@ -414,7 +418,7 @@ fn print_nothing(context: &Context, args: &ListArgs, state: Option<&StateDir>) {
     say_nothing(nothing, context, state, |sessions| match remedy {
         Some(shows) => Some(format!("{shows} the {sessions} on record")),
         None if is_narrow && args.ended => Some(format!(
-            "there are {sessions} of other projects, which are listed without --project"
+            "without --project, the {sessions} of other projects are listed"
         )),
         None => None,
     });

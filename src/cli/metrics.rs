@@ -51,6 +51,16 @@ pub(super) struct MetricsArgs {
 const MANIFEST: &str = ".manifest.json";
 
 pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
+    let is_for_prometheus = |path: &PathBuf| path.extension().is_some_and(|it| it == "prom");
+    if let Some(path) = args.output.as_ref().filter(|path| is_for_prometheus(path))
+        && !args.prometheus
+    {
+        let text = format!(
+            "could not write `{}`: Prometheus reads files with this ending; add --prometheus, or use another ending",
+            shown(path)
+        );
+        return Err(refusal(Status::Usage, text));
+    }
     let config = context.config()?;
     let state = context.state()?;
     let CountedMetrics { summary, .. } = counted(context, &config, state.as_ref())?;

@@ -172,6 +172,15 @@ impl SessionDetails {
         for (event, count) in &self.counted.by_event {
             events.row([event.clone(), count.to_string()]);
         }
+        let mut text = format!(
+            "{}\n{}{}{events}",
+            self.facts(context),
+            self.commits(),
+            self.relatives()
+        );
+        if self.log.is_empty() {
+            return text;
+        }
         let mut operations = TextTable::new(&["WHEN", "WHAT"]);
         for line in &self.log {
             let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -179,10 +188,8 @@ impl SessionDetails {
                 Timestamp::parse(text("ts")).map_or_else(|_| String::new(), clock::local_text);
             operations.row([when, text("what").to_owned()]);
         }
-        let facts = self.facts(context);
-        let lineage = self.relatives();
-        let commits = self.commits();
-        format!("{facts}\n{commits}{lineage}{events}\n{operations}")
+        text += &format!("\n{operations}");
+        text
     }
 
     fn facts(&self, context: &Context) -> TextTable {

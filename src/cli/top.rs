@@ -35,7 +35,7 @@ use showing::{Departed, Showing, Sight};
     after_help = "The board has four groups: sessions that need you, that work, that are done, and that are idle. Keys: up and down select a \
     session, Enter opens its timeline, / filters, s sorts, c copies the command that resumes it, ? shows all keys, q quits.\n\n\
     Examples:\n  ccsession top                           # who needs me?\n  ccsession top --color never             # without colours\n  \
-    ccsession list --waiting                # the same for scripts, once"
+    ccsession list --waiting                # for scripts: those that need you, and those that are done"
 )]
 pub(super) struct TopArgs {
     /// When to use colour

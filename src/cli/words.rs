@@ -17,6 +17,7 @@ const PHRASES: [(&str, [&str; 2]); 2] = [
 /// want. A verb that does not exist is not suggested.
 const SUGGESTIONS: &[(&[&str], &[&str])] = &[
     (&["status", "state"], &["list", "doctor"]),
+    (&["sessions", "session"], &["list"]),
     (
         &["top", "htop", "monitor"],
         &["top", "list", "timeline --follow"],

@@ -44,7 +44,7 @@ fn clock_out(sandbox: &Sandbox) {
     sandbox.ccsession(["clock-out", ID]).stdout();
     sandbox
         .ccsession(["archive", "verify"])
-        .expect(0, "1 archive as written\n", "");
+        .expect(0, "1 archive is complete and undamaged\n", "");
 }
 
 fn manifest(sandbox: &Sandbox) -> Value {

@@ -36,7 +36,7 @@ fn text(sandbox: &Sandbox) -> String {
     let text = fs::read_to_string(clock_out(sandbox, &[])).unwrap();
     sandbox
         .ccsession(["archive", "verify"])
-        .expect(0, "1 archive as written\n", "");
+        .expect(0, "1 archive is complete and undamaged\n", "");
     text
 }
 
@@ -338,7 +338,7 @@ fn each_transcript_and_file_of_a_session_counts_for_the_deletion_warning() {
         let output = sandbox.ccsession(["doctor"]).output();
         String::from_utf8(output.stdout)
             .unwrap()
-            .contains("of those on record, all that it deletes within a week are archived")
+            .contains("of those on record, it deletes none within a week that is not archived")
     };
     write(&path, said(&["one"]));
     text(&sandbox);

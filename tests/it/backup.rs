@@ -84,7 +84,7 @@ fn hard_linked_files_are_read_changed_and_archived_as_before() {
     assert_eq!(sandbox.record(ID)["notes"][0]["text"], "a note");
     sandbox
         .ccsession(["archive", "verify"])
-        .expect(0, "1 archive as written\n", "");
+        .expect(0, "1 archive is complete and undamaged\n", "");
     sandbox.ccsession(["clock-out", ID]).output();
     let run = sandbox.ccsession(["run", "--session-id", "s-2", "--", "true"]);
     run.silent();

@@ -25,7 +25,12 @@ fn edit(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) {
 
 #[track_caller]
 fn verified(sandbox: &Sandbox, archives: &str) {
-    let said = format!("{archives} as written\n");
+    let are = if archives.starts_with("1 ") {
+        "is"
+    } else {
+        "are"
+    };
+    let said = format!("{archives} {are} complete and undamaged\n");
     sandbox
         .ccsession(["archive", "verify"])
         .expect(0, &said, "");

@@ -334,7 +334,7 @@ fn an_archive_that_was_collected_twice_is_listed_read_searched_and_verified_once
         assert_eq!(sessions.len(), 1, "{found}");
         assert_eq!(sessions[0]["hits"].as_array().unwrap().len(), 1);
         let verified = from(&reader, &["archive", "verify"], &places).stdout();
-        assert_eq!(verified, "1 archive as written\n");
+        assert_eq!(verified, "1 archive is complete and undamaged\n");
     }
     let verified = from(&reader, &["archive", "verify"], &[&torn]).output();
     assert_eq!(verified.status.code(), Some(1));

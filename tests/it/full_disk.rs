@@ -178,7 +178,7 @@ fn check_archived(sandbox: &Sandbox, case: &str) {
         out.ends_with(&format!("-general-{ID}.txt\n")),
         "{case}: {out}"
     );
-    let verified = ["0\n", "1 archive as written\n", ""].map(str::to_owned);
+    let verified = ["0\n", "1 archive is complete and undamaged\n", ""].map(str::to_owned);
     assert_eq!(ended(sandbox, "verify"), verified, "{case}");
     let after = content(&sandbox.path("after"));
     assert_eq!(messages_of_the_archive(&after, case), Some(2), "{case}");

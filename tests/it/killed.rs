@@ -385,7 +385,7 @@ fn a_clock_out_killed_at_any_change_leaves_the_old_or_the_new_archive() {
         let sandbox = prepared();
         killed_at(&sandbox, point, &arguments);
         let verified = sandbox.ccsession(["archive", "verify"]);
-        verified.expect(0, "1 archive as written\n", "");
+        verified.expect(0, "1 archive is complete and undamaged\n", "");
         let there = manifest(&sandbox);
         let messages = there["messages"].as_u64().unwrap();
         assert!([1, 2].contains(&messages), "{point:?}: {messages}");

@@ -483,6 +483,21 @@ fn the_numbers_of_each_recording_are_those_of_its_tables() {
 }
 
 #[test]
+fn a_file_for_prometheus_needs_its_format() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("ccsession.prom");
+    for format in [&[][..], &["--json"]] {
+        let run = sandbox.ccsession([&["metrics"], format].concat());
+        let refused = run.arg("--output").arg(&path).refused(64);
+        assert!(refused.contains("add --prometheus"), "{refused}");
+        assert!(!path.exists());
+    }
+    let run = sandbox.ccsession(["metrics", "--prometheus", "--output"]);
+    run.arg(&path).stdout();
+    assert!(path.exists());
+}
+
+#[test]
 fn prometheus_reads_the_same_numbers() {
     let sandbox = play("c");
     let metrics = sandbox.metrics();
@@ -853,7 +868,9 @@ fn a_failed_write_leaves_the_file_as_it_was() {
     assert_eq!(names(&dir), ["ccsession.prom"]);
 
     let nowhere = sandbox.path("no/such/dir/x.prom");
-    let run = sandbox.ccsession(["metrics", "--output"]).arg(&nowhere);
+    let run = sandbox
+        .ccsession(["metrics", "--prometheus", "--output"])
+        .arg(&nowhere);
     let said = run.refused(1);
     assert!(said.contains("No such file or directory"), "{said}");
 }

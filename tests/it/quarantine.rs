@@ -131,7 +131,7 @@ fn check(spoil: fn(&Path)) {
         .collect();
     ids.sort();
     assert_eq!(ids, [ID, ENDED]);
-    run(&["archive", "verify"]).expect(0, "2 archives as written\n", "");
+    run(&["archive", "verify"]).expect(0, "2 archives are complete and undamaged\n", "");
     run(&["current"])
         .env("CCSESSION_ID", ID)
         .expect(0, &format!("{ID}\n"), "");

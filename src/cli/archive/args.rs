@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::amount::above_zero;
 use crate::cli::collected::FromArgs;
 use crate::cli::pager::ScreenArgs;
 use crate::cli::scope::ScopeArgs;
@@ -22,7 +23,7 @@ pub(in crate::cli) enum ArchiveVerb {
     Verify(ArchiveVerifyArgs),
     /// Restore a transcript so that Claude Code can resume its session
     Restore(ArchiveRestoreArgs),
-    /// List archives beyond an age, and remove them with --yes
+    /// List archives made longer ago than a given time, and remove them with --yes
     Prune(ArchivePruneArgs),
 }
 
@@ -61,7 +62,7 @@ pub(in crate::cli) struct ArchiveListArgs {
     #[command(flatten)]
     pub(in crate::cli) chosen: ArchiveFilter,
     /// List at most N archives
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = above_zero)]
     pub(in crate::cli) limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(in crate::cli) from: FromArgs,

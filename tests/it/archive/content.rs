@@ -91,7 +91,7 @@ fn subagents_transcripts_and_the_journal_are_in_the_archive_too() {
     assert_eq!(manifest["messages"], 6);
     sandbox
         .ccsession(["archive", "verify"])
-        .expect(0, "1 archive as written\n", "");
+        .expect(0, "1 archive is complete and undamaged\n", "");
 }
 
 /// In the older tools, the copy of the transcript was not redacted.
@@ -175,7 +175,7 @@ fn what_has_grown_is_archived_anew_under_the_same_name() {
     );
     sandbox
         .ccsession(["archive", "verify"])
-        .expect(0, "1 archive as written\n", "");
+        .expect(0, "1 archive is complete and undamaged\n", "");
     assert_eq!(files(&sandbox).len(), 4);
 }
 

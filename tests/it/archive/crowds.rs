@@ -26,7 +26,7 @@ fn many_at_once_give_one_archive() {
     assert!(paths.iter().all(|path| *path == paths[0]), "{paths:?}");
     sandbox
         .ccsession(["archive", "verify"])
-        .expect(0, "1 archive as written\n", "");
+        .expect(0, "1 archive is complete and undamaged\n", "");
     assert_eq!(files(&sandbox).len(), 4);
 }
 

@@ -102,6 +102,8 @@ fn a_pruned_archive_is_known_by_the_title_of_its_session() {
     let title = listed["sessions"][0]["title"]["text"].as_str().unwrap();
     sandbox.ccsession(["clock-out", RUN_C]).stdout();
     sandbox.ccsession(["archive", "show", title]).stdout();
+    let upper = RUN_C.to_uppercase();
+    sandbox.ccsession(["archive", "show", &upper]).stdout();
     sandbox
         .ccsession(["archive", "prune", "--older-than", "1us", "--yes"])
         .stdout();

@@ -81,7 +81,7 @@ fn an_empty_answer_mentions_the_sessions_that_it_leaves_out() {
         ),
         (
             &["list", "--ended", "--project", "."],
-            "no session is on record: there are 2 sessions of other projects, which are listed without --project\n",
+            "no session of this project is on record: without --project, the 2 sessions of other projects are listed\n",
         ),
         (
             &["stats", "--project", "."],

@@ -51,6 +51,30 @@ fn only_live_sessions_are_listed_unless_all_are_asked_for() {
 }
 
 #[test]
+fn a_limit_of_nothing_is_refused_in_words() {
+    let sandbox = Sandbox::new();
+    for verb in [
+        "list -n 0",
+        "search x -n 0",
+        "archive list -n 0",
+        "timeline --slowest 0",
+        "export --format csv --slowest none",
+    ] {
+        let refused = sandbox.ccsession(verb.split(' ')).refused(64);
+        assert!(refused.contains("expected a number above 0"), "{refused}");
+    }
+}
+
+#[test]
+fn an_id_in_upper_case_is_found() {
+    let sandbox = three();
+    for given in ["S-LIVE", "S-Li"] {
+        let shown = sandbox.ccsession(["show", given, "--json"]).json();
+        assert_eq!(shown["session"]["session_id"], "s-live", "{given}");
+    }
+}
+
+#[test]
 fn a_limit_keeps_the_first_ones() {
     let sandbox = three();
     let listed = |words: &[&str]| {
@@ -310,7 +334,7 @@ fn only_the_projects_own_sessions_are_listed() {
     assert_eq!(listed(&sandbox.home()), "");
     let nowhere = sandbox.path("nowhere");
     let said = format!(
-        "ccsession: could not find `{}`: No such file or directory",
+        "ccsession: could not find `{}`: no project with this name or directory is on record",
         nowhere.display()
     );
     assert_eq!(

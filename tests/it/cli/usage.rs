@@ -90,9 +90,10 @@ fn wrong_usage_is_one_line_and_never_status_2() {
 
 #[test]
 fn an_unknown_verb_names_what_was_probably_meant() {
-    let table: [(&[&str], &str); 13] = [
+    let table: [(&[&str], &str); 14] = [
         (&["frobnicate"], "`frobnicate`; see `ccsession help`"),
         (&["lst"], "`lst`; did you mean `list`?"),
+        (&["sessions"], "`sessions`; did you mean `list`?"),
         (&["timelin", "--all"], "`timelin`; did you mean `timeline`?"),
         (&["Status"], "`Status`; did you mean `list` or `doctor`?"),
         (&["backup"], "`backup`; did you mean `clock-out`?"),
