@@ -13,7 +13,7 @@ use serde_json::json;
 use super::amount::{bytes, plural};
 use super::choose::{list_candidates, matching};
 use super::collected::FromArgs;
-use super::context::{Context, since};
+use super::context::{Context, period};
 use super::hints::say_nothing;
 use super::list::titled;
 use super::output;
@@ -251,11 +251,11 @@ fn chosen(
     chosen: &ArchiveFilter,
     from: &FromArgs,
 ) -> Result<(ArchiveSelection, Scope)> {
-    let since = chosen
-        .since
-        .as_deref()
-        .map(|when| since(when, context.now))
-        .transpose()?;
+    let period = period(
+        chosen.since.as_deref(),
+        chosen.until.as_deref(),
+        context.now,
+    )?;
     let is_same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
     let mut found = ArchiveSelection::all(state)?;
     let mut scope = Scope::of_texts(context, state, &chosen.scope, Subject::past_of(from))?;
@@ -264,7 +264,7 @@ fn chosen(
         scope = scope.known()?;
     }
     found.archives.retain(|SessionArchive { manifest, .. }| {
-        since.is_none_or(|since| manifest.started_at >= since)
+        period.has(manifest.started_at)
             && is_same(&chosen.role, &manifest.role)
             && is_same(&chosen.focus, &manifest.focus)
     });

@@ -26,7 +26,6 @@ use crate::store::{StateDir, shown};
 )]
 pub(super) struct DeleteArgs {
     /// The sessions: unique prefixes of their ids, or titles
-    #[arg(required_unless_present = "project")]
     pub(super) id: Vec<String>,
     /// Delete all sessions of the project of this directory, or with this name
     #[arg(long, short, value_name = "PATH")]
@@ -54,6 +53,11 @@ struct PlannedDeletion {
 }
 
 pub(super) fn run(context: &Context, args: DeleteArgs) -> Result<Status> {
+    if args.id.is_empty() && args.project.is_none() {
+        let text = "could not delete a session: name it by its id or title, or a project with --project; \
+            `ccsession list --all` lists the sessions";
+        return Err(refusal(Status::Usage, text));
+    }
     let config = context.config()?;
     let state = context.state()?;
     let ids = ids(context, state.as_ref(), &args)?;

@@ -12,7 +12,7 @@ use crate::support::settings::{
     sandbox, user_settings,
 };
 use crate::support::states::age;
-use crate::support::{CCSESSION, ID, Run, Sandbox, event};
+use crate::support::{CCSESSION, ID, Run, Sandbox, as_client, event};
 
 /// Sets these members in the user's settings.
 fn settings_with(sandbox: &Sandbox, more: &Value) {
@@ -66,6 +66,28 @@ fn in_a_healthy_installation_every_check_is_ok() {
             &pointers
         ]
     );
+}
+
+#[test]
+fn it_is_said_how_many_ended_sessions_are_archived() {
+    let sandbox = healthy();
+    for name in ["SessionStart", "SessionEnd"] {
+        let run = sandbox.hook(&event(name, "s-2", json!({"source": "startup"})));
+        run.env("CLAUDE_PID", as_client()).silent();
+    }
+    let counted = || {
+        let found = findings(doctor(&sandbox)).into_iter();
+        let mut found = found.filter(|finding| finding["check"] == "archive");
+        let found = found.next().unwrap()["found"].as_str().unwrap().to_owned();
+        found.rsplit("; ").next().unwrap().to_owned()
+    };
+    assert_eq!(
+        counted(),
+        "0 of 1 ended sessions are archived, 1 has no transcript"
+    );
+    let archived = ccsession(&sandbox, ["clock-out", "s-2"]).output();
+    assert_eq!(archived.status.code(), Some(0));
+    assert_eq!(counted(), "1 of 1 ended sessions is archived");
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn first_id(sandbox: &Sandbox) -> String {
 fn archives_come_on_request_and_are_found() {
     let anna = Sandbox::new();
     let transcript = begun(&anna, json!({}));
-    write(&transcript, said(&["what of the quince"]));
+    write(&transcript, said(&["order fruit", "what of the quince"]));
     ended(&anna, "exit");
     clock_out(&anna, &[]);
     let puller = Puller::new();

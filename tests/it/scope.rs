@@ -150,6 +150,8 @@ fn one_project_may_be_named_by_its_name() {
             "{verb:?}"
         );
     }
+    let nothing = sandbox.ccsession(["delete"]).refused(64);
+    assert!(nothing.contains("name it by its id or title"), "{nothing}");
     // Another project of this name.
     past(
         &sandbox,

@@ -48,6 +48,7 @@ fn what_cannot_be_searched_says_why() {
         assert!(parse(empty).contains("a word is empty"), "{empty:?}");
     }
     assert!(SearchQuery::parse(&[]).is_err());
+    assert!(SearchQuery::of_everything().is_in("anything"));
     assert_eq!(
         parse("/a(b/"),
         "could not use the regular expression `a(b`: unclosed group"

@@ -223,6 +223,8 @@ fn archives_are_listed_shown_and_searched() {
         ("--role", "x", 0),
         ("--since", "2020-01-01", 2),
         ("--since", "1us", 0),
+        ("--until", "2020-01-01", 0),
+        ("--until", "1us", 2),
         // It is not there any more, or was somewhere else.
         ("--project", "/home/dev/shop", 2),
         ("--project", "shop", 2),
