@@ -63,7 +63,7 @@ fn a_killed_metrics_run_leaves_nothing_beside_its_file() {
     }
     let sandbox = Sandbox::just_swept();
     let out = sandbox.home().join("metrics.prom");
-    let arguments = ["metrics", "--output", out.to_str().unwrap()];
+    let arguments = ["metrics", "--prometheus", "--output", out.to_str().unwrap()];
     killed_at_fsync(&sandbox, &arguments);
     assert_eq!(temporary(&sandbox), [""; 0].map(PathBuf::from));
     sandbox.ccsession(arguments).silent();
@@ -119,7 +119,7 @@ fn temporary_files_beside_a_metrics_file_are_removed_by_the_next_run() {
     let file = fs::File::options().append(true).open(&old).unwrap();
     let day = SystemTime::now() - Duration::from_secs(86_400);
     file.set_modified(day).unwrap();
-    let arguments = ["metrics", "--output", out.to_str().unwrap()];
+    let arguments = ["metrics", "--prometheus", "--output", out.to_str().unwrap()];
     sandbox.ccsession(arguments).silent();
     assert!(out.exists() && new.exists() && !old.exists());
 }
