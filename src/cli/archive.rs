@@ -18,7 +18,7 @@ use super::hints::say_nothing;
 use super::list::titled;
 use super::output;
 use super::pager::Pager;
-use super::scope::{Scope, Subject};
+use super::scope::{Scope, Timeframe};
 use super::status::{Status, refusal};
 use super::table::{Squeeze, TextTable};
 use crate::archive::{SessionArchive, open_part, restore};
@@ -258,7 +258,7 @@ fn chosen(
     )?;
     let is_same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
     let mut found = ArchiveSelection::all(state)?;
-    let mut scope = Scope::of_texts(context, state, &chosen.scope, Subject::past_of(from))?;
+    let mut scope = Scope::of_texts(context, state, &chosen.scope, Timeframe::past_of(from))?;
     found.archives.retain(|it| scope.has(&it.manifest.project));
     if found.archives.is_empty() {
         scope = scope.known()?;

@@ -167,7 +167,7 @@ pub(super) fn gather<C: Count>(
     };
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut worker = Worker {
+        let mut worker = GatherWorker {
             judge,
             which,
             live: &live,
@@ -232,7 +232,7 @@ impl<C: Count> GatherResult<C> {
 }
 
 /// One thread's part of the work.
-struct Worker<'a, C> {
+struct GatherWorker<'a, C> {
     judge: &'a Judge<'a>,
     which: &'a SessionSelection,
     /// The sessions that may be live.
@@ -242,7 +242,7 @@ struct Worker<'a, C> {
     memory: TraceBuilder,
 }
 
-impl<C: Count> Worker<'_, C> {
+impl<C: Count> GatherWorker<'_, C> {
     fn session(&mut self, place: usize, id: &SessionId) {
         let dir = self.judge.state.session(id);
         let counted = match dir.record() {

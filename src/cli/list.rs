@@ -15,7 +15,7 @@ use super::context::{Context, unrecorded};
 use super::hints::{say_not_recorded, say_nothing};
 use super::output;
 use super::pager::ScreenArgs;
-use super::scope::{Scope, ScopeArgs, Subject};
+use super::scope::{Scope, ScopeArgs, Timeframe};
 use super::status::Status;
 use super::table::{Squeeze, TextTable};
 use super::title::title;
@@ -139,7 +139,7 @@ struct ListOutput<'a> {
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
-    let scope = Scope::of(context, state.as_ref(), &args.scope, Subject::Now)?;
+    let scope = Scope::of(context, state.as_ref(), &args.scope, Timeframe::Now)?;
     let wanted = |state| {
         if args.state.is_empty() {
             args.includes_ended() || SessionState::is_live(state)

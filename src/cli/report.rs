@@ -13,7 +13,7 @@ use super::gather::SessionSelection;
 use super::hints::filled;
 use super::output;
 use super::page::{GatheredPages, PageEffort, pages};
-use super::scope::{Scope, ScopeArgs, Subject};
+use super::scope::{Scope, ScopeArgs, Timeframe};
 use super::status::{Status, refusal};
 use super::timeline::here;
 use crate::model::SessionId;
@@ -117,7 +117,7 @@ fn which(
         all: args.all || is_wide,
     };
     if chosen.is_given() {
-        let scope = Scope::of(context, state, &chosen, Subject::Past)?;
+        let scope = Scope::of(context, state, &chosen, Timeframe::Past)?;
         let project = scope.project();
         let root = project.as_ref().map(|project| project.root().file_name());
         let name = match root {

@@ -17,7 +17,7 @@ use super::hints::filled;
 use super::list::span;
 use super::output;
 use super::pick::{self, pick};
-use super::scope::{Scope, ScopeArgs, Subject};
+use super::scope::{Scope, ScopeArgs, Timeframe};
 use super::status::{Status, refusal};
 use super::title::title;
 use crate::archive::{known, restore};
@@ -91,8 +91,8 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     };
     // The machine went down for every project.
     let about = match args.lost {
-        true => Subject::Now,
-        false => Subject::Past,
+        true => Timeframe::Now,
+        false => Timeframe::Past,
     };
     let scope = Scope::of(context, Some(&state), &args.scope, about)?;
     let look = Look {

@@ -40,17 +40,17 @@ impl ScopeArgs {
     }
 }
 
-/// What a verb is about. It decides which projects are meant if the user chooses none.
+/// What time a verb is about. That decides which projects are meant if the user chooses none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum Timeframe {
     /// What happens now: every project.
     Now,
     /// What happened: the project here if it has sessions on record, else every project.
     Past,
 }
 
-impl Subject {
-    /// Returns the subject of a verb about the past that can read collected sessions. Collected
+impl Timeframe {
+    /// Returns the time of a verb about the past that can read collected sessions. Collected
     /// sessions belong to no project on this machine, so with `--from` every project is meant.
     pub(super) fn past_of(from: &FromArgs) -> Self {
         match from.is_given() {
@@ -96,9 +96,9 @@ impl Scope {
         context: &Context,
         state: Option<&StateDir>,
         args: &ScopeArgs,
-        subject: Subject,
+        time: Timeframe,
     ) -> Result<Self> {
-        let scope = Self::of_texts(context, state, args, subject)?;
+        let scope = Self::of_texts(context, state, args, time)?;
         scope.known()
     }
 
@@ -108,13 +108,13 @@ impl Scope {
         context: &Context,
         state: Option<&StateDir>,
         args: &ScopeArgs,
-        subject: Subject,
+        time: Timeframe,
     ) -> Result<Self> {
         if let Some(path) = &args.project {
             return Ok(Self::Named(NamedProjects::find(state, path)?));
         }
         let every = Self::Every { instead_of: None };
-        let (Some(state), false, Subject::Past) = (state, args.all, subject) else {
+        let (Some(state), false, Timeframe::Past) = (state, args.all, time) else {
             return Ok(every);
         };
         // If the current directory was removed, it belongs to no project.
@@ -266,7 +266,7 @@ pub(super) fn selected(
         let id = one(context, state, given)?;
         return Ok((SessionSelection::One(id), None));
     }
-    let scope = Scope::of(context, state, args, Subject::past_of(from))?;
+    let scope = Scope::of(context, state, args, Timeframe::past_of(from))?;
     Ok((scope.selection(), Some(scope)))
 }
 

@@ -16,7 +16,7 @@ use super::context::{Context, period};
 use super::hints::say_not_recorded;
 use super::output;
 use super::pager::Pager;
-use super::scope::{Scope, ScopeArgs, Subject};
+use super::scope::{Scope, ScopeArgs, Timeframe};
 use super::status::{Status, refusal};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, SessionId, id};
@@ -136,8 +136,8 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
     let config = context.config()?;
     let state = context.state()?;
     let env = searched_env(context, state.as_ref(), &args);
-    let about = Subject::past_of(&args.from);
-    let found = find(context, &env, config.capture, state.as_ref(), &args, about)?;
+    let time = Timeframe::past_of(&args.from);
+    let found = find(context, &env, config.capture, state.as_ref(), &args, time)?;
     for text in found.notes.iter().chain(&found.left_out) {
         output::complain(text);
     }
@@ -186,8 +186,8 @@ pub(super) fn json_of(
     })?;
     let (config, state) = (context.config()?, context.state()?);
     // The page shows every project, wherever the server was started.
-    let (env, about) = (&context.env, Subject::Now);
-    let found = find(context, env, config.capture, state.as_ref(), &args, about)?;
+    let (env, time) = (&context.env, Timeframe::Now);
+    let found = find(context, env, config.capture, state.as_ref(), &args, time)?;
     let output = SearchOutput::new(&found.query, &found.sessions, found.others, &found.left_out);
     Ok(serde_json::to_string(&output)?)
 }
@@ -219,7 +219,7 @@ fn find(
     capture: Capture,
     state: Option<&StateDir>,
     args: &SearchArgs,
-    about: Subject,
+    time: Timeframe,
 ) -> Result<Found> {
     let query = match args.words.as_slice() {
         [] => Ok(SearchQuery::of_everything()),
@@ -237,8 +237,8 @@ fn find(
     }
     let mut places = SearchPlaces::find(env, state, scope(args), capture)?;
     // An id or a title names a session wherever it is.
-    let about = args.session.as_ref().map_or(about, |_| Subject::Now);
-    let mut projects = Scope::of_texts(context, state, &args.projects, about)?;
+    let time = args.session.as_ref().map_or(time, |_| Timeframe::Now);
+    let mut projects = Scope::of_texts(context, state, &args.projects, time)?;
     if let Some(given) = &args.session {
         let id = session(context, state, &places, given)?;
         places.retain_session(&id);

@@ -78,7 +78,7 @@ pub fn search(
     let texts = places.texts();
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut worker = Worker::new(query, filter);
+        let mut worker = ScanWorker::new(query, filter);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(text) = texts.get(number) else {
@@ -93,7 +93,7 @@ pub fn search(
         let others: Vec<_> = (1..threads.min(texts.len()))
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
-        let Worker {
+        let ScanWorker {
             mut found,
             mut left_out,
             mut notes,
@@ -180,7 +180,7 @@ fn add_titles(
 }
 
 /// One thread's part of the work.
-struct Worker<'a> {
+struct ScanWorker<'a> {
     query: &'a SearchQuery,
     filter: &'a SearchFilter,
     found: HashMap<SessionId, SessionHits>,
@@ -191,7 +191,7 @@ struct Worker<'a> {
     memory: TraceBuilder,
 }
 
-impl<'a> Worker<'a> {
+impl<'a> ScanWorker<'a> {
     fn new(query: &'a SearchQuery, filter: &'a SearchFilter) -> Self {
         Self {
             query,

@@ -126,7 +126,7 @@ impl Pass<'_> {
         let shared = Mutex::new(notebook);
         let has_halted = AtomicBool::new(false);
         let work = || {
-            let mut worker = Worker::new(self, &shared, &has_halted);
+            let mut worker = PassWorker::new(self, &shared, &has_halted);
             let mut outlet = match (self.outlet)() {
                 Ok(outlet) => outlet,
                 Err(why) => {
@@ -243,7 +243,7 @@ impl Pass<'_> {
 }
 
 /// One thread's part of a pass.
-struct Worker<'p, 'm, 'n> {
+struct PassWorker<'p, 'm, 'n> {
     pass: &'p Pass<'p>,
     notebook: &'p Mutex<&'m mut Notebook<'n>>,
     has_halted: &'p AtomicBool,
@@ -267,7 +267,7 @@ impl From<Error> for Stop {
     }
 }
 
-impl<'p, 'm, 'n> Worker<'p, 'm, 'n> {
+impl<'p, 'm, 'n> PassWorker<'p, 'm, 'n> {
     fn new(
         pass: &'p Pass<'p>,
         notebook: &'p Mutex<&'m mut Notebook<'n>>,

@@ -43,7 +43,7 @@ struct Board<'a> {
 
 /// What the later events of the stream contain.
 #[derive(Debug, Serialize)]
-struct Rows<'a> {
+struct ChangedRows<'a> {
     now: Timestamp,
     live: bool,
     fault: Option<&'a str>,
@@ -188,7 +188,7 @@ impl Source for BoardSource<'_> {
         if is_same {
             return Look::Same;
         }
-        let rows = Rows {
+        let rows = ChangedRows {
             now: clock::now(),
             live: self.fault.is_none(),
             fault: self.fault.as_deref(),

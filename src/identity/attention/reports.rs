@@ -10,7 +10,7 @@ use crate::store::{StateDir, index};
 
 /// Where anything was written since the last time.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(super) struct WrittenSince {
     /// Whether anything may have been written anywhere.
     pub(super) is_unknown: bool,
     /// Whether other sessions may be live now.
@@ -25,7 +25,7 @@ pub(super) struct Written {
 #[derive(Debug, Default)]
 pub(super) struct SessionReports {
     reports: ChangeReports,
-    places: HashMap<ReportedDir, Place>,
+    places: HashMap<ReportedDir, ReportedPlace>,
     index: Vec<ReportedDir>,
     /// `None` if nothing is reported of that session.
     sessions: HashMap<SessionId, Option<ReportedDir>>,
@@ -34,7 +34,7 @@ pub(super) struct SessionReports {
 
 /// What a directory is the folder of.
 #[derive(Debug)]
-enum Place {
+enum ReportedPlace {
     Index,
     Session(SessionId),
     Registry,
@@ -42,11 +42,11 @@ enum Place {
 
 impl SessionReports {
     /// Returns where anything was written since the last time.
-    pub(super) fn take(&mut self) -> Written {
+    pub(super) fn take(&mut self) -> WrittenSince {
         // A folder that did not exist at the last look may exist now.
         self.registries
             .retain(|_, known| *known != Err(NotReported::Missing));
-        let mut written = Written::default();
+        let mut written = WrittenSince::default();
         match self.reports.take() {
             Changes::Lost => written.is_unknown = true,
             Changes::Known(changes) => {
@@ -58,13 +58,13 @@ impl SessionReports {
         written
     }
 
-    fn sort_in(&self, change: &Change, written: &mut Written) {
+    fn sort_in(&self, change: &Change, written: &mut WrittenSince) {
         match self.places.get(&change.dir) {
-            Some(Place::Index) => written.has_index = true,
-            Some(Place::Session(id)) => {
+            Some(ReportedPlace::Index) => written.has_index = true,
+            Some(ReportedPlace::Session(id)) => {
                 written.sessions.insert(id.clone());
             }
-            Some(Place::Registry) => match pid_in(&change.name) {
+            Some(ReportedPlace::Registry) => match pid_in(&change.name) {
                 Some(pid) => {
                     written.pids.insert(pid);
                 }
@@ -83,7 +83,7 @@ impl SessionReports {
         for folder in index::live_folders(state) {
             match self.reports.add(&folder) {
                 Ok(dir) => {
-                    self.places.insert(dir, Place::Index);
+                    self.places.insert(dir, ReportedPlace::Index);
                     index.push(dir);
                 }
                 Err(_) => all = false,
@@ -110,7 +110,7 @@ impl SessionReports {
             None => {
                 let dir = self.reports.add(state.session(id).path()).ok();
                 if let Some(dir) = dir {
-                    self.places.insert(dir, Place::Session(id.clone()));
+                    self.places.insert(dir, ReportedPlace::Session(id.clone()));
                 }
                 self.sessions.insert(id.clone(), dir);
                 dir
@@ -128,7 +128,7 @@ impl SessionReports {
             None => {
                 let added = self.reports.add(folder);
                 if let Ok(dir) = added {
-                    self.places.insert(dir, Place::Registry);
+                    self.places.insert(dir, ReportedPlace::Registry);
                 }
                 self.registries.insert(folder.to_owned(), added);
                 added

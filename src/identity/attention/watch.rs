@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reports::{SessionReports, Written};
+use super::reports::{SessionReports, WrittenSince};
 use super::{Present, present_and_place};
 use crate::claude::registry;
 use crate::identity::liveness::{Assessment, Judge};
@@ -27,13 +27,13 @@ pub struct Watch {
     /// The only session that is watched; `None` for all.
     only: Option<SessionId>,
     seen: HashMap<SessionId, Seen>,
-    candidates: Candidates,
+    candidates: LiveCandidates,
     reports: SessionReports,
 }
 
 /// The sessions that may be live.
 #[derive(Debug, Default)]
-struct Candidates {
+struct LiveCandidates {
     ids: BTreeSet<SessionId>,
     /// When they were listed; `None` if that must be done again at the next look.
     listed: Option<Timestamp>,
@@ -45,7 +45,7 @@ struct Seen {
     at: Timestamp,
     /// When everything about it was read.
     read: Timestamp,
-    stamp: Stamp,
+    stamp: SessionStamp,
     /// Whether the system reports what is written after the stamp.
     is_reported: bool,
     registry: Option<Registry>,
@@ -77,7 +77,7 @@ pub struct SessionLook {
 }
 
 /// When anything about a session last changed.
-type Stamp = (Option<Timestamp>, Vec<Option<Timestamp>>);
+type SessionStamp = (Option<Timestamp>, Vec<Option<Timestamp>>);
 
 /// A session that has begun to wait, or has stopped waiting.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub struct AttentionChange {
 
 /// What may have happened in a session since the last look.
 #[derive(Debug, Clone, Copy)]
-enum Doubt {
+enum PossibleChange {
     /// Something was written.
     Writing,
     /// Nothing was written, but a process may be gone.
@@ -101,7 +101,7 @@ enum Doubt {
 #[derive(Debug)]
 struct DueLook {
     id: SessionId,
-    stamp: Stamp,
+    stamp: SessionStamp,
     is_reported: bool,
     /// Whether nothing was recorded since the last look.
     is_settled: bool,
@@ -109,7 +109,7 @@ struct DueLook {
 
 /// The result of a look.
 #[derive(Debug)]
-enum Found {
+enum LookResult {
     /// There is no record.
     Nothing,
     /// All is as before, at this time. Nothing but the processes was looked at.
@@ -165,10 +165,10 @@ impl Watch {
         let mut looks = Vec::new();
         for (due, found) in due.into_iter().zip(found) {
             let (at, is_read) = match found {
-                Found::Nothing => continue,
-                Found::Running(at) => (at, false),
-                Found::Same(at) => (at, true),
-                Found::Changed(found) => {
+                LookResult::Nothing => continue,
+                LookResult::Running(at) => (at, false),
+                LookResult::Same(at) => (at, true),
+                LookResult::Changed(found) => {
                     let (seen, look) = *found;
                     self.seen.insert(due.id, seen);
                     looks.push(look);
@@ -196,7 +196,7 @@ impl Watch {
     }
 
     /// Lists the sessions that may be live, unless they are the same as before.
-    fn list(&mut self, judge: &Judge<'_>, written: &Written, now: Timestamp) -> Result<()> {
+    fn list(&mut self, judge: &Judge<'_>, written: &WrittenSince, now: Timestamp) -> Result<()> {
         let is_recent = |at| is_within(at, AGAIN, now);
         let is_known = self.candidates.listed.is_some_and(is_recent);
         if is_known && !written.is_unknown && !written.has_index {
@@ -216,9 +216,9 @@ impl Watch {
 
     /// Returns the sessions in which something may have happened since the last look, in the order
     /// of their ids.
-    fn doubtful(&self, written: &Written, now: Timestamp) -> Vec<(SessionId, Doubt)> {
+    fn doubtful(&self, written: &WrittenSince, now: Timestamp) -> Vec<(SessionId, PossibleChange)> {
         let known = self.seen.iter();
-        let mut found: Vec<(SessionId, Doubt)> = known
+        let mut found: Vec<(SessionId, PossibleChange)> = known
             .filter_map(|(id, seen)| {
                 seen.doubt(id, written, now)
                     .map(|doubt| (id.clone(), doubt))
@@ -228,7 +228,7 @@ impl Watch {
         if self.seen.len() < self.candidates.ids.len() {
             let ids = self.candidates.ids.iter();
             let new = ids.filter(|id| !self.seen.contains_key(id));
-            found.extend(new.map(|id| (id.clone(), Doubt::Writing)));
+            found.extend(new.map(|id| (id.clone(), PossibleChange::Writing)));
         }
         found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         found
@@ -239,7 +239,7 @@ impl Watch {
         &mut self,
         judge: &Judge<'_>,
         id: SessionId,
-        doubt: Doubt,
+        doubt: PossibleChange,
         now: Timestamp,
     ) -> Option<DueLook> {
         let before = self.seen.get_mut(&id);
@@ -249,7 +249,7 @@ impl Watch {
         let is_reported = self.reports.add_session(judge.state, &id, folder) && before.is_some();
         let stamp = match (&before, doubt) {
             // The system has reported no change.
-            (Some(before), Doubt::Exit) => before.stamp.clone(),
+            (Some(before), PossibleChange::Exit) => before.stamp.clone(),
             _ => stamp(&judge.state.session(&id), registry),
         };
         let Some(before) = before else {
@@ -274,7 +274,7 @@ impl Watch {
     }
 
     /// Looks at a session.
-    fn read(&self, env: &Environment, judge: &Judge<'_>, due: &DueLook) -> Found {
+    fn read(&self, env: &Environment, judge: &Judge<'_>, due: &DueLook) -> LookResult {
         let now = clock::now();
         let judge = judge.again();
         let before = self.seen.get(&due.id);
@@ -284,11 +284,11 @@ impl Watch {
             && is_within(seen.read, THOROUGHLY, now)
             && judge.still_run(&seen.finding)
         {
-            return Found::Running(now);
+            return LookResult::Running(now);
         }
         let dir = judge.state.session(&due.id);
         let Ok(Some(record)) = dir.record() else {
-            return Found::Nothing;
+            return LookResult::Nothing;
         };
         // Nothing was recorded, so the same calls are open. Only a process may be gone.
         if due.is_settled
@@ -300,7 +300,7 @@ impl Watch {
                 !seen.present.open_calls.is_empty(),
             ))
         {
-            return Found::Same(now);
+            return LookResult::Same(now);
         }
         let finding = judge.find(&due.id, &record);
         let (present, place) = match finding.state.is_live() {
@@ -339,13 +339,18 @@ impl Watch {
             place,
             is_news,
         };
-        Found::Changed(Box::new((seen, look)))
+        LookResult::Changed(Box::new((seen, look)))
     }
 }
 
 impl Seen {
     /// Returns what may have happened in session `id` since this look; `None` if nothing.
-    fn doubt(&self, id: &SessionId, written: &Written, now: Timestamp) -> Option<Doubt> {
+    fn doubt(
+        &self,
+        id: &SessionId,
+        written: &WrittenSince,
+        now: Timestamp,
+    ) -> Option<PossibleChange> {
         let is_said =
             |registry: &Registry| registry.pids.iter().any(|it| written.pids.contains(it));
         let may_be_written = !self.is_reported
@@ -354,15 +359,19 @@ impl Seen {
             || written.sessions.contains(id)
             || self.registry.as_ref().is_some_and(is_said);
         if may_be_written {
-            return Some(Doubt::Writing);
+            return Some(PossibleChange::Writing);
         }
         let is_read = is_within(self.read, THOROUGHLY, now);
-        let doubt = if is_read { Doubt::Exit } else { Doubt::Writing };
+        let doubt = if is_read {
+            PossibleChange::Exit
+        } else {
+            PossibleChange::Writing
+        };
         (!self.is_fresh(now)).then_some(doubt)
     }
 
     /// Returns whether nothing has been written since, and what was written is complete.
-    fn is_settled(&self, stamp: &Stamp) -> bool {
+    fn is_settled(&self, stamp: &SessionStamp) -> bool {
         self.stamp == *stamp && self.is_complete()
     }
 
@@ -404,7 +413,7 @@ fn is_within(at: Timestamp, time: Duration, now: Timestamp) -> bool {
     at <= now && at.age(now) < time
 }
 
-fn stamp(dir: &SessionDir, registry: Option<&Registry>) -> Stamp {
+fn stamp(dir: &SessionDir, registry: Option<&Registry>) -> SessionStamp {
     let written = registry.map(|registry| {
         let changed = |pid: &u32| registry::changed(&registry.folder, *pid);
         registry.pids.iter().map(changed).collect()

@@ -40,11 +40,11 @@ pub(super) struct EventArray {
     /// True if the value is `null`, which Claude Code ignores.
     pub(super) is_null: bool,
     pub(super) list: List,
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<HookGroup>,
 }
 
 /// A matcher with its handlers. `handlers` has one entry for each item of `list`.
-pub(super) struct Group {
+pub(super) struct HookGroup {
     pub(super) matcher: Option<String>,
     pub(super) list: List,
     pub(super) handlers: Vec<Value>,
@@ -305,7 +305,7 @@ fn read_event(text: &str, member: &ObjectProp<'_>) -> Result<EventArray, EditRef
     })
 }
 
-fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, EditRefusal> {
+fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<HookGroup, EditRefusal> {
     let object = expect_object(text, node, path)?;
     let path = format!("{path}.{HOOKS}");
     let Some(member) = object.get(HOOKS) else {
@@ -315,7 +315,7 @@ fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<Group, EditRefu
     let nodes = array.elements.iter().enumerate();
     let handlers = nodes.map(|(index, node)| read_handler(text, node, &format!("{path}[{index}]")));
     let matcher = object.get_string("matcher");
-    Ok(Group {
+    Ok(HookGroup {
         matcher: matcher.map(|matcher| matcher.value.clone().into_owned()),
         // Nothing is ever appended to it, so its line does not matter.
         list: List::of_elements(array, None),
@@ -367,7 +367,7 @@ fn wrong_shape(text: &str, node: &Node<'_>, path: &str, expected: &'static str) 
 /// Returns every handler of a file, with its event and its group.
 pub(super) fn handlers<'s>(
     settings: Option<&'s ParsedSettings<'_>>,
-) -> impl Iterator<Item = (&'s EventArray, &'s Group, &'s Value)> {
+) -> impl Iterator<Item = (&'s EventArray, &'s HookGroup, &'s Value)> {
     let events = settings.into_iter().flat_map(ParsedSettings::events);
     let groups = events.flat_map(|event| event.groups.iter().map(move |group| (event, group)));
     groups.flat_map(|(event, group)| {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::read::{Group, HOOKS, ParsedSettings, handlers, is_ours};
+use super::read::{HOOKS, HookGroup, ParsedSettings, handlers, is_ours};
 use super::{EditRefusal, HookEntry};
 
 /// Checks that everything that is not ours is unchanged, and that what is ours is as wanted.
@@ -49,7 +49,7 @@ pub(super) fn is_exactly(
     ours.len() == wanted.len() && wanted.iter().all(stands)
 }
 
-impl Group {
+impl HookGroup {
     fn matches_all(&self) -> bool {
         matches!(self.matcher.as_deref(), None | Some("" | "*"))
     }
