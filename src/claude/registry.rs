@@ -20,7 +20,7 @@ const LIMIT: usize = 64 * 1024;
 /// whole.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// The members that are read.
+/// The members of Claude Code's `sessions/{pid}.json` that ccsession uses.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {

@@ -191,7 +191,9 @@ fn publish(path: &Path, text: &str) -> Result<()> {
     write::publish(path, text.as_bytes()).map_err(|err| match err {
         Error::Untrusted { path, why } => {
             let path = shown(&path);
-            let text = format!("could not write `{path}`: {why}; name a regular file of yours");
+            let text = format!(
+                "could not write `{path}`: {why}; choose a regular file that you own, or a new one"
+            );
             refusal(Status::Failed, text)
         }
         err => err.into(),

@@ -122,8 +122,8 @@ pub(super) fn wants_bars(wanted: BarsArg, screen: Screen) -> bool {
     }
 }
 
-/// Prints `text` for people on stdout: as it is if `drawn`, or with plain characters instead of
-/// drawn ones.
+/// Prints `text` on stdout, for people. Unless `drawn`, replaces the characters that draw, such as
+/// `└` and `→`, with plain ones.
 pub(super) fn print_drawn(text: &str, drawn: bool) {
     if drawn {
         print(text);

@@ -96,8 +96,8 @@ pub fn open_or_create(
 /// Makes `owner`, if given, an owner of the session, and adds the session to the live index of
 /// `project`.
 ///
-/// The event that began this must already be in the journal. A failed step does not stop the
-/// others.
+/// The event that leads to this call must already be in the journal. If one change fails, the
+/// others are still made.
 ///
 /// # Errors
 /// Returns the error of the first failed step.

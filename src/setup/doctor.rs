@@ -229,7 +229,11 @@ fn state(host: &Host<'_>, keeping: &Retention, version: Option<Version>) -> Vec<
     let recent: Vec<_> = errors.iter().filter(of_today).collect();
     if let Some(last) = recent.last() {
         let what = last.get("what").and_then(Value::as_str).unwrap_or_default();
-        let found = format!("{} within a day, the last: {}", recent.len(), escaped(what));
+        let found = format!(
+            "{} in the last 24 hours; the last: {}",
+            recent.len(),
+            escaped(what)
+        );
         findings.push(Finding::fault(
             "hook errors",
             found,

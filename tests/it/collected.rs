@@ -407,8 +407,8 @@ fn one_id_on_two_machines_is_reported_once_and_nothing_is_lost() {
     }
     let output = from(&reader, &["list", "--all", "--json"], &[&fleet]).output();
     let said = text(&output.stderr);
-    assert_eq!(said.matches("have one machine id").count(), 1, "{said}");
-    assert!(said.contains("`one`, `three`, `two` have"), "{said}");
+    assert_eq!(said.matches("share one machine id").count(), 1, "{said}");
+    assert!(said.contains("`one`, `three`, `two` share"), "{said}");
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(listed["sessions"].as_array().unwrap().len(), sessions);
 }

@@ -60,7 +60,7 @@ fn in_a_healthy_installation_every_check_is_ok() {
         [
             "ok    orphans: none",
             "ok    waiting: no work is blocked",
-            "ok    transcripts: Claude Code keeps them for 30 days; of those on record, it deletes none within a week that is not archived",
+            "ok    transcripts: Claude Code keeps them for 30 days; no session on record has an unarchived transcript that it deletes within a week",
             "ok    cleanup: by the hooks, when a session starts",
             "ok    archive: nothing is archived automatically: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
             &pointers
@@ -639,7 +639,7 @@ fn hook_errors_are_a_fault_for_a_day() {
         &[(
             "fault",
             "hook errors",
-            "2 within a day, the last: could not write `/x\\u{1b}[2J`\\u{a}at all",
+            "2 in the last 24 hours; the last: could not write `/x\\u{1b}[2J`\\u{a}at all",
             "fix what the error names; it stays listed for a day",
         )],
     );

@@ -817,7 +817,7 @@ fn a_link_or_what_is_not_ours_is_refused_and_stays() {
         let run = sandbox.ccsession(["metrics", "--prometheus", "--output"]);
         let said = run.arg(file).refused(1);
         let expected = format!(
-            "ccsession: could not write `{}`: {why}; name a regular file of yours",
+            "ccsession: could not write `{}`: {why}; choose a regular file that you own, or a new one",
             file.display()
         );
         assert_eq!(said, expected);

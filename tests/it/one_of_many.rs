@@ -408,7 +408,7 @@ fn failures_of_a_background_cleanup_are_recorded_once() {
     assert!(failed[0].contains("s-loop"), "{failed:?}");
     let doctor = text(&sandbox.ccsession(["doctor"]).output().stdout);
     assert!(
-        doctor.contains("cleanups failed 1 times within a day, the last: could not list"),
+        doctor.contains("cleanups failed 1 times in the last 24 hours; the last: could not list"),
         "{doctor}"
     );
 }

@@ -404,7 +404,7 @@ fn the_shortest_retention_of_any_project_counts() {
         let path = project.join(name);
         put(&path, &json!({"cleanupPeriodDays": days}).to_string());
         let expected = format!(
-            "Claude Code keeps them for {days} days, by {};",
+            "Claude Code keeps them for {days} days (set in {});",
             path.display()
         );
         let said = transcripts(&sandbox);

@@ -240,8 +240,9 @@ fn goes(sandbox: &Sandbox, found: &str, remedy: &str) {
 #[track_caller]
 fn nothing_goes(sandbox: &Sandbox) {
     let [grade, found, _] = transcripts(sandbox);
-    let is_said = found
-        .ends_with(" days; of those on record, it deletes none within a week that is not archived");
+    let is_said = found.ends_with(
+        " days; no session on record has an unarchived transcript that it deletes within a week",
+    );
     assert!(grade == "ok" && is_said, "{found}");
 }
 

@@ -42,7 +42,7 @@ impl JsonValue {
             .map(|(_, value)| value)
     }
 
-    /// Returns the text of a string.
+    /// Returns the text if this is a string.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

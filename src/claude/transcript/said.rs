@@ -134,7 +134,7 @@ fn written<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Option<&'de RawV
     <&RawValue>::deserialize(json).map(Some)
 }
 
-/// The source of a message: its `origin`.
+/// Where a message came from: the member `origin` of a transcript's record or attachment.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct MessageOrigin<'a> {

@@ -47,7 +47,7 @@ pub(super) trait Source {
 pub(super) enum Look {
     Same,
     Changed(Bytes),
-    /// There is nothing left to look at. This is the last change.
+    /// What the feed shows is gone. This is the last change; no look follows.
     Over(Bytes),
 }
 

@@ -383,7 +383,7 @@ fn trouble(result: &PassResult) -> Option<String> {
     }
     if let Some(why) = &result.tally.refused_why {
         return Some(format!(
-            "it refused a part of {behind}: {why}; --skip-refused goes on without that"
+            "the destination refused some of the data: {why}; {behind} not sent in full; --skip-refused leaves out what it refuses"
         ));
     }
     if let (count @ 1.., Some(latest)) = result.in_future {

@@ -160,7 +160,7 @@ pub(super) enum SignalKind {
     End(c_int),
     /// To stop until it is continued.
     Stop,
-    /// To go on after a stop.
+    /// To continue after being stopped.
     Continue,
     /// To draw for another size of the terminal.
     Resize,

@@ -101,7 +101,7 @@ fn not_made(id: &str, came: bool) -> anyhow::Error {
     let id = short(id);
     let text = match came {
         true => format!(
-            "could not find who made commit {id}: it was not made here, it came by a clone, pull, checkout or reset"
+            "could not find who made commit {id}: it was not made here, but arrived with a clone, pull, checkout or reset"
         ),
         false => format!(
             "could not find who made commit {id}: neither a journal nor the reflog here knows when it was made"

@@ -39,10 +39,10 @@ fn finding(all: &[ExpiringTranscript], keeping: &Retention) -> Finding {
     let Some(first) = all.first() else {
         let by = keeping
             .elsewhere()
-            .map(|path| format!(", by {}", shown(path)));
+            .map(|path| format!(" (set in {})", shown(path)));
         let by = by.unwrap_or_default();
         let found = format!(
-            "Claude Code keeps them for {keeping} days{by}; of those on record, it deletes none within a week that is not archived"
+            "Claude Code keeps them for {keeping} days{by}; no session on record has an unarchived transcript that it deletes within a week"
         );
         return Finding::ok("transcripts", found);
     };

@@ -55,7 +55,7 @@ fn failures(judge: &Judge<'_>) -> Option<Finding> {
     let failures = cleanup::failures_of_a_day(judge.state, judge.now);
     let last = failures.last()?;
     let found = format!(
-        "cleanups failed {} times within a day, the last: {last}",
+        "cleanups failed {} times in the last 24 hours; the last: {last}",
         failures.len()
     );
     let remedy = "correct what it names, then run `ccsession cleanup`; it stays listed for a day";
@@ -79,7 +79,7 @@ fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
     let findings = waiting.into_iter().take(MAX_NAMED).map(|(id, waiting)| {
         let why = match waiting {
             Some(waiting) => format!("tried {} times: {}", waiting.tries, waiting.why),
-            None => "no cleanup has tried within a day".to_owned(),
+            None => "no cleanup has tried in the last 24 hours".to_owned(),
         };
         let found = format!("session {id} has ended and is not archived; {why}");
         let remedy = "correct what is in the way; `ccsession cleanup` tries again at once";

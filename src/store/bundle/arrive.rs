@@ -443,7 +443,7 @@ fn add_record(staged: &SessionDir, here: &SessionDir, keeps_record: bool) -> Res
     }
 }
 
-/// Makes the record of a session name its archive.
+/// Notes in a session's record where its archive is and when it was made.
 fn name_archive(state: &StateDir, id: &SessionId, place: &str, at: Timestamp) -> Result<()> {
     let named = serde_json::json!({"place": place, "at": at});
     let change = |record: &Record| {

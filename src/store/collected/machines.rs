@@ -19,7 +19,7 @@ const MAX_SHOWN: usize = 60;
 /// The most names in one sentence.
 const MAX_NAMED: usize = 5;
 
-/// A merged session, and what matters about its machine.
+/// A merged session, with its machine's name and id and the time of its last event.
 #[derive(Debug)]
 pub(super) struct MergedSession {
     pub(super) id: SessionId,
@@ -56,7 +56,7 @@ pub(super) fn tell_apart(
     let mut notes = Vec::new();
     for names in names.values().filter(|names| names.len() > 1) {
         notes.push(format!(
-            "{} have one machine id, as after copying a disk or renaming a machine; they count as different machines",
+            "{} share one machine id, as after a disk was copied or a machine renamed; they count as different machines",
             listed(names)
         ));
     }

@@ -127,7 +127,8 @@ pub(super) struct SecretScan<'t> {
     barrier: usize,
     /// Secrets that were found ahead of `at`. The next one is the last in the list.
     pending: Vec<Secret>,
-    /// The beginning of the next mark or pending secret, or the end of the text.
+    /// Where the pass stops next: at the next `[redacted:…]` mark or pending secret, whichever begins first, or else at the end of
+    /// the text.
     limit: usize,
     /// Which quotes of the line are open, by kind and by the backslashes before them.
     open: [bool; 4],
