@@ -71,7 +71,11 @@ impl MachineIdentity {
 
 /// Returns whether a session began on another machine, by its record.
 pub fn is_of_another_machine(record: &Record) -> bool {
-    MachineIdentity::of(record).differs_from(&MachineIdentity::here())
+    match (&record.machine_id, machine_id()) {
+        (Some(id), Some(here)) => *id != here,
+        // Without ids, the system is asked for this machine's name each time: it may change.
+        _ => MachineIdentity::of(record).differs_from(&MachineIdentity::here()),
+    }
 }
 
 /// Returns the kernel's name for this machine.
