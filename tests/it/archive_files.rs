@@ -336,9 +336,9 @@ fn each_transcript_and_file_of_a_session_counts_for_the_deletion_warning() {
     };
     let doctor = || {
         let output = sandbox.ccsession(["doctor"]).output();
-        String::from_utf8(output.stdout).unwrap().contains(
-            "no session on record has an unarchived transcript that it deletes within a week",
-        )
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("none of those on record that are not archived will be deleted within a week")
     };
     write(&path, said(&["one"]));
     text(&sandbox);

@@ -60,7 +60,7 @@ fn in_a_healthy_installation_every_check_is_ok() {
         [
             "ok    orphans: none",
             "ok    waiting: no work is blocked",
-            "ok    transcripts: Claude Code keeps them for 30 days; no session on record has an unarchived transcript that it deletes within a week",
+            "ok    transcripts: Claude Code keeps them for 30 days; none of those on record that are not archived will be deleted within a week",
             "ok    cleanup: by the hooks, when a session starts",
             "ok    archive: nothing is archived automatically: archive.auto is false, from $CCSESSION_ARCHIVE_AUTO",
             &pointers

@@ -241,7 +241,7 @@ fn goes(sandbox: &Sandbox, found: &str, remedy: &str) {
 fn nothing_goes(sandbox: &Sandbox) {
     let [grade, found, _] = transcripts(sandbox);
     let is_said = found.ends_with(
-        " days; no session on record has an unarchived transcript that it deletes within a week",
+        " days; none of those on record that are not archived will be deleted within a week",
     );
     assert!(grade == "ok" && is_said, "{found}");
 }

@@ -42,7 +42,7 @@ fn finding(all: &[ExpiringTranscript], keeping: &Retention) -> Finding {
             .map(|path| format!(" (set in {})", shown(path)));
         let by = by.unwrap_or_default();
         let found = format!(
-            "Claude Code keeps them for {keeping} days{by}; no session on record has an unarchived transcript that it deletes within a week"
+            "Claude Code keeps them for {keeping} days{by}; none of those on record that are not archived will be deleted within a week"
         );
         return Finding::ok("transcripts", found);
     };
