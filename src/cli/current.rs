@@ -218,11 +218,15 @@ fn explicit_id(context: &Context, host: &Host<'_>, given: &str) -> Result<Sessio
     let Some(state) = host.state else {
         return Ok(id);
     };
+    // A whole id needs no search. A record that cannot be read is there, too.
+    if !matches!(state.session(&id).record(), Ok(None)) {
+        return Ok(id);
+    }
     let found = state.session_ids()?;
     let found: Vec<SessionId> = found.filter(|it| it.as_str().starts_with(given)).collect();
     match found.as_slice() {
+        [] => Ok(id),
         [only] => Ok(only.clone()),
-        several if several.is_empty() || several.contains(&id) => Ok(id),
         _ => find_session(context, Some(state), given),
     }
 }
