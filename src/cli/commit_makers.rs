@@ -243,7 +243,7 @@ fn around(judge: &Judge<'_>, sought: &[SoughtCommit]) -> Result<Vec<SessionId>> 
         if !live.contains(id) && dir.last_activity().is_some_and(|at| at < first) {
             return false;
         }
-        // A session without a readable record is kept: whoever reads it warns of it.
+        // A session whose record cannot be read is kept, so that its reader can warn about it.
         dir.record()
             .ok()
             .flatten()

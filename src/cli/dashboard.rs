@@ -143,7 +143,7 @@ fn failed(err: &std::io::Error) -> anyhow::Error {
     refusal(Status::Failed, text)
 }
 
-/// Listens on a port of 127.0.0.1. On any other address, whoever sees the network could read the
+/// Listens on a port of 127.0.0.1. On any other address, others on the network could read the
 /// token.
 fn listen_on_port(port: u16) -> Result<(Listener, u16)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

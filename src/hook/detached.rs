@@ -55,8 +55,8 @@ fn wait(mut child: Child, patience: Duration) {
 }
 
 /// Finds the CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, or the
-/// one beside the hook from anywhere else. Looks nowhere else: whoever can write to a searched
-/// folder could have a program run.
+/// one beside the hook from anywhere else. Looks nowhere else: anyone who can write to a
+/// searched folder could make this hook run a program.
 fn cli() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     let dir = own.parent().unwrap_or(Path::new("/"));

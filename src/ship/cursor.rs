@@ -1,5 +1,5 @@
 //! Remembers what each destination has, in the file `ship/NAME.jsonl` of the state directory. Lines
-//! are appended to it; when it has grown, it is rewritten. Whoever sends holds the lock beside it.
+//! are appended to it; when it has grown, it is rewritten. A sender holds the lock beside it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -297,7 +297,7 @@ impl Cursor {
     /// [`CursorFault`].
     pub fn take_file(state: &StateDir, path: &Path) -> Result<Self, CursorFault> {
         write::refuse_others(path)?;
-        // Whoever can open a lock can hold it, so the lock is not beside the user's file.
+        // Anyone who can open a lock can hold it, so the lock is not beside the user's file.
         let mut name = to_hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
         name.truncate(16);
         Self::take_at(state, &format!("file-{name}"), path.to_owned())

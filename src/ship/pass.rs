@@ -39,7 +39,8 @@ pub struct Pass<'a> {
     pub skips_refused: bool,
     /// How many sessions may be read at the same time.
     pub threads: usize,
-    /// Gathers what is sent of a session besides its events. The flag says whether it is over.
+    /// Gathers the facts that are sent with a session's events. The flag is true if the session is
+    /// over.
     pub facts: &'a (dyn Fn(&SessionDir, Record, bool) -> SessionFacts + Sync),
     /// Writes an event for a destination that takes them one by one.
     pub event: &'a (dyn Fn(&Record, &Event) -> Vec<u8> + Sync),

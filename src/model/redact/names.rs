@@ -449,7 +449,7 @@ struct EndingLetters {
     mask: u128,
     /// Its index in [`ENDINGS`] followed by [`WORDS`].
     ending: u8,
-    /// Whether it is one of [`ENDINGS`], has letters only, and is not the end of an earlier one.
+    /// True if the ending is one of [`ENDINGS`], consists of letters, and no earlier ending ends with it.
     is_plain: bool,
 }
 

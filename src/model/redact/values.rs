@@ -1,4 +1,5 @@
-//! Reads values: where a value ends, and whether it is a secret after a given kind of name.
+//! Reads values: finds where a value ends, and decides whether it is a secret, given the kind of
+//! name before it.
 //!
 //! The first bytes of a value decide. Only a secret is read to its end, so the work is bounded. A value that reaches a mark is
 //! refused; `scan` says why. This module does not look for values.
