@@ -15,7 +15,7 @@ use super::status::{self, Status, refusal};
 use super::timeline::here;
 use crate::archive::{ArchiveError, ArchiveRequest, SessionArchive, archive};
 use crate::claude::transcript::Search;
-use crate::lifecycle::ending;
+use crate::lifecycle::recorded_end;
 use crate::model::SessionId;
 use crate::model::archive::PartKind;
 use crate::store::archive::Archives;
@@ -63,7 +63,7 @@ fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<Se
     let state = StateDir::create(&context.places, Decompressor::BUILT_IN)?;
     // If no cleanup has run since the session ended, its record lacks the end, and so would the
     // archive.
-    ending::note(&context.judge(&context.config()?, &state), id)?;
+    recorded_end::note(&context.judge(&context.config()?, &state), id)?;
     let request = ArchiveRequest {
         description: args.description.clone(),
         tools: args.tools,

@@ -12,7 +12,7 @@ mod cleanup;
 mod clock_in;
 mod clock_out;
 mod collected;
-mod commit_makers;
+mod commit_search;
 mod completions;
 mod config;
 mod context;

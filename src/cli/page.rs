@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::NaiveDateTime;
 
 use super::amount::plural;
-use super::commit_makers::{MadeCommit, SoughtBySession, made_by_each};
+use super::commit_search::{MadeCommit, SoughtBySession, made_by_each};
 use super::context::Context;
 use super::gather::{Count, GatheredSession, SessionSelection, gather};
 use super::title::title;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::choose::find_session;
 use super::collected::FromArgs;
-use super::commit_makers::{MadeCommit, made_by, short_hash};
+use super::commit_search::{MadeCommit, made_by, short_hash};
 use super::context::{Context, history, no_record};
 use super::gather::NotedCommits;
 use super::hints::say_not_recorded;

@@ -4,42 +4,40 @@
 //! Each step stands alone. A failure is noted, and the other steps still run.
 
 mod excluded;
+mod new_session;
+mod pointer;
+mod session_end;
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
+use pointer::PointerMove;
+
 use super::commits::head_and_commits;
 use super::wire::{Payload, SessionClaim};
 use super::{Problem, detached};
-use crate::claude::words::{EndReason, StartSource};
+use crate::claude::words::StartSource;
 use crate::identity::client::{self, EventHints};
 use crate::identity::ladder::{Question, Rung, Trust, project_of_hook, resolve};
-use crate::identity::liveness::{Judge, has_gone_process};
+use crate::identity::liveness::has_gone_process;
 use crate::identity::process::{Chain, Process, Viewpoint};
-use crate::identity::roster::{self, ArchiveDecision, LeaveOutcome, OpenOutcome};
-use crate::model::event::{TRANSCRIPT, name};
-use crate::model::label::session_name;
+use crate::model::event::name;
 use crate::model::record::EventDefaults;
 use crate::model::redact::{Redactor, redact};
-use crate::model::{Capture, Config, Event, Owner, Project, Record, SessionId, Timestamp};
+use crate::model::{Config, Event, Owner, Project, SessionId, Timestamp};
 use crate::store::config::{Complaint, LoadedConfig};
 use crate::store::exclusion::Exclusion;
 use crate::store::index::ProcessNames;
 use crate::store::log::{self, Log, LogLine};
-use crate::store::pointer::PointerReading;
-use crate::store::write::{AppendOutcome, Durability};
+use crate::store::write::AppendOutcome;
 use crate::store::{
-    Decompressor, Environment, Error, Host, Places, Result, SessionDir, StateDir, archive_queue,
-    clock, env_file, index, machine_id, machine_name, project, remote, unrecorded,
+    Decompressor, Environment, Host, Places, Result, SessionDir, StateDir, archive_queue, clock,
+    env_file, index, project, unrecorded,
 };
-
-/// A pointer is written again at this age, so that a long session does not go stale while it works.
-const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
 
 const NO_ID: &str = "the payload has no session_id";
 
@@ -119,15 +117,6 @@ struct SessionProcess {
     owner: Owner,
     /// The sessions of the processes above it, the nearest first.
     around: Vec<OuterSession>,
-}
-
-/// When to write a pointer that already names the session.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PointerMove {
-    /// Only if the pointer is old.
-    IfNeeded,
-    /// Always: Claude Code has just started.
-    ForStart,
 }
 
 /// A session in whose process tree Claude Code runs.
@@ -211,15 +200,15 @@ impl Recording<'_> {
             }
             return;
         }
-        let place = self.place(state, id);
-        if self.is_stopped(state, id, &place) {
+        let context = self.context(state, id);
+        if self.is_stopped(state, id, &context) {
             return;
         }
         match self.event_name.as_str() {
-            name::SESSION_START => self.session_start(state, id, &place),
-            name::SESSION_END => self.session_end(state, id, &place),
-            name::USER_PROMPT_SUBMIT => self.prompt(state, id, &place),
-            _ => self.other(state, id, &place),
+            name::SESSION_START => self.session_start(state, id, &context),
+            name::SESSION_END => self.session_end(state, id, &context),
+            name::USER_PROMPT_SUBMIT => self.prompt(state, id, &context),
+            _ => self.other(state, id, &context),
         }
     }
 
@@ -227,26 +216,26 @@ impl Recording<'_> {
     /// path.
     fn tool_event(&mut self, state: &StateDir, id: &SessionId) {
         let mut event = self.event(id);
-        let heard = self.hear(state, id, &mut event);
-        if matches!(heard, PriorRecord::First | PriorRecord::WithoutRecord) {
+        let prior = self.append(state, id, &mut event);
+        if matches!(prior, PriorRecord::First | PriorRecord::WithoutRecord) {
             // Usually a note says that the session is excluded, so its project need not be searched
             // for.
-            if heard == PriorRecord::First && unrecorded::of(state, id).is_some() {
+            if prior == PriorRecord::First && unrecorded::of(state, id).is_some() {
                 self.session = None;
                 return;
             }
-            let place = self.place(Some(state), id);
-            if heard == PriorRecord::First && !self.may_begin(state, id, &place) {
+            let context = self.context(Some(state), id);
+            if prior == PriorRecord::First && !self.may_begin(state, id, &context) {
                 return;
             }
-            self.enter(state, id, &place, event, "late", heard);
-            self.join(state, id, &place);
+            self.create_missing(state, id, &context, event, "late", prior);
+            self.join(state, id, &context);
         }
     }
 
     /// Appends the event to the session's journal, if there is one. Afterwards `event` is complete
     /// again, because a missing journal is created with it.
-    fn hear(&mut self, state: &StateDir, id: &SessionId, event: &mut Event) -> PriorRecord {
+    fn append(&mut self, state: &StateDir, id: &SessionId, event: &mut Event) -> PriorRecord {
         let session = state.session(id);
         let scope = session.scope();
         if scope
@@ -262,7 +251,7 @@ impl Recording<'_> {
             event.cwd = known.cwd.or(event.cwd.take());
             event.transcript_path = known.transcript_path.or(event.transcript_path.take());
         }
-        match self.appended(state, &session, appended) {
+        match self.rotate_if_full(state, &session, appended) {
             Some(AppendOutcome::Missing) => PriorRecord::First,
             Some(AppendOutcome::Done { .. }) if scope.is_none() => PriorRecord::WithoutRecord,
             Some(AppendOutcome::Done { .. }) | None => PriorRecord::Before,
@@ -271,96 +260,73 @@ impl Recording<'_> {
 
     /// Creates what is missing for a session that has no record, or has lost it. The new record
     /// names `source` as the way it began.
-    fn enter(
+    fn create_missing(
         &mut self,
         state: &StateDir,
         id: &SessionId,
-        place: &EventContext,
+        context: &EventContext,
         event: Event,
         source: &str,
-        heard: PriorRecord,
+        prior: PriorRecord,
     ) {
-        match heard {
+        match prior {
             PriorRecord::Before | PriorRecord::Stopped => {}
-            PriorRecord::First => self.begin(state, id, place, event, source),
-            PriorRecord::WithoutRecord => self.make_record_again(state, id, place, source),
+            PriorRecord::First => self.begin(state, id, context, event, source),
+            PriorRecord::WithoutRecord => self.rebuild_record(state, id, context, source),
         }
     }
 
-    fn session_start(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
+    fn session_start(&mut self, state: Option<&StateDir>, id: &SessionId, context: &EventContext) {
         let source = self.payload.text("source").unwrap_or_default();
         // The record comes first: it is the one file that is synced, since a session that continues
         // after a power failure needs it. A pointer does not outlive its client process, and the
         // next start writes it again.
         if let Some(state) = state {
             if let (StartSource::Clear | StartSource::Resume | StartSource::Fork, Some(client)) =
-                (StartSource::of(&source), &place.client)
+                (StartSource::of(&source), &context.client)
             {
                 self.previous = session_before(state, client, id);
             }
-            if !self.journal(state, id, place, &source).is_recorded() {
+            if !self.journal(state, id, context, &source).is_recorded() {
                 return;
             }
-            self.join(state, id, place);
+            self.join(state, id, context);
         }
         if StartSource::of(&source) == StartSource::Compact {
-            self.refresh_pointer(state, id, place);
+            self.refresh_pointer(state, id, context);
         } else {
-            self.move_pointer(state, id, place, PointerMove::ForStart);
+            self.move_pointer(state, id, context, PointerMove::ForStart);
         }
         self.provide_id(id);
         if let Some(state) = state {
-            self.sweep_if_due(state, place);
+            self.sweep_if_due(state, context);
         }
         self.tell_model(id);
     }
 
-    fn prompt(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
+    fn prompt(&mut self, state: Option<&StateDir>, id: &SessionId, context: &EventContext) {
         if let Some(state) = state {
-            if !self.journal(state, id, place, "late").is_recorded() {
+            if !self.journal(state, id, context, "late").is_recorded() {
                 return;
             }
-            self.join(state, id, place);
+            self.join(state, id, context);
         }
         if self.payload.is_task_notification() {
-            self.refresh_pointer(state, id, place);
+            self.refresh_pointer(state, id, context);
         } else {
-            self.move_pointer(state, id, place, PointerMove::IfNeeded);
+            self.move_pointer(state, id, context, PointerMove::IfNeeded);
         }
     }
 
-    fn other(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
+    fn other(&mut self, state: Option<&StateDir>, id: &SessionId, context: &EventContext) {
         if let Some(state) = state {
-            match self.journal(state, id, place, "late") {
+            match self.journal(state, id, context, "late") {
                 PriorRecord::Before => {}
-                PriorRecord::First | PriorRecord::WithoutRecord => self.join(state, id, place),
+                PriorRecord::First | PriorRecord::WithoutRecord => self.join(state, id, context),
                 PriorRecord::Stopped => return,
             }
         }
-        self.refresh_pointer(state, id, place);
-    }
-
-    /// Removes the client process from the session's owners. The session has ended when no other
-    /// process owns it.
-    fn session_end(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
-        if let Some(state) = state {
-            if !self.journal(state, id, place, "late").is_recorded() {
-                return;
-            }
-            if self.is_still_had_by_others(state, id, place) {
-                return;
-            }
-            if self.retire(state, id, place) == Some(LeaveOutcome::Resumed) {
-                return;
-            }
-        }
-        if let Some(project) = &place.project {
-            let removed = self
-                .host(state)
-                .pointers()
-                .remove_if_names(&project.name(), id);
-            self.done(removed);
-        }
+        self.refresh_pointer(state, id, context);
     }
 
     /// Appends the event to the session's journal. A session without a journal is new: it gets a
@@ -369,15 +335,15 @@ impl Recording<'_> {
         &mut self,
         state: &StateDir,
         id: &SessionId,
-        place: &EventContext,
+        context: &EventContext,
         source: &str,
     ) -> PriorRecord {
         let mut event = self.event(id);
         let session = state.session(id);
-        let told = self
-            .told_place(place)
+        let checkout = self
+            .project_with_commits(context)
             .and_then(|here| head_and_commits(&session, here.root(), self.now));
-        if let Some((head, commits)) = told {
+        if let Some((head, commits)) = checkout {
             let mut branch = head.branch;
             branch
                 .iter_mut()
@@ -385,33 +351,33 @@ impl Recording<'_> {
             (event.branch, event.revision) = (branch, head.revision);
             event.commits = commits;
         }
-        let heard = self.hear(state, id, &mut event);
-        if heard == PriorRecord::First && !self.may_begin(state, id, place) {
+        let prior = self.append(state, id, &mut event);
+        if prior == PriorRecord::First && !self.may_begin(state, id, context) {
             return PriorRecord::Stopped;
         }
-        self.enter(state, id, place, event, source, heard);
-        heard
+        self.create_missing(state, id, context, event, source, prior);
+        prior
     }
 
     /// Returns where the session works now, for the events that say what is checked out there.
-    fn told_place(&self, place: &EventContext) -> Option<Project> {
-        let is_told = [name::USER_PROMPT_SUBMIT, name::STOP, name::SESSION_END];
-        if !is_told.contains(&self.event_name.as_str()) {
+    fn project_with_commits(&self, context: &EventContext) -> Option<Project> {
+        let with_commits = [name::USER_PROMPT_SUBMIT, name::STOP, name::SESSION_END];
+        if !with_commits.contains(&self.event_name.as_str()) {
             return None;
         }
         // Most sessions work in their project's root, which need not be looked for again.
         let is_there = |cwd: &String| {
-            let project = place.project.as_ref();
+            let project = context.project.as_ref();
             project.is_some_and(|project| project.root() == Path::new(cwd))
         };
         let elsewhere = self.payload.cwd().filter(|cwd| !is_there(cwd));
         let here = elsewhere.map(|cwd| project::discover(Path::new(&cwd)));
-        here.or_else(|| place.project.clone())
+        here.or_else(|| context.project.clone())
     }
 
     /// Notes a failed append, and rotates a full journal. While another process holds the lock, the
     /// rotation is left to the next event.
-    fn appended(
+    fn rotate_if_full(
         &mut self,
         state: &StateDir,
         session: &SessionDir,
@@ -440,177 +406,6 @@ impl Recording<'_> {
         event
     }
 
-    /// Creates the session's record, and its journal beginning with `event`.
-    fn begin(
-        &mut self,
-        state: &StateDir,
-        id: &SessionId,
-        place: &EventContext,
-        mut event: Event,
-        source: &str,
-    ) {
-        let Some(project) = &place.project else {
-            return;
-        };
-        let session = state.session(id);
-        let record = self.new_record(id, project, place.client.as_ref(), source);
-        take_known(&mut event, &record.scope());
-        let durability = self.durability();
-        let opened = roster::open_or_create(&session, &record, &event, durability, || Ok(()));
-        if self.done(opened) == Some(OpenOutcome::Created) {
-            self.log(state, id, project, "session created");
-        }
-    }
-
-    /// Rebuilds a lost record, as after a power failure, from this event and the first event of the
-    /// journal.
-    fn make_record_again(
-        &mut self,
-        state: &StateDir,
-        id: &SessionId,
-        place: &EventContext,
-        source: &str,
-    ) {
-        let Some(project) = &place.project else {
-            return;
-        };
-        let session = state.session(id);
-        let mut record = self.new_record(id, project, place.client.as_ref(), source);
-        let first = session
-            .journal()
-            .events()
-            .ok()
-            .and_then(|mut events| events.next());
-        if let Some(first) = first {
-            record.started_at = first.ts.map_or(record.started_at, |at| at.min(self.now));
-            if first.event == name::SESSION_START {
-                record.source = first.source.or(record.source);
-            }
-        }
-        let created = session.create_record(&record, self.durability());
-        if self.done(created) == Some(true) {
-            self.log(state, id, project, "record made again");
-        }
-    }
-
-    /// Returns how the event is written. Only a start waits for the disk, once. Other writes may be
-    /// lost in a power failure; the next event repeats them.
-    fn durability(&self) -> Durability {
-        match self.event_name == name::SESSION_START {
-            true => Durability::Synced,
-            false => Durability::Cached,
-        }
-    }
-
-    fn new_record(
-        &self,
-        id: &SessionId,
-        project: &Project,
-        client: Option<&SessionProcess>,
-        source: &str,
-    ) -> Record {
-        let mut record = Record::new(id.clone(), project, self.now);
-        record.cwd = self.payload.text("cwd");
-        record.transcript_path = self.payload.text("transcript_path");
-        record.source = Some(source.to_owned()).filter(|source| !is_said_by_us(source));
-        record.model = self.payload.text("model");
-        record.agent_type = self
-            .payload
-            .text("agent_type")
-            .filter(|_| !self.payload.is_subagent());
-        let title = self
-            .payload
-            .text("session_title")
-            .filter(|_| self.config.capture != Capture::Metadata);
-        record.name = title.as_deref().and_then(session_name);
-        let (head, remote) = remote::head_and_remote(project.root());
-        record.head = head;
-        record.remote = remote.map(|remote| remote.url);
-        record.machine = client
-            .and_then(|client| client.owner.machine.clone())
-            .or_else(machine_name);
-        // The machine id was already read for the owner.
-        record.machine_id = machine_id();
-        // A fork comes from the session that its process had before (`/branch`). The source of a
-        // fork in another process is unknown.
-        if matches!(
-            StartSource::of(source),
-            StartSource::Clear | StartSource::Fork
-        ) {
-            record.previous = self.previous.clone();
-        }
-        record.parent = client
-            .and_then(|client| {
-                client
-                    .around
-                    .iter()
-                    .map(|outer| &outer.id)
-                    .find(|outer| *outer != id)
-            })
-            .filter(|outer| record.previous.as_ref() != Some(*outer))
-            .cloned();
-        record.redact_words();
-        record
-    }
-
-    /// Makes the client process an owner of the session, and adds the session to the live index.
-    fn join(&mut self, state: &StateDir, id: &SessionId, place: &EventContext) {
-        if let Some(project) = &place.project {
-            let owner = place.client.as_ref().map(|client| &client.owner);
-            let joined = roster::join(state, id, project, owner);
-            self.done(joined);
-        }
-    }
-
-    /// Removes the client process from the session's owners. Returns true if another process still
-    /// owns the session.
-    fn is_still_had_by_others(
-        &mut self,
-        state: &StateDir,
-        id: &SessionId,
-        place: &EventContext,
-    ) -> bool {
-        if let Some(client) = &place.client {
-            let removed = state.session(id).remove_owner(&client.owner);
-            self.done(removed);
-        }
-        let judge = Judge::new(state, &self.config, self.now);
-        let reason = self.payload.text("reason");
-        judge.is_owned(
-            id,
-            reason.is_some_and(|reason| EndReason::of(&reason).is_moving_on()),
-        )
-    }
-
-    /// Removes an ended session from the live index, under its current project and under the one
-    /// where it began.
-    fn retire(
-        &mut self,
-        state: &StateDir,
-        id: &SessionId,
-        place: &EventContext,
-    ) -> Option<LeaveOutcome> {
-        let record = state.session(id).record();
-        let began_in = self
-            .done(record)
-            .flatten()
-            .map(|record| Project::at(record.project.root()));
-        let projects = place.project.iter().chain(&began_in);
-        let keys: BTreeSet<String> = projects.map(Project::key).collect();
-        let judge = Judge::new(state, &self.config, self.now);
-        let left = roster::leave(
-            &judge,
-            id,
-            keys,
-            ArchiveDecision::by(self.config.archive_auto),
-        );
-        let left = self.done(left);
-        if let (Some(project), Some(LeaveOutcome::Retired)) = (&place.project, left) {
-            self.log(state, id, project, "session ended");
-        }
-        left
-    }
-
     fn host<'s>(&'s self, state: Option<&'s StateDir>) -> Host<'s> {
         Host {
             env: self.env,
@@ -622,82 +417,7 @@ impl Recording<'_> {
         }
     }
 
-    /// Makes the session the project's current one, unless the pointer already names it and is
-    /// fresh enough. A session that was started within another session of the project does not take
-    /// the pointer from it.
-    fn move_pointer(
-        &mut self,
-        state: Option<&StateDir>,
-        id: &SessionId,
-        place: &EventContext,
-        how: PointerMove,
-    ) {
-        let Some(project) = &place.project else {
-            return;
-        };
-        let pointers = self.host(state).pointers();
-        let reading = pointers.read(&project.name());
-        let kept = match reading.fresh() {
-            Some(current) if current == id => {
-                !self.is_old(&reading) && how == PointerMove::IfNeeded
-            }
-            Some(_) => self.is_within_a_session_of(project, state, place),
-            None => false,
-        };
-        let disbelief = disbelief(&reading, &pointers.path(&project.name()));
-        let stored = if kept {
-            Ok(())
-        } else {
-            pointers.store(&project.name(), id, Durability::Cached)
-        };
-        if self.done(stored).is_some() {
-            self.doubt(disbelief);
-        }
-    }
-
-    /// Returns true if Claude Code was started within a session of the same project.
-    fn is_within_a_session_of(
-        &self,
-        project: &Project,
-        state: Option<&StateDir>,
-        place: &EventContext,
-    ) -> bool {
-        let (Some(state), Some(client)) = (state, &place.client) else {
-            return false;
-        };
-        let mut around = client.around.iter().filter(|outer| !outer.is_launcher);
-        around.any(|outer| state.session(&outer.id).is_in(project.root()))
-    }
-
-    /// Writes the pointer again if it names this session and is old.
-    fn refresh_pointer(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
-        let Some(project) = &place.project else {
-            return;
-        };
-        let pointers = self.host(state).pointers();
-        let reading = pointers.read(&project.name());
-        let ours = matches!(&reading, PointerReading::Pointer { id: named, .. } if named == id);
-        let disbelief = disbelief(&reading, &pointers.path(&project.name()));
-        if ours && self.is_old(&reading) {
-            let stored = pointers.store(&project.name(), id, Durability::Cached);
-            self.done(stored);
-        }
-        self.doubt(disbelief);
-    }
-
-    /// Notes, for debugging only, why the existing pointer was not believed. This is not an error
-    /// of the hook: somebody else wrote the pointer.
-    fn doubt(&mut self, why: Option<String>) {
-        if let Some(why) = why.filter(|_| self.env.hook_debug) {
-            self.note(why);
-        }
-    }
-
-    fn is_old(&self, reading: &PointerReading) -> bool {
-        matches!(reading, PointerReading::Pointer { written, .. } if written.age(self.now) > REFRESH_AFTER)
-    }
-
-    fn place(&mut self, state: Option<&StateDir>, id: &SessionId) -> EventContext {
+    fn context(&mut self, state: Option<&StateDir>, id: &SessionId) -> EventContext {
         let cwd = self.payload.cwd();
         let project = project_of_hook(self.env, cwd.as_deref().map(Path::new));
         let project = self.done(project);
@@ -719,11 +439,11 @@ impl Recording<'_> {
     ) -> Option<SessionProcess> {
         let viewpoint = Viewpoint::here()?;
         let source = self.payload.text("source").unwrap_or_default();
-        let told = EventHints {
+        let hints = EventHints {
             id,
             source: &source,
         };
-        let process = client::of_hook(self.env, state, &viewpoint, told, &self.above, on_record)?;
+        let process = client::of_hook(self.env, state, &viewpoint, hints, &self.above, on_record)?;
         let mut owner = viewpoint.recorded(process);
         owner.root = project.map(|project| project.root().to_string_lossy().into_owned());
         let around = state.map_or_else(Vec::new, |state| {
@@ -749,13 +469,13 @@ impl Recording<'_> {
         }
     }
 
-    fn sweep_if_due(&mut self, state: &StateDir, place: &EventContext) {
+    fn sweep_if_due(&mut self, state: &StateDir, context: &EventContext) {
         // Archiving does not wait for the next interval, because Claude Code deletes its
         // transcripts.
         let is_to_be_archived = || {
             self.config.archive_auto
                 && (archive_queue::is_any_due(state, self.now)
-                    || has_gone_process(state, &place.on_record))
+                    || has_gone_process(state, &context.on_record))
         };
         if state.sweep_is_due(self.config.cleanup_interval, self.now) || is_to_be_archived() {
             let started = detached::start_sweep();
@@ -783,12 +503,6 @@ impl Recording<'_> {
             self.note(format!("[SESSION_MANAGER] {what}: {id}"));
         }
     }
-}
-
-/// Returns true if ccsession itself writes this source into records, for sessions that no hook
-/// began. A payload may therefore not use it.
-fn is_said_by_us(source: &str) -> bool {
-    matches!(source, "" | TRANSCRIPT | "run" | "clock-in")
 }
 
 /// Returns the sessions of the client processes above this one, the nearest first.
@@ -829,21 +543,6 @@ fn take_known(event: &mut Event, known: &EventDefaults) -> EventDefaults {
             .transcript_path
             .take_if(|path| is(&known.transcript_path, path)),
         stopped_at: None,
-    }
-}
-
-/// Returns why the pointer at `path` was not believed, if there was one.
-fn disbelief(reading: &PointerReading, path: &Path) -> Option<String> {
-    match reading {
-        PointerReading::Refused(err @ Error::Untrusted { path: refused, .. })
-            if refused == path =>
-        {
-            Some(err.to_string())
-        }
-        PointerReading::Malformed(why, _) => Some(format!("could not believe the pointer: {why}")),
-        PointerReading::Refused(_) | PointerReading::Absent | PointerReading::Pointer { .. } => {
-            None
-        }
     }
 }
 

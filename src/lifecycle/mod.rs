@@ -2,8 +2,8 @@
 //! and the end noted in a record. It must not know how sessions are archived or cleaned up.
 
 pub mod clock_in;
-pub mod ending;
 pub mod lease;
 pub mod limits;
 pub mod purpose;
+pub mod recorded_end;
 pub mod run;

@@ -12,7 +12,7 @@ use crate::cleanup::CleanupMode;
 use crate::cleanup::report::CleanupReport;
 use crate::cleanup::task::{Task, TaskKind};
 use crate::identity::liveness::Departure;
-use crate::lifecycle::ending;
+use crate::lifecycle::recorded_end;
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
 use crate::store::archive_queue::{self, QueueEntry};
@@ -145,8 +145,11 @@ impl Sweep<'_> {
         report: &mut CleanupReport,
     ) -> ArchivingOutcome {
         let noted = match self.is_dry_run() {
-            true => ending::foreseen(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
-            false => ending::note(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some())),
+            true => recorded_end::foreseen(&self.judge, id)
+                .map(|noted| TaskOutcome::of(noted.is_some())),
+            false => {
+                recorded_end::note(&self.judge, id).map(|noted| TaskOutcome::of(noted.is_some()))
+            }
         };
         match noted {
             Ok(TaskOutcome::Yes) => report.add(Task::NoteEnd(id.clone())),
@@ -241,7 +244,7 @@ impl Sweep<'_> {
         report: &CleanupReport,
     ) -> Result<Option<Record>> {
         match self.is_dry_run() && report.contains(&Task::NoteEnd(id.clone())) {
-            true => ending::foreseen(&self.judge, id),
+            true => recorded_end::foreseen(&self.judge, id),
             false => self.judge.state.session(id).record(),
         }
     }

@@ -4,7 +4,7 @@ use chrono::NaiveDateTime;
 
 use super::slowest::Slowest;
 use super::{ExportFormat, ExportRequest, shown_machine};
-use crate::cli::commit_makers::SoughtBySession;
+use crate::cli::commit_search::SoughtBySession;
 use crate::cli::gather::GatheredSession;
 use crate::cli::stats::counting::{messages, used};
 use crate::model::{Call, Timestamp, Usage};

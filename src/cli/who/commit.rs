@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::super::commit_makers::{
+use super::super::commit_search::{
     self, CommitView, Maker, SoughtCommit, judge, made, once, short_hash,
 };
 use super::super::gather::{Count, GatheredSession, SessionSelection, gather};
@@ -130,7 +130,7 @@ struct NotedCounter(Vec<SoughtCommit>);
 impl Count for NotedCounter {
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String> {
         self.0
-            .extend(commit_makers::noted(session.record, session.noted));
+            .extend(commit_search::noted(session.record, session.noted));
         Ok(())
     }
 

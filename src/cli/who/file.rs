@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::super::commit_makers::{CallWords, PromptWords};
+use super::super::commit_search::{CallWords, PromptWords};
 use super::super::gather::{Count, GatheredSession, SessionSelection, gather};
 use super::super::output;
 use super::super::status::Status;

@@ -20,7 +20,7 @@ const REASON: &str = "excluded";
 
 impl Recording<'_> {
     /// Returns true if this event checks whether the project is excluded.
-    fn looks_anew(&self) -> bool {
+    fn checks_exclusion(&self) -> bool {
         matches!(
             self.event_name.as_str(),
             name::SESSION_START | name::USER_PROMPT_SUBMIT
@@ -32,17 +32,17 @@ impl Recording<'_> {
         &mut self,
         state: Option<&StateDir>,
         id: &SessionId,
-        place: &EventContext,
+        context: &EventContext,
     ) -> bool {
-        if !self.looks_anew() {
+        if !self.checks_exclusion() {
             return false;
         }
-        match self.exclusion(place) {
+        match self.exclusion(context) {
             // If nobody knows whether the project is excluded, a session that is already recorded
             // stays so.
             None | Some(Exclusion::Unknown) => false,
             Some(_) => {
-                self.stop(state, id, place);
+                self.stop(state, id, context);
                 true
             }
         }
@@ -53,18 +53,18 @@ impl Recording<'_> {
         &mut self,
         state: &StateDir,
         id: &SessionId,
-        place: &EventContext,
+        context: &EventContext,
     ) -> bool {
         let noted = unrecorded::of(state, id);
         match noted {
             Some(Unrecorded::Deleted) => return self.is_unnamed(),
-            Some(Unrecorded::Excluded) if !self.looks_anew() => return self.is_unnamed(),
+            Some(Unrecorded::Excluded) if !self.checks_exclusion() => return self.is_unnamed(),
             Some(Unrecorded::Excluded) | None => {}
         }
-        match self.exclusion(place) {
+        match self.exclusion(context) {
             Some(Exclusion::Unknown) => self.is_unnamed(),
             Some(_) => {
-                self.stop(Some(state), id, place);
+                self.stop(Some(state), id, context);
                 false
             }
             None => {
@@ -87,13 +87,13 @@ impl Recording<'_> {
     /// Resumes the recording of a session, if this event checked the project and found that it is
     /// no longer excluded. Returns true if the recording goes on.
     pub(super) fn goes_on(&mut self, state: &StateDir, id: &SessionId) -> bool {
-        if !self.looks_anew() {
+        if !self.checks_exclusion() {
             return self.is_unnamed();
         }
         self.set_stopped(state, id, false)
     }
 
-    fn exclusion(&self, place: &EventContext) -> Option<Exclusion> {
+    fn exclusion(&self, context: &EventContext) -> Option<Exclusion> {
         let found = || {
             let cwd = self.payload.cwd();
             let start = self.env.claude_project_dir.as_deref();
@@ -102,14 +102,14 @@ impl Recording<'_> {
                 self.env,
                 &self.config.exclude,
                 start,
-                place.project.as_ref()?,
+                context.project.as_ref()?,
             )
         };
         self.exclusion.get_or_init(found).clone()
     }
 
     /// Ends the recording, and removes what would lead to the session: owner, indexes and pointer.
-    fn stop(&mut self, state: Option<&StateDir>, id: &SessionId, place: &EventContext) {
+    fn stop(&mut self, state: Option<&StateDir>, id: &SessionId, context: &EventContext) {
         if let Some(state) = state {
             let scope = state.session(id).scope();
             match scope.map(|known| known.stopped_at.is_some()) {
@@ -118,10 +118,10 @@ impl Recording<'_> {
                     self.done(noted);
                 }
                 Some(true) => {}
-                Some(false) => self.end(state, id, place),
+                Some(false) => self.end(state, id, context),
             }
         }
-        if let Some(project) = &place.project {
+        if let Some(project) = &context.project {
             let pointers = self.host(state).pointers();
             let removed = pointers.remove_if_names(&project.name(), id);
             self.done(removed);
@@ -130,7 +130,7 @@ impl Recording<'_> {
     }
 
     /// Ends the recording of a session that was recorded until now.
-    fn end(&mut self, state: &StateDir, id: &SessionId, place: &EventContext) {
+    fn end(&mut self, state: &StateDir, id: &SessionId, context: &EventContext) {
         let last = Event {
             v: event::VERSION,
             ts: Some(self.now),
@@ -143,7 +143,7 @@ impl Recording<'_> {
         let session = state.session(id);
         let appended = session.journal().append(&last);
         self.done(appended);
-        if let Some(client) = &place.client {
+        if let Some(client) = &context.client {
             let removed = session.remove_owner(&client.owner);
             self.done(removed);
             if index::session_of_process(state, &client.owner).as_ref() == Some(id) {
@@ -151,7 +151,7 @@ impl Recording<'_> {
                 self.done(forgotten);
             }
         }
-        if let Some(project) = &place.project {
+        if let Some(project) = &context.project {
             let judge = Judge::new(state, &self.config, self.now);
             let left = roster::leave(&judge, id, [project.key()], ArchiveDecision::Off);
             self.done(left);
