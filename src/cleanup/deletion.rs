@@ -15,7 +15,7 @@ use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::{PointerReading, Pointers};
 use crate::store::unrecorded::{self, Unrecorded};
-use crate::store::{Host, Result, StateDir, file, index, lease, shown, traces};
+use crate::store::{Error, Host, Result, StateDir, file, index, lease, shown, traces};
 
 /// The beginning of a pointer's file name.
 const POINTER: &str = "claude_session_";
@@ -73,6 +73,8 @@ pub enum Obstruction {
     Live,
     /// A launcher or its command holds the session's id.
     Held,
+    /// The session may be live, and its record cannot be read to decide.
+    Unreadable(Error),
 }
 
 /// Returns why the session cannot be deleted now, or `None` if it can.
@@ -87,11 +89,10 @@ pub fn obstruction(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Obstructi
     let session = judge.state.session(id);
     // A record that cannot be read proves no end. But a session that is idle and has no owners is
     // not live.
-    let is_over = match session.record() {
-        Ok(_) => judge.departure(id).is_some(),
-        Err(_) => judge.is_at_rest(id),
-    };
-    Ok((!is_over).then_some(Obstruction::Live))
+    Ok(match session.record() {
+        Ok(_) => judge.departure(id).is_none().then_some(Obstruction::Live),
+        Err(err) => (!judge.is_at_rest(id)).then_some(Obstruction::Unreadable(err)),
+    })
 }
 
 /// Returns what a deletion of the session removes.

@@ -163,9 +163,10 @@ fn has_traces(context: &Context, state: &StateDir, id: &SessionId) -> Result<boo
 fn obstructed(id: &SessionId, why: &Obstruction) -> anyhow::Error {
     let why = match why {
         Obstruction::Live => {
-            "it is live; end it first, or wait until a cleanup finds that it is over"
+            "it is live; end it first, or wait until a cleanup finds that it is over".to_owned()
         }
-        Obstruction::Held => "`ccsession run` holds its id; end that command first",
+        Obstruction::Held => "`ccsession run` holds its id; end that command first".to_owned(),
+        Obstruction::Unreadable(err) => format!("it may be live: {err}"),
     };
     refusal(
         Status::Held,

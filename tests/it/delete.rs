@@ -185,6 +185,19 @@ fn a_live_session_is_refused() {
 }
 
 #[test]
+fn a_session_whose_record_cannot_be_read_may_be_live_and_the_refusal_says_why() {
+    let sandbox = place();
+    let record = sandbox.session(OTHER).join("session.json");
+    fs::write(&record, "{").unwrap();
+    let before = snapshot(&sandbox);
+    let refused = sandbox.ccsession(["delete", OTHER, "--yes"]).refused(75);
+    assert!(refused.contains("it may be live: "), "{refused}");
+    assert!(refused.contains("session.json"), "{refused}");
+    assert!(!refused.contains("it is live"), "{refused}");
+    assert_eq!(snapshot(&sandbox), before);
+}
+
+#[test]
 fn transcripts_are_removed_only_if_that_is_asked_for() {
     let sandbox = place();
     let claude = sandbox.home().join(".claude");
