@@ -86,6 +86,12 @@ impl Asks {
 /// The `notification_type` of a notice that a dialog has been waiting for some seconds.
 pub const PERMISSION_NOTICE: &str = "permission_prompt";
 
+/// The types of a notification that a question of an MCP server waits.
+pub const FORM_NOTICES: [&str; 2] = ["elicitation_dialog", "elicitation_url_dialog"];
+
+/// The types of a notification that a question of an MCP server was answered.
+pub const FORM_ANSWERS: [&str; 2] = ["elicitation_response", "elicitation_complete"];
+
 /// The `status` of a running Claude Code, as it writes it for others to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientStatus {

@@ -16,7 +16,9 @@ use super::line::EventKind;
 use super::step::Step;
 use super::time::Timestamp;
 use super::trace::Trace;
-use crate::claude::words::{Asks, ClientStatus, Dialog, PERMISSION_NOTICE, StartSource};
+use crate::claude::words::{
+    Asks, ClientStatus, Dialog, FORM_ANSWERS, FORM_NOTICES, PERMISSION_NOTICE, StartSource,
+};
 
 /// How long after an event Claude Code's status may still be the earlier one. The status is usually
 /// written within 130 ms before or after the event.
@@ -114,6 +116,8 @@ impl AttentionStatus {
 pub struct Witness {
     /// The oldest question that no event answers.
     dialog: Option<Attention>,
+    /// The only running call of an MCP server, as a question of that server.
+    server_call: Option<Attention>,
     turn: Turn,
     /// The background commands that still run.
     commands: usize,
@@ -182,6 +186,7 @@ impl Witness {
         };
         Self {
             dialog: dialog(activity, notice, elicitation),
+            server_call: server_call(activity),
             turn,
             commands: commands(activity),
             agents: activity
@@ -267,14 +272,24 @@ impl Witness {
             ClientStatus::Busy => Attention::default(),
             ClientStatus::Idle | ClientStatus::Shell => self.between_turns(Some(since)),
             ClientStatus::Waiting(Dialog::Menu) => self.between_turns(Some(since)),
-            ClientStatus::Waiting(asked) => self.dialog_as(asked).unwrap_or(Attention {
-                state: match asked {
-                    Dialog::Question => Need::Question,
-                    Dialog::Permission | Dialog::Menu => Need::Permission,
-                },
-                since: Some(since),
-                ..Attention::default()
-            }),
+            ClientStatus::Waiting(Dialog::Question) => {
+                let asked = self.dialog_as(Dialog::Question);
+                let asked = asked.or_else(|| self.server_call.clone());
+                let asked = asked.unwrap_or_default();
+                Attention {
+                    state: Need::Question,
+                    // Hooks learn of the question of an MCP server only after some seconds.
+                    since: Some(asked.since.map_or(since, |at| at.min(since))),
+                    ..asked
+                }
+            }
+            ClientStatus::Waiting(Dialog::Permission) => {
+                self.dialog_as(Dialog::Permission).unwrap_or(Attention {
+                    state: Need::Permission,
+                    since: Some(since),
+                    ..Attention::default()
+                })
+            }
         })
     }
 
@@ -357,6 +372,12 @@ impl Standing {
             EventKind::Notification if word == Some(PERMISSION_NOTICE) => {
                 self.notice = Some(step.moment());
             }
+            EventKind::Notification if word.is_some_and(|it| FORM_NOTICES.contains(&it)) => {
+                self.elicitation.get_or_insert(step.moment());
+            }
+            EventKind::Notification if word.is_some_and(|it| FORM_ANSWERS.contains(&it)) => {
+                self.elicitation = None;
+            }
             EventKind::Elicitation => self.elicitation = Some(step.moment()),
             EventKind::ElicitationResult => self.elicitation = None,
             _ => return false,
@@ -378,14 +399,10 @@ fn dialog(
         return Some(question_of(call, at.ts));
     }
     if let Some(at) = elicitation {
-        let mut servers =
-            running().filter(|call| call.tool.is_some_and(|it| it.starts_with("mcp__")));
         return Some(Attention {
             state: Need::Question,
-            ..match (servers.next(), servers.next()) {
-                (Some(call), None) => question_of(call, at.ts),
-                _ => since(at.ts),
-            }
+            since: Some(at.ts),
+            ..server_call(activity).unwrap_or_default()
         });
     }
     let at = notice?;
@@ -393,6 +410,19 @@ fn dialog(
     Some(match (calls.next(), calls.next()) {
         (Some(call), None) => question_of(call, at.ts),
         _ => since(at.ts),
+    })
+}
+
+/// Returns the only running call of an MCP server, as a question of that server; since when is not
+/// known. If several run, nobody knows which of them asks.
+fn server_call(activity: &Activity<'_>) -> Option<Attention> {
+    let is_servers = |call: &&Call<'_>| call.tool.is_some_and(|it| it.starts_with("mcp__"));
+    let mut calls = activity.open_calls().filter(is_servers);
+    let call = calls.next().filter(|_| calls.next().is_none())?;
+    Some(Attention {
+        state: Need::Question,
+        since: None,
+        ..question_of(call, call.began.ts)
     })
 }
 

@@ -247,6 +247,36 @@ fn with_few_hooks_the_notification_shows_that_a_dialog_waits() {
 }
 
 #[test]
+fn a_form_of_an_mcp_server_is_a_question_of_its_call() {
+    let call =
+        |id: &str| json!({"tool_use_id": id, "tool_name": "mcp__form__ask", "tool_input": {}});
+    let sandbox = at_work();
+    hook(&sandbox, "PreToolUse", call("t1"));
+    needs(&sandbox, "none");
+    for (asks, answered) in [
+        ("elicitation_dialog", "elicitation_response"),
+        ("elicitation_url_dialog", "elicitation_complete"),
+    ] {
+        hook(&sandbox, "Notification", json!({"notification_type": asks}));
+        assert_eq!(needs(&sandbox, "question")["tool"], "mcp__form__ask");
+        hook(
+            &sandbox,
+            "Notification",
+            json!({"notification_type": answered}),
+        );
+        needs(&sandbox, "none");
+    }
+    // Claude Code's own file says so before the notification.
+    let waits = json!({"status": "waiting", "waitingFor": "input needed"});
+    says(&sandbox, waits.clone());
+    assert_eq!(needs(&sandbox, "question")["tool"], "mcp__form__ask");
+    // Either of two calls may ask.
+    hook(&sandbox, "PreToolUse", call("t2"));
+    says(&sandbox, waits);
+    assert!(needs(&sandbox, "question")["tool"].is_null());
+}
+
+#[test]
 fn who_waits_comes_first_and_can_be_listed_alone() {
     let sandbox = at_work();
     ask(&sandbox, "Bash", json!({}));

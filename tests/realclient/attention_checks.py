@@ -7,7 +7,7 @@ from scenarios import Scenario
 
 # For how many seconds the two may differ: they are never read at the same moment.
 LAG = 1.5
-DIALOG = re.compile(r"❯ 1\. |Enter to select")
+DIALOG = re.compile(r"❯ 1\. |Enter to select|requests your input")
 BUSY = re.compile(r"esc to interrupt|\(\d+s\b")
 
 

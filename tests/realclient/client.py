@@ -431,9 +431,9 @@ class Terminal:
         except TimeoutError as error:
             raise TimeoutError(f"{error}; it is called {title()}") from None
 
-    def needs(self, state: str, **where: object) -> None:
+    def needs(self, state: str, is_animated: bool = False, **where: object) -> None:
         """Waits until `ccsession list` says that the session waits for `state`, with these fields, and still says so a second
-        later with the same screen."""
+        later with the same screen, unless that is animated."""
         wanted = {"state": state, **where}
 
         def says() -> bool:
@@ -441,7 +441,8 @@ class Terminal:
             is_said = wanted.items() <= self.attention().items()
             if is_said and state != "none":
                 time.sleep(1)
-                is_said = wanted.items() <= self.attention().items() and self.screen() == before
+                is_same = is_animated or self.screen() == before
+                is_said = is_same and wanted.items() <= self.attention().items()
             return is_said
         try:
             self.wait(says, f"session that needs {wanted}")

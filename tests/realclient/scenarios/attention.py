@@ -1,6 +1,10 @@
 """Scenarios about what a session waits for. Each step names what `ccsession list` must say about the only live session, and
 a watcher records that and the screen all the time."""
+import json
+import sys
+
 from client import Client
+from layout import PROGRAMS
 from scenarios.table import SESSION, TOOLS, agent, bash, hold, probe, scenario, tool, turn
 
 DONE = turn("Done.")
@@ -91,6 +95,47 @@ def plan(client: Client) -> None:
         terminal.send("RUN:second")
         terminal.needs("plan", tool="ExitPlanMode")
         terminal.keys("Enter")
+        terminal.needs("prompt")
+        terminal.submit("/exit", until="SessionEnd")
+        terminal.wait_exit()
+
+
+@scenario(
+    "interactive: an MCP server asks for a form, which is filled in, and declined; /clear typed into a permission dialog",
+    provokes=SESSION | TOOLS | {"PermissionRequest"},
+    compared=False,
+    needs_terminal=True,
+    conversations={
+        "filled": [turn("", tool("mcp__form__ask")), turn("", probe("form")), DONE],
+        "declined": [turn("", tool("mcp__form__ask")), DONE],
+        "fetch": [turn("", fetch()), DONE],
+    })
+def form(client: Client) -> None:
+    server = {"command": sys.executable, "args": ["-ISB", str(PROGRAMS / "form.py")]}
+    config = json.dumps({"mcpServers": {"form": server}})
+    options = ("--mcp-config", config, "--allowedTools", "mcp__form__ask")
+    with client.terminal("form", *options) as terminal, terminal.watched():
+        terminal.needs("prompt")
+        terminal.send("RUN:filled")
+        terminal.needs("question", is_animated=True, tool="mcp__form__ask")
+        terminal.tmux("send-keys", "-t", "it", "-l", "--", "Ada")
+        terminal.wait_screen("Ada")
+        # Leaves the field, goes to "Accept", and chooses it.
+        terminal.keys("Enter", "Down", "Enter")
+        terminal.needs("prompt")
+        terminal.send("RUN:declined")
+        terminal.needs("question", is_animated=True, tool="mcp__form__ask")
+        terminal.keys("Escape")
+        terminal.needs("prompt")
+        terminal.send("RUN:fetch")
+        terminal.needs("permission", tool="WebFetch")
+        # The dialog takes the keys, so nothing is cleared.
+        terminal.tmux("send-keys", "-t", "it", "-l", "--", "/clear")
+        terminal.settle()
+        terminal.needs("permission", tool="WebFetch")
+        terminal.keys("Escape")
+        terminal.needs("prompt")
+        terminal.submit("/clear", until="SessionStart", source="clear")
         terminal.needs("prompt")
         terminal.submit("/exit", until="SessionEnd")
         terminal.wait_exit()
