@@ -1,8 +1,8 @@
-//! Copies a transcript: removes the secrets from each line, compresses it, and extracts what its
-//! records say.
+//! Copies a transcript or another file into an archive: removes secrets, compresses, and extracts
+//! the messages of a transcript.
 //!
-//! The lines go in batches to as many threads as there are processors, and come back in order. Each
-//! batch becomes a Zstandard frame of its file, so memory is bounded for a file of any size.
+//! The lines go in batches to at most four threads, and the results come back in order. Each batch
+//! becomes a Zstandard frame of its own, so a file of any size needs only bounded memory.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -17,27 +17,29 @@ use crate::model::redact::{Counts, Redactor};
 use crate::store::Result;
 use crate::store::lines::LineReader;
 
-/// The size of a batch of a transcript, in bytes. A line is never divided.
-const BATCH: usize = 1 << 20;
-/// The size of a batch of any other file, in bytes. It is larger, because a secret may span many
+/// About how many bytes of a transcript a thread processes at once. A batch consists of whole
 /// lines.
+const BATCH: usize = 1 << 20;
+/// About how many bytes of any other file a thread processes at once. A batch is larger than that
+/// of a transcript, because a secret may span many lines.
 const FILE_BATCH: usize = 32 << 20;
-/// The shortest text that is searched for secrets, in bytes. Binary data is full of shorter ones.
+/// The shortest text between binary bytes that is searched for secrets, in bytes. Binary data
+/// contains many shorter ones by chance.
 const SHORTEST_TEXT: usize = 8;
-/// The most threads. Each takes about eight megabytes.
+/// The most threads that copy one file. Each takes about eight megabytes of memory.
 const MAX_THREADS: usize = 4;
-/// How many batches are read ahead, so that no thread waits for one.
+/// How many batches are read ahead of the threads, so that none of them waits for input.
 const WAITING: usize = 2;
-/// The compression level. Files are a fifteenth larger than at the library's default level, and
-/// take three quarters of the time.
+/// The Zstandard compression level. Compared with the library's default level, files are a
+/// fifteenth larger and compression takes three quarters of the time.
 const LEVEL: i32 = 1;
 
-/// How each line is processed.
+/// What happens to each line of a transcript or journal before it is compressed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CopyOptions {
-    /// Removes secrets. Not needed for text that was redacted when it was recorded.
+    /// True to remove secrets; false for text that was redacted when it was recorded.
     pub(super) redact: bool,
-    /// Extracts the messages' text, with or without the tool calls. `None` extracts nothing.
+    /// Which messages to extract for the archive's text for people. `None` extracts nothing.
     pub(super) text: Option<text::TextScope>,
 }
 
@@ -48,21 +50,22 @@ pub(super) struct BatchResult {
     pub(super) compressed: Vec<u8>,
     /// The number of lines.
     pub(super) lines: u64,
-    /// What their records say.
+    /// The texts of the records, for the archive's text for people.
     pub(super) heard: Vec<RecordText>,
-    /// What was redacted.
+    /// How many secrets each rule redacted.
     pub(super) redacted: Counts,
     /// The number of lines that were too long to be kept.
     pub(super) left_out: u64,
 }
 
-/// A batch, and where to send its result.
+/// A batch of lines, and the channel for its result.
 type Job<T> = (Vec<u8>, SyncSender<std::io::Result<T>>);
 
-/// Copies all `lines`, and passes the results to `take`, in order.
+/// Redacts and compresses all `lines` as `making` says. Passes the results to `take`, in the order
+/// of the lines.
 ///
 /// # Errors
-/// Fails if reading or `take` fails.
+/// Fails if the lines cannot be read or compressed, or if `take` fails.
 pub(super) fn copy(
     lines: &mut LineReader,
     making: CopyOptions,
@@ -77,10 +80,11 @@ pub(super) fn copy(
     deal(lines, BATCH, &worker, |dealt| take(dealt.into_made()))
 }
 
-/// Copies a file that is not a transcript, and passes the results to `take`, in order.
+/// Redacts and compresses a file that is not a transcript. Passes the results to `take`, in the
+/// order of the lines.
 ///
 /// # Errors
-/// Fails if reading or `take` fails.
+/// Fails if the file cannot be read or compressed, or if `take` fails.
 pub(super) fn copy_file(
     lines: &mut LineReader,
     mut take: impl FnMut(BatchResult) -> Result<()>,
@@ -102,10 +106,11 @@ pub(super) fn copy_file(
     })
 }
 
-/// Returns the compressed form of an empty file. A file of zero bytes could not be decompressed.
+/// Returns an empty Zstandard frame. An empty file is archived as this frame, because zero bytes
+/// could not be decompressed.
 ///
 /// # Errors
-/// Fails if the library fails.
+/// Fails if Zstandard cannot compress.
 pub(super) fn nothing() -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(b"", LEVEL)
 }
@@ -125,10 +130,11 @@ fn without_secrets(bytes: &[u8], redactor: &mut Redactor) -> Vec<u8> {
     clean
 }
 
-/// Passes what the first reading keeps of the records in all `lines` to `note`, in order.
+/// Reads a transcript for the first of two readings, which `talk` describes. Passes what that
+/// reading keeps of each record to `note`, in the order of the lines.
 ///
 /// # Errors
-/// Fails if reading fails.
+/// Fails if the lines cannot be read.
 pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(RecordNote)) -> Result<()> {
     let notes = |batch: &[u8]| {
         let mut notes = Vec::new();
@@ -145,11 +151,11 @@ pub(super) fn survey(lines: &mut LineReader, mut note: impl FnMut(RecordNote)) -
     })
 }
 
-/// The result for a stretch of lines.
+/// One of the results that [`deal`] passes on, in the order of the lines.
 enum StretchResult<T> {
     /// The result of a batch.
     Done(T),
-    /// This many lines were too long.
+    /// This many lines were left out because they were too long.
     LeftOut(u64),
 }
 
@@ -173,8 +179,8 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     worker: &(impl Fn() -> std::io::Result<W> + Sync),
     mut take: impl FnMut(StretchResult<T>) -> Result<()>,
 ) -> Result<()> {
-    // A transcript's last line may be cut off, so it gets a line break. Any other file stays as it
-    // is.
+    // The last line of a transcript may lack its line break, so one is added. Any other file is
+    // copied as it is.
     let ends_lines = size == BATCH;
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let (jobs, todo) = sync_channel::<Job<T>>(WAITING);
@@ -182,7 +188,7 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
     thread::scope(|scope| {
         let start = |_| thread::Builder::new().spawn_scoped(scope, || work(&todo, worker));
         let started = (0..threads).map_while(|one| start(one).ok()).count();
-        // If the system allows no more threads, this one does all the work.
+        // If the system allows no more threads, this thread does all the work.
         let mut own = match started {
             0 => Some(worker().map_err(|err| lines.failure("compress", err))?),
             _ => None,
@@ -200,9 +206,9 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
                 }
                 let (answer, made) = sync_channel(1);
                 match &mut own {
-                    // The channel has room for one answer.
+                    // This does not block, because the channel has room for one answer.
                     Some(work) => drop(answer.send(work(&batch))),
-                    // The threads run until `jobs` is dropped.
+                    // This cannot fail, because the receiver `todo` outlives the loop.
                     None => drop(jobs.send((batch, answer))),
                 }
                 under_way.push_back(made);
@@ -221,7 +227,7 @@ fn deal<T: Send, W: FnMut(&[u8]) -> std::io::Result<T>>(
 }
 
 fn received<T>(made: &Receiver<std::io::Result<T>>, lines: &LineReader) -> Result<T> {
-    let gone = |_| Err(std::io::Error::other("the thread that reads it has ended"));
+    let gone = |_| Err(std::io::Error::other("a worker thread ended unexpectedly"));
     made.recv()
         .unwrap_or_else(gone)
         .map_err(|err| lines.failure("compress", err))
@@ -248,7 +254,8 @@ fn work<T, W: FnMut(&[u8]) -> std::io::Result<T>>(
     }
 }
 
-/// Processes a batch. Compresses it in `room`, a buffer that is reused.
+/// Redacts, compresses and reads a batch as `making` says. `room` is a buffer for compressed bytes
+/// that is reused for every batch.
 fn make(
     batch: &[u8],
     making: CopyOptions,
@@ -257,12 +264,12 @@ fn make(
 ) -> std::io::Result<BatchResult> {
     let mut made = BatchResult::default();
     let mut redactor = Redactor::default();
-    // Until a line changes, nothing is copied.
+    // `None` until redaction changes a line, so that a batch without secrets is not copied.
     let mut changed: Option<Vec<u8>> = None;
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', batch) {
         let bytes = batch.get(start..end).unwrap_or_default();
-        // Much faster than the lossy conversion, which only invalid text needs.
+        // `from_utf8` is much faster than the lossy conversion, which only invalid text needs.
         let line = std::str::from_utf8(bytes)
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let clean = match making.redact {

@@ -16,14 +16,16 @@ pub const SOON: f64 = 7.0;
 /// Seconds in a day.
 pub const DAY: f64 = 24.0 * 60.0 * 60.0;
 
-/// A transcript that Claude Code deletes before it is archived, unless someone archives it.
+/// A transcript that Claude Code deletes soon and that is not archived in full.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpiringTranscript {
     /// The transcript's session.
     pub id: SessionId,
-    /// How many days are left. At zero or less, Claude Code deletes it at its next start.
+    /// How many days are left before Claude Code deletes the transcript. At zero or less, Claude
+    /// Code deletes it at its next start.
     pub days: f64,
-    /// True if a cleanup now would archive it. Otherwise a user has to ask for it.
+    /// True if a cleanup would archive the transcript now. Otherwise only a user's command archives
+    /// it.
     pub by_cleanup: bool,
 }
 
@@ -76,7 +78,7 @@ pub fn expiring(host: &Host<'_>, judge: &Judge<'_>, keeps: f64) -> Result<Vec<Ex
     Ok(found)
 }
 
-/// Returns whether the archive existed and was pruned by age, with no new messages since.
+/// Returns whether the session's archive was pruned, and its transcripts have not changed since.
 fn was_pruned(judge: &Judge<'_>, record: &Record, files: &SessionFiles) -> bool {
     let id = &record.session_id;
     let newest = files.mains.iter().map(|main| main.modified).max();
@@ -84,13 +86,13 @@ fn was_pruned(judge: &Judge<'_>, record: &Record, files: &SessionFiles) -> bool 
     record.archive.is_some() && pruned.any(|(of, at)| of == *id && Some(at) >= newest)
 }
 
-/// What a cleanup would archive now.
+/// Predicts which sessions a cleanup would archive now.
 struct CleanupForecast {
     is_auto: bool,
     is_daily_due: bool,
-    /// Sessions that are marked as ended.
+    /// The sessions in the archive queue.
     ended: BTreeSet<SessionId>,
-    /// Sessions that may be live.
+    /// The sessions in the live index.
     live: BTreeSet<SessionId>,
 }
 

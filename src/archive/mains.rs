@@ -1,8 +1,9 @@
-//! Chooses which of a session's transcripts an archive contains. The fullest is the session's own;
-//! others are included if they have further records.
+//! Chooses the transcripts that an archive contains. A session may have several: Claude Code
+//! continued it in another folder, or someone copied a file. The transcript with the most records
+//! counts as the session's own. Others are included if they have records that it lacks.
 //!
-//! An archived transcript whose text is no longer in any file counts as one of the transcripts.
-//! Claude Code has been seen to overwrite a transcript with a new, blank one.
+//! Claude Code has been seen to replace a transcript by a new, empty one. So a transcript in the
+//! previous archive is kept if no file of Claude Code contains its text any more.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -25,33 +26,33 @@ const BATCH: usize = 1 << 20;
 pub(super) enum MainTranscript<'a> {
     /// One of Claude Code's files.
     There(&'a ClientFile),
-    /// A part of the previous archive. Claude Code no longer has all of it.
+    /// A part of the previous archive, because no file of Claude Code contains all of it any more.
     Archived(&'a ArchivePart),
 }
 
 /// The transcripts that an archive contains.
 #[derive(Debug, Default)]
 pub(super) struct MainTranscripts<'a> {
-    /// The session's own transcript comes first.
+    /// The transcripts to archive, the session's own first.
     pub(super) kept: Vec<MainTranscript<'a>>,
-    /// Files with no records besides those in `kept`.
+    /// Files that are not archived, because the transcripts in `kept` have all their records.
     pub(super) copies: Vec<&'a ClientFile>,
-    /// True if a file has something that the previous archive lacks.
+    /// True if one of Claude Code's files has something that the previous archive lacks.
     pub(super) has_news: bool,
 }
 
 impl MainTranscripts<'_> {
-    /// Returns whether Claude Code no longer has any of the kept transcripts in full.
+    /// Returns true if `kept` is not empty and all its transcripts come from the previous archive.
     pub(super) fn are_gone(&self) -> bool {
         let is_there = |main: &MainTranscript<'_>| matches!(main, MainTranscript::There(_));
         !self.kept.is_empty() && !self.kept.iter().any(is_there)
     }
 }
 
-/// Chooses among Claude Code's `files` and the parts of the archive `before`.
+/// Chooses among Claude Code's `files` and the transcripts in the previous archive, `before`.
 ///
 /// # Errors
-/// Returns [`Error`] if one cannot be read.
+/// Returns [`Error`] if one of them cannot be read.
 pub(super) fn choose<'a>(
     files: &'a [ClientFile],
     before: Option<&'a SessionArchive>,
@@ -98,7 +99,8 @@ pub(super) fn choose<'a>(
         mains.has_news |= !begun.contains(&file.path) && !keys.is_subset(&archived);
         all.push((MainTranscript::There(file), file.size, keys));
     }
-    // Of two transcripts with the same records, prefer Claude Code's file unless it is shorter.
+    // The most records come first, then the most bytes. If both are equal, prefer Claude Code's
+    // file to the archived one.
     all.sort_by_key(|(main, size, keys)| {
         Reverse((keys.len(), *size, matches!(main, MainTranscript::There(_))))
     });
@@ -122,7 +124,8 @@ fn transcripts(archived: &SessionArchive) -> Vec<&ArchivePart> {
         .collect()
 }
 
-/// Returns the file that begins with everything that was copied into the part.
+/// Returns the file that `part` was copied from, if Claude Code has only appended to that file
+/// since. The digest of its beginning shows that.
 fn file_that_goes_on<'a>(
     files: &'a [ClientFile],
     part: &ArchivePart,
@@ -147,10 +150,11 @@ fn keys_of(archived: &SessionArchive, part: &ArchivePart) -> Result<HashSet<u64>
     }
 }
 
-/// Opens a part of an archive. The lines can be read as long as the decompressed file exists.
+/// Decompresses a part of an archive into a temporary file and opens it. Keep the first result as
+/// long as the lines are read: dropping it deletes that file. Returns `None` for an empty part.
 ///
 /// # Errors
-/// Returns [`Error`] if it cannot be decompressed.
+/// Returns [`Error`] if the part is missing or cannot be decompressed.
 pub(super) fn opened(
     archived: &SessionArchive,
     part: &ArchivePart,
@@ -169,7 +173,8 @@ pub(super) fn opened(
     Ok(lines.map(|lines| (decompressed, lines)))
 }
 
-/// Returns what identifies the records of a transcript: their ids or, without an id, their text.
+/// Returns a hash for each record of a transcript: of its id or, without an id, of its line.
+/// `redact` removes secrets from the line first, so that the hash equals that of an archived copy.
 /// Skips an unfinished last line, because it is still being written.
 fn keys(lines: &mut LineReader, redact: bool) -> Result<HashSet<u64>> {
     let mut redactor = Redactor::default();

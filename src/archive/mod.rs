@@ -1,9 +1,9 @@
 //! Archives a session: the conversation as text for people, and the transcript and journal for
-//! programs. Claude Code can use the transcript again, although it deletes its own copy after a
-//! while.
+//! programs. Claude Code deletes its transcripts after a while, but can resume a session whose
+//! archived transcript was restored.
 //!
-//! A session can be archived again at any time. If nothing has changed, the existing archive is the
-//! result. It is only ever replaced by an archive that contains more.
+//! A session can be archived again at any time. If nothing has changed, the existing archive stays
+//! as it is. Only an archive that contains more ever replaces it.
 
 mod copy;
 pub mod expiring;
@@ -34,12 +34,13 @@ use sources::{ArchiveSources, PartIndex};
 
 /// How many lines at a transcript's beginning are searched for its start time.
 const OPENING: usize = 100;
-/// How many characters of a subagent's id or a file's name are in its copy's name. With the longest
-/// focus and session id, and the name of its temporary file, such a name has at most 255 bytes.
+/// How many characters of a subagent's id or of a file's name are in the name of the archived copy.
+/// The limit keeps the longest such name, with the addition for a temporary file, within 255 bytes.
 const MAX_NAME: usize = 24;
-/// In the name of a subagent's copy, this begins the ending, which contains the subagent's id.
+/// The beginning of the ending in the name of an archived subagent transcript. The subagent's id
+/// follows.
 const AGENT: &str = ".agent-";
-/// In the name of any other file's copy, this begins the ending, which contains the file's name.
+/// The beginning of the ending in the name of any other archived file. The file's name follows.
 const FILE: &str = ".file-";
 const ENDINGS: [&str; 2] = [AGENT, FILE];
 
@@ -48,16 +49,16 @@ const ENDINGS: [&str; 2] = [AGENT, FILE];
 pub struct ArchiveRequest {
     /// A sentence that describes the session.
     pub description: Option<String>,
-    /// Includes the tool calls in the text.
+    /// True to include the tool calls in the text for people.
     pub tools: bool,
-    /// The transcript to use, if there are several candidates.
+    /// The transcript to archive. `None` archives every transcript that can be found.
     pub transcript: Option<PathBuf>,
 }
 
 /// A session's archive.
 #[derive(Debug)]
 pub struct SessionArchive {
-    /// The archive's files.
+    /// Where the archive's files are.
     pub archive: Archive,
     /// The archive's manifest.
     pub manifest: Manifest,
@@ -108,7 +109,7 @@ impl std::error::Error for ArchiveError {}
 /// Returns the archive that a session's record names, or `None` if it does not exist any more.
 ///
 /// # Errors
-/// Returns [`Error`] if it exists and cannot be read.
+/// Returns [`Error`] if the archive's manifest exists and cannot be read.
 pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<SessionArchive>> {
     let place = record
         .archive
@@ -126,7 +127,7 @@ pub fn recorded(archives: &Archives, record: &Record) -> store::Result<Option<Se
     }))
 }
 
-/// Returns the archive of a session whose record names none.
+/// Finds the archive of a session in the index of all archives.
 fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<SessionArchive>> {
     let Some(archive) = archives.of_session(id)? else {
         return Ok(None);
@@ -140,9 +141,10 @@ fn unrecorded(archives: &Archives, id: &SessionId) -> store::Result<Option<Sessi
     }))
 }
 
-/// Returns the archive of a session, even if its record does not name it. The process that wrote it
-/// may have been killed before it updated the record. An archive whose manifest cannot be read
-/// counts as none and stays: the session is archived again, beside it.
+/// Returns the archive of a session, even if the session's record does not name it: the process
+/// that wrote the archive may have been killed before it updated the record. An archive whose
+/// manifest cannot be read counts as missing, but it stays. A new archive of the session gets
+/// another name.
 ///
 /// # Errors
 /// Returns [`Error`] if the archives cannot be listed.
@@ -153,8 +155,9 @@ pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Sessi
     }
 }
 
-/// Returns a free name for a session's first archive. Two sessions may have the same name: session
-/// `2` with the focus `task-1`, and session `1-2` with the focus `task`.
+/// Chooses a name for a session's first archive that no other session's archive has. The name joins
+/// the focus and the id, so two sessions may want the same one: session `2` with the focus
+/// `task-1`, and session `1-2` with the focus `task`.
 fn free(archives: &Archives, record: &Record) -> Archive {
     let day = clock::to_civil(record.started_at).date();
     let project = Project::at(record.project.root()).name();
@@ -178,7 +181,8 @@ fn free(archives: &Archives, record: &Record) -> Archive {
 /// Archives a session. `lock` is the lock of the archives.
 ///
 /// # Errors
-/// Returns [`ArchiveError`]. Then everything is as it was.
+/// Returns [`ArchiveError`] if the session has no record, or if something cannot be read or
+/// written. An existing archive stays usable.
 pub fn archive(
     search: &Search<'_>,
     state: &StateDir,
@@ -187,8 +191,9 @@ pub fn archive(
     lock: Lock,
 ) -> Result<SessionArchive, ArchiveError> {
     let archives = Archives::of(state);
-    // An unfinished archive of another session does not stop this one. The daily cleanup and the
-    // doctor report it.
+    // First finish what an interrupted process left. If the unfinished archive of another session
+    // cannot be finished, this one is still written; the daily cleanup and the doctor report the
+    // other.
     archives.finish_pending()?;
     let session = state.session(id);
     let record = session
@@ -279,8 +284,9 @@ pub fn has_all(manifest: &Manifest, files: &SessionFiles) -> bool {
     mains && has_rest(manifest, files)
 }
 
-/// Returns whether the archive contains one of the session's own transcripts: by its place or, if
-/// it was moved, as a part whose file no longer exists.
+/// Returns whether the archive contains the transcript `main` in full. A part counts as its copy if
+/// both have the same path, or if no file is at the part's path any more: `main` may have been
+/// moved.
 fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> bool {
     let is_place = |place: &str| files.mains.iter().any(|main| main.place == place);
     let parts = manifest
@@ -300,7 +306,7 @@ fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> boo
         .any(|(place, bytes)| (place == main.place || !is_place(place)) && bytes >= Some(main.size))
 }
 
-/// Returns whether the archive contains all other files.
+/// Returns whether the archive contains all subagent transcripts and other files in full.
 fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
     let known = PartIndex::of(manifest);
     let is_there = |part: &&ArchivePart, file: &ClientFile| part.original_bytes >= Some(file.size);
@@ -310,7 +316,7 @@ fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
         && others.all(|file| known.file(file).any(|part| is_there(&part, file)))
 }
 
-/// Notes in the record that the session is archived.
+/// Writes the archive's place and time, and the description, into the session's record.
 fn note(
     state: &StateDir,
     record: &Record,
@@ -345,12 +351,13 @@ fn note(
 struct ArchiveBase<'a> {
     archive: &'a Archive,
     before: Option<&'a SessionArchive>,
-    /// The transcripts that it will contain.
+    /// The transcripts that the new archive will contain.
     mains: &'a MainTranscripts<'a>,
 }
 
 impl ArchiveBase<'_> {
-    /// Returns the path of the session's own transcript, now or when it was archived.
+    /// Returns the path of the session's own transcript. If that file is gone, returns its path at
+    /// the time it was archived.
     fn path(&self) -> Option<String> {
         match self.mains.kept.first()? {
             MainTranscript::There(file) => Some(file.path.to_string_lossy().into_owned()),

@@ -30,7 +30,8 @@ pub(super) struct ArchiveParts {
 }
 
 impl ArchiveParts {
-    /// Returns the parts so far, the session's own transcript before its further ones.
+    /// Returns the parts that are finished, the session's own transcript before its other
+    /// transcripts.
     pub(super) fn in_order(&self) -> Vec<ArchivePart> {
         let mut parts = self.draft.parts();
         let is_further = |part: &ArchivePart| {
@@ -137,8 +138,8 @@ impl ArchiveParts {
         Ok(())
     }
 
-    /// Copies another of Claude Code's files. A file that cannot be read is left out of the
-    /// archive.
+    /// Copies a file that is not a transcript, for example the output of a tool. Skips a file that
+    /// cannot be read.
     pub(super) fn copy_other(&mut self, file: &ClientFile, ending: &str) -> store::Result<()> {
         let Some(mut lines) = opened(&file.path)? else {
             self.left_out += 1;
@@ -150,7 +151,7 @@ impl ArchiveParts {
         self.add(writer)
     }
 
-    /// Adds a compressed part. An empty one gets the compressed form of nothing, because zero bytes
+    /// Adds a compressed part. An empty part becomes an empty Zstandard frame, because zero bytes
     /// cannot be decompressed.
     pub(super) fn add(&mut self, mut writer: PartWriter) -> store::Result<()> {
         if writer.is_empty() {
@@ -187,8 +188,7 @@ impl ArchiveParts {
         self.add(writer)
     }
 
-    /// Copies what Claude Code noted about a subagent. A note that cannot be read is left out of
-    /// the archive.
+    /// Copies Claude Code's `.meta.json` file about a subagent. Skips a file that cannot be read.
     pub(super) fn copy_meta(
         &mut self,
         agent: &AgentFile,
@@ -211,7 +211,7 @@ impl ArchiveParts {
     }
 
     /// Copies from the previous archive the subagents and other files that this one lacks. Claude
-    /// Code deletes each of its files when it is old, and keeps using the others.
+    /// Code deletes each file on its own when it is old, while the session goes on.
     pub(super) fn take_over(&mut self, before: &SessionArchive) -> store::Result<()> {
         let present = self.draft.parts();
         let names: HashSet<&str> = present.iter().map(|part| part.name.as_str()).collect();
@@ -246,7 +246,8 @@ impl ArchiveParts {
         }
     }
 
-    /// Copies the journal's files as one. They were redacted when they were written.
+    /// Copies the journal's files into one part. They need no redaction, because they were redacted
+    /// when they were written.
     pub(super) fn copy_journal(&mut self, pieces: &[JournalFile]) -> store::Result<()> {
         let mut writer = self.draft.part(PartKind::Journal, ".events.jsonl.zst")?;
         let making = CopyOptions {

@@ -62,18 +62,18 @@ pub fn restore(
             .filter(move |part| part.kind == kind)
     };
     let mut transcripts: Vec<&ArchivePart> = of(PartKind::Transcript).collect();
-    // The session's own is the first of them, and must be written last.
+    // The session's own transcript is the first in the list, and must be written last.
     transcripts.reverse();
     let rest = of(PartKind::File)
         .chain(of(PartKind::Meta))
         .chain(of(PartKind::Subagent));
     let parts: Vec<&ArchivePart> = rest.chain(transcripts).collect();
     if parts.is_empty() {
-        return Err(lacking("it holds no transcript"));
+        return Err(lacking("the archive contains no transcript"));
     }
     let mut restored = RestoreReport::default();
     for part in parts {
-        let place = place(part).ok_or_else(|| lacking("it does not say where the original was"))?;
+        let place = place(part).ok_or_else(|| lacking("a part does not name its original file"))?;
         let path = folder.join(place);
         file::check_own_way(&folder, &path, is_given)?;
         if file::look(&path)?.is_some() {
@@ -87,9 +87,10 @@ pub fn restore(
     Ok(restored)
 }
 
-/// Puts transcripts into Claude Code's folder of all projects: each of `files` is a place in it and
-/// the file to copy there. An existing file is replaced only if the new one begins with it and is
-/// longer. The transcripts that Claude Code looks for come last.
+/// Copies transcripts into Claude Code's folder of all projects. Each of `files` is a path below
+/// that folder, and the file to copy there. An existing file is replaced only if the new file
+/// begins with it and is longer. The sessions' own transcripts are written last, because Claude
+/// Code looks for them.
 ///
 /// # Errors
 /// Returns [`Error`] if reading or writing fails. Files already written stay.
@@ -173,8 +174,8 @@ fn continued(here: &Path, from: &Path) -> Result<Continuation> {
     }
 }
 
-/// Checks that Claude Code's folder of all projects, or the place for it, belongs to this user.
-/// Under `sudo -E` it does not.
+/// Checks that Claude Code's folder of all projects belongs to this user. Under `sudo -E` it does
+/// not. If the folder does not exist, checks whether this user may create it.
 fn check_clients(projects: &Path) -> Result<()> {
     let claude = projects.parent().unwrap_or(projects);
     match file::canonical(claude) {
@@ -183,7 +184,8 @@ fn check_clients(projects: &Path) -> Result<()> {
     }
 }
 
-/// Returns the original place of a part, if that leads to a file below Claude Code's folder.
+/// Returns a part's original path, relative to Claude Code's folder of all projects. Returns `None`
+/// if the path is missing or leads out of that folder.
 fn place(part: &ArchivePart) -> Option<&Path> {
     let place = Path::new(part.original.as_deref()?);
     let is_below = place
@@ -192,7 +194,7 @@ fn place(part: &ArchivePart) -> Option<&Path> {
     (is_below && place.components().next().is_some()).then_some(place)
 }
 
-/// Decompresses a part into a new file at `path`. Returns whether the path was still free.
+/// Decompresses a part into a new file at `path`. Returns false if a file exists there already.
 fn restore_part(archive: &Archive, part: &ArchivePart, path: &Path) -> Result<bool> {
     let source = archive.part_path(&part.name);
     let failed = |action| move |err| Error::io::<std::io::Error>(action, &source)(err);
@@ -214,7 +216,7 @@ fn restore_part(archive: &Archive, part: &ArchivePart, path: &Path) -> Result<bo
     growing.end()
 }
 
-/// Creates the folders that a file will be in.
+/// Creates the folders above `path` that do not exist.
 fn make_dirs(path: &Path) -> Result<()> {
     let mut missing = Vec::new();
     for dir in path.ancestors().skip(1) {
@@ -232,7 +234,7 @@ fn make_dirs(path: &Path) -> Result<()> {
 /// Returns a stream of a part's decompressed text, or `None` if the part does not exist.
 ///
 /// # Errors
-/// Returns [`Error`] if it cannot be opened or is not compressed.
+/// Returns [`Error`] if the part cannot be opened or decompressed.
 pub fn open_part(archive: &Archive, part: &ArchivePart) -> Result<Option<Box<dyn Read>>> {
     let Some(opened) = archive.open(part)? else {
         return Ok(None);
@@ -240,7 +242,7 @@ pub fn open_part(archive: &Archive, part: &ArchivePart) -> Result<Option<Box<dyn
     if !part.name.ends_with(".zst") {
         return Ok(Some(Box::new(BufReader::new(opened))));
     }
-    // An older version wrote zero bytes for an empty file.
+    // An older version of ccsession wrote zero bytes for an empty file.
     if part.bytes == 0 {
         return Ok(Some(Box::new(std::io::empty())));
     }

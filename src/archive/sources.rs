@@ -33,7 +33,7 @@ use super::{
 
 /// The files that an archive is made from.
 pub(super) struct ArchiveSources {
-    /// Claude Code's files.
+    /// The files that Claude Code keeps of the session.
     pub(super) files: SessionFiles,
     /// The journal's files.
     journal: Vec<JournalFile>,
@@ -72,7 +72,7 @@ impl ArchiveSources {
         };
         let name = |path: &Path| path.file_name().unwrap_or_default().as_bytes().to_vec();
         let mut digest = Sha256::new();
-        // Several transcripts differ only in their places, because each is named after the session.
+        // Every transcript has the session's name, so several of them differ only in their folders.
         let by_place = self.files.mains.len() > 1;
         for main in &self.files.mains {
             let name = match by_place {
@@ -139,7 +139,7 @@ impl ArchiveSources {
         part.map_or(Ok(false), |part| has_fewer(&self.journal, part))
     }
 
-    /// Returns whether the archive contains everything that the files contain.
+    /// Returns whether the archive contains everything that Claude Code's files contain.
     fn all_in(&self, manifest: &Manifest, mains: &MainTranscripts<'_>) -> bool {
         let tells_sizes =
             |part: &ArchivePart| part.kind != PartKind::Subagent || part.original_bytes.is_some();
@@ -149,8 +149,8 @@ impl ArchiveSources {
         }
     }
 
-    /// Writes everything but the manifest. Copies from the previous archive the subagents and other
-    /// files that Claude Code no longer has.
+    /// Writes all parts of a new archive, and returns a manifest that is not yet written. Copies
+    /// from the previous archive the subagents and other files that Claude Code no longer has.
     pub(super) fn draft(
         &self,
         base: &ArchiveBase<'_>,
@@ -169,7 +169,7 @@ impl ArchiveSources {
             let parts = self.parts(base, session, request, &head)?;
             let usage = match usage {
                 Ok(usage) => usage.join().ok().flatten(),
-                // The system allows no more threads.
+                // The system allows no more threads, so count in this one.
                 Err(_) => count(),
             };
             store::Result::Ok((parts, usage))
@@ -205,7 +205,7 @@ impl ArchiveSources {
         Ok((parts.draft, manifest))
     }
 
-    /// Writes the parts. The text begins with `head`.
+    /// Writes all parts of the archive. `head` begins the text for people.
     fn parts(
         &self,
         base: &ArchiveBase<'_>,
@@ -269,8 +269,8 @@ impl ArchiveSources {
         Ok(parts)
     }
 
-    /// Returns the subagents by the ending of their copy's name. No other part has that ending,
-    /// even in the archive `before`.
+    /// Returns the subagents' transcripts, each with the ending that its copy's file name gets. No
+    /// ending occurs twice, or belongs to another file's copy in the previous archive, `before`.
     fn agents_by_ending(
         &self,
         before: &PartIndex<'_>,
@@ -285,7 +285,7 @@ impl ArchiveSources {
         by_ending
     }
 
-    /// Returns the other files by the ending of their copy's name, in the same way.
+    /// Returns the other files, each with such an ending for its copy's file name.
     fn others_by_ending(&self, before: &PartIndex<'_>) -> BTreeMap<String, &ClientFile> {
         let mut by_ending = BTreeMap::new();
         for file in &self.files.others {
@@ -298,8 +298,8 @@ impl ArchiveSources {
     }
 }
 
-/// The parts of an archive, by their original and by the ending of their name. Indexed, because a
-/// session may have ten thousand parts.
+/// Finds parts of an archive by their original file, or by the ending of their name. A session may
+/// have ten thousand parts, too many to search one by one.
 #[derive(Default)]
 pub(super) struct PartIndex<'a> {
     agents: HashMap<&'a OsStr, Vec<&'a ArchivePart>>,
@@ -329,7 +329,7 @@ impl<'a> PartIndex<'a> {
         known
     }
 
-    /// Returns the copies of a subagent's transcript.
+    /// Returns the parts that are copies of a subagent's transcript.
     pub(super) fn agent(&self, agent: &AgentFile) -> impl Iterator<Item = &'a ArchivePart> {
         let found = agent
             .path
@@ -338,7 +338,7 @@ impl<'a> PartIndex<'a> {
         found.into_iter().flatten().copied()
     }
 
-    /// Returns the copies of another of Claude Code's files.
+    /// Returns the parts that are copies of a file other than a transcript.
     pub(super) fn file(&self, file: &ClientFile) -> impl Iterator<Item = &'a ArchivePart> {
         let found = self.files.get(file.place.as_str());
         found.into_iter().flatten().copied()
@@ -355,7 +355,8 @@ pub(super) fn opened(path: &Path) -> store::Result<Option<LineReader>> {
     }
 }
 
-/// Returns an ending for the name of a copy. No other part has it, even in the archive `before`.
+/// Returns an ending for the name of a copy, made of the given kind, name and ending. Adds a number
+/// if another file's copy has that ending, in the new archive or in the previous one, `before`.
 fn free_ending<T>(
     (kind, name, ending): (&str, &str, &str),
     before: &PartIndex<'_>,
@@ -382,7 +383,7 @@ fn copied(file: &ClientFile) -> CopiedTranscript {
     }
 }
 
-/// Returns whether the files together have fewer lines than the part that was made from them.
+/// Returns whether the journal's files together have fewer lines than `part`, the archived journal.
 fn has_fewer(pieces: &[JournalFile], part: &ArchivePart) -> store::Result<bool> {
     let mut count = 0;
     for piece in pieces {
@@ -391,8 +392,8 @@ fn has_fewer(pieces: &[JournalFile], part: &ArchivePart) -> store::Result<bool> 
     Ok(count < part.lines)
 }
 
-/// Returns where a transcript will be restored: its original place, or a name beside it if another
-/// part has that place.
+/// Returns where a transcript will be restored: its original path or, if another part takes that,
+/// the path with a number added.
 pub(super) fn place_among(main: &MainTranscript<'_>, taken: &BTreeSet<(String, usize)>) -> String {
     let place = match main {
         MainTranscript::There(file) => file.place.clone(),
@@ -414,7 +415,7 @@ pub(super) fn name_of(part: &ArchivePart) -> Option<&OsStr> {
     Path::new(part.original.as_deref()?).file_name()
 }
 
-/// Returns the record as JSON, without the secrets that someone wrote into its notes.
+/// Returns the record as JSON, with secrets redacted.
 fn as_map(record: &Record) -> Map<String, Value> {
     let mut value = serde_json::to_value(record).unwrap_or_default();
     Redactor::default().value(&mut value);

@@ -1,10 +1,13 @@
 //! Extracts the conversation of a session from its transcripts: each message once, in order. Marks
 //! the messages that the user abandoned by going back.
 //!
-//! Which messages were abandoned is known only at the end. Claude Code appends everything, and only
-//! the records' parents tell that the conversation continued from an earlier point. So transcripts
-//! are read twice, first for a plan and then for the text. Between the readings a record takes a
-//! few bytes.
+//! Claude Code only appends to a transcript. That the conversation continued from an earlier point
+//! shows only later, in the parent ids of the records. So transcripts are read twice, first for a
+//! plan and then for the text. Between the readings, each record takes a few bytes of memory.
+//!
+//! A message that is typed while the model works waits in Claude Code's queue. The transcript has a
+//! queue record for each operation on the queue. Such a record may be the only one that contains
+//! the message.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -34,57 +37,58 @@ pub(super) struct RecordNode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NodeKind {
     Prompt,
-    /// A prompt that Claude Code itself may have answered.
+    /// A prompt that begins like a command; Claude Code itself may have answered it.
     Command,
     Answer,
     Other,
 }
 
-/// The position of a queue record: the index of its file, and how many queue records come before it
-/// there.
+/// Identifies a queue record: the index of its transcript, and its number among the queue records
+/// there, from zero.
 type QueuePosition = (usize, u64);
 
-/// The first reading.
+/// What the first reading collects.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     file: usize,
     nodes: Vec<RecordNode>,
-    /// The last turn by time, or by index if times are equal: its time and index.
+    /// The time and the index of the last message or tool result. Of several with the latest time,
+    /// the one with the highest index counts.
     last: Option<(Timestamp, usize)>,
-    /// The operations on the queue of each file, with the hash of the message's text if a person
-    /// typed it.
+    /// For each transcript, the operations on its queue. Each has the hash of the message's text if
+    /// a person typed the message.
     operations: Vec<Vec<(QueueEvent, Option<u64>)>>,
     said: TextCounts,
 }
 
-/// How often each text that a person typed occurs outside the queue.
+/// How often each text that a person typed occurs outside queue records.
 #[derive(Debug, Default)]
 struct TextCounts {
     prompted: HashMap<u64, u64>,
     attached: HashMap<u64, u64>,
 }
 
-/// The messages of one file that wait until the model receives them. Each has the record that added
-/// it, and the hash of its text if a person typed it.
+/// The messages of one transcript that wait until the model receives them. Each has the queue
+/// record that added it, and the hash of its text if a person typed it.
 #[derive(Debug, Default)]
 struct Queue(Vec<(QueuePosition, Option<u64>)>);
 
 /// Which records of the transcripts go into the text, and how.
 #[derive(Debug, Default)]
 pub(super) struct TalkPlan {
-    /// The records that were abandoned when the user went back.
+    /// The records that were abandoned when the user went back, as hashes of their ids.
     left: HashSet<u64>,
-    /// The queue records whose message no other record contains.
+    /// The queue records whose message is in no other record.
     queued: BTreeSet<QueuePosition>,
 }
 
-/// What the second reading takes from a record.
+/// The text that a record contributes to the conversation.
 #[derive(Debug)]
 pub(super) struct RecordText {
     /// The record's id as a hash, if it has one.
     key: Option<u64>,
     is_queued: bool,
-    /// The blocks of the text, and whether each is a message.
+    /// The blocks of text. The flag is true for a message, false for a tool call and the like.
     blocks: Vec<(String, bool)>,
 }
 
@@ -103,12 +107,13 @@ fn key(said: &Utterance<'_>) -> u64 {
 }
 
 impl Survey {
-    /// Continues with another transcript.
+    /// Starts the next transcript.
     pub(super) fn next_file(&mut self) {
         self.file += 1;
     }
 
-    /// Adds what is kept of a record, in the order of the file.
+    /// Adds what the first reading keeps of a record. The caller must keep the order of the
+    /// transcript.
     pub(super) fn note(&mut self, note: RecordNote) {
         match note {
             RecordNote::Record(mut node, at) => {
@@ -171,9 +176,9 @@ fn uses(counts: &mut HashMap<u64, u64>, text: u64) -> bool {
 }
 
 impl Queue {
-    /// Removes the message that became a separate prompt. Old versions of Claude Code do not state
-    /// which one. Then it is the first that matches a prompt, else the first that no person typed,
-    /// else the first.
+    /// Removes the message that left the queue as a separate prompt. Old versions of Claude Code do
+    /// not state which message that was. Then it removes the first message that matches a prompt,
+    /// else the first that no person typed, else the first.
     fn take(&mut self, text: Option<u64>, said: &mut TextCounts) {
         let is_it = |one: &Option<u64>| one.is_some_and(|one| uses(&mut said.prompted, one));
         let known = text.map(Some);
@@ -193,7 +198,8 @@ impl Queue {
     }
 
     /// Removes the message that the model received while it worked, as the queue record at `place`
-    /// states. If no other record contains the message, returns the queue record that does.
+    /// states. If no other record contains the message, returns the position of the queue record
+    /// that does.
     fn absorb(
         &mut self,
         place: QueuePosition,
@@ -205,8 +211,8 @@ impl Queue {
             found.map(|found| self.0.remove(found));
             return (!uses(&mut said.attached, text)).then_some(place);
         }
-        // Old versions of Claude Code do not state which one. It is the first that is attached,
-        // else the first that is nowhere else.
+        // Old versions of Claude Code do not state which message that was. Take the first that is
+        // also an attachment, else the first that is in no other record.
         let mut waiting = self.0.iter();
         let is_attached = |(_, text): &(QueuePosition, Option<u64>)| {
             text.is_some_and(|text| uses(&mut said.attached, text))
@@ -225,7 +231,8 @@ impl Queue {
         text.map(|_| place)
     }
 
-    /// Returns the queue records of the remaining messages that no other record contains.
+    /// Returns the queue records that added the remaining messages, without those whose message is
+    /// also in another record.
     fn unsaid(self, said: &mut TextCounts) -> Vec<QueuePosition> {
         let mut is_said = |text| uses(&mut said.prompted, text) || uses(&mut said.attached, text);
         let waiting = self.0.into_iter();
@@ -234,7 +241,7 @@ impl Queue {
     }
 }
 
-/// The records by index, each with its parent.
+/// All records in order, and for each the index of its parent.
 struct RecordTree<'a> {
     nodes: &'a [RecordNode],
     parents: Vec<Option<usize>>,
@@ -259,7 +266,7 @@ impl<'a> RecordTree<'a> {
             .map_or(NodeKind::Other, |node| node.what)
     }
 
-    /// Returns the record at `place` and its predecessors, up to the first. Stops if they form a
+    /// Returns the record at index `place` and its ancestors, up to the first. Stops if they form a
     /// cycle.
     fn up(&self, place: usize) -> impl Iterator<Item = usize> {
         let next = |place: &usize| self.parents.get(*place).copied().flatten();
@@ -268,9 +275,9 @@ impl<'a> RecordTree<'a> {
 
     /// Returns the records that were abandoned when the user went back.
     ///
-    /// The conversation ends with the record at `last`. A prompt that it does not pass through was
-    /// abandoned if the conversation continued with a later prompt instead. So was everything that
-    /// follows the abandoned prompt.
+    /// The conversation consists of the record at index `last` and its ancestors. Any other prompt
+    /// was abandoned if the conversation continued with a later prompt instead. Then all
+    /// descendants of the abandoned prompt were abandoned, too.
     fn left(&self, last: Option<usize>) -> Vec<usize> {
         let Some(last) = last else {
             return Vec::new();
@@ -316,7 +323,7 @@ impl<'a> RecordTree<'a> {
         all
     }
 
-    /// Returns whether the conversation continued with a later prompt instead of the one at
+    /// Returns whether the conversation continued with a later prompt instead of the one at index
     /// `place`.
     fn was_replaced(
         &self,
@@ -332,7 +339,7 @@ impl<'a> RecordTree<'a> {
             }
             top = above;
         }
-        // Both may be first prompts of one file: the user went back to the beginning.
+        // If both are the first prompt of the same transcript, the user went back to the beginning.
         let (Some(mine), Some(its)) = (self.nodes.get(top), self.nodes.get(root)) else {
             return false;
         };
@@ -371,13 +378,13 @@ impl<'a> RecordTree<'a> {
 /// What the first reading keeps of a record.
 #[derive(Debug)]
 pub(super) enum RecordNote {
-    /// A record with an id and, for a turn, its time.
+    /// A record that has an id. The time is given for a message or a tool result.
     Record(RecordNode, Option<Timestamp>),
-    /// The hash of a message that a person typed.
+    /// The hash of a prompt that a person typed.
     Prompted(u64),
-    /// The hash of an attachment that a person typed.
+    /// The hash of a message that a person typed and Claude Code recorded as an attachment.
     Attached(u64),
-    /// An operation on the queue.
+    /// An operation on the queue, and the hash of the message if a person typed it.
     Queued(QueueEvent, Option<u64>),
 }
 
@@ -426,7 +433,7 @@ pub(super) fn notes(told: &SpokenRecord<'_>) -> Vec<RecordNote> {
     notes
 }
 
-/// Returns what the second reading takes from a record, or `None` if it contributes nothing.
+/// Returns the text that a record contributes to the conversation, or `None` if it has none.
 pub(super) fn heard(told: &SpokenRecord<'_>, wanted: text::TextScope) -> Option<RecordText> {
     let queued = told.queued();
     let is_queued = queued.is_some();
@@ -441,7 +448,7 @@ pub(super) fn heard(told: &SpokenRecord<'_>, wanted: text::TextScope) -> Option<
     if wanted == text::TextScope::Tools && !is_queued {
         blocks.extend(text::calls(told).into_iter().map(|block| (block, false)));
     }
-    // Queue records are identified by their number, so each must be counted.
+    // Pass on every queue record, even without text: [`TalkWriter`] numbers them by counting.
     (is_queued || !blocks.is_empty()).then(|| RecordText {
         key: told.uuid.text().map(|uuid| hash(&*uuid)),
         is_queued,
@@ -449,7 +456,7 @@ pub(super) fn heard(told: &SpokenRecord<'_>, wanted: text::TextScope) -> Option<
     })
 }
 
-/// The second reading, which writes the text.
+/// Writes the conversation, in the second reading.
 #[derive(Debug, Default)]
 pub(super) struct TalkWriter {
     plan: TalkPlan,
@@ -469,13 +476,14 @@ impl TalkWriter {
         }
     }
 
-    /// Continues with another transcript, in the order of the survey.
+    /// Starts the next transcript, in the order of the first reading.
     pub(super) fn next_file(&mut self) {
         self.file += 1;
         self.operations = 0;
     }
 
-    /// Writes what a record says, unless another record has said it.
+    /// Writes a record's text. Skips a record that was written before, and a queue record whose
+    /// message is in another record.
     pub(super) fn write(&mut self, heard: &RecordText, writer: &mut PartWriter) -> Result<()> {
         if heard.is_queued {
             let place = (self.file, self.operations);
@@ -497,7 +505,7 @@ impl TalkWriter {
         Ok(())
     }
 
-    /// Ends the text.
+    /// Ends the text, and with it a stretch of abandoned messages.
     pub(super) fn end(&mut self, writer: &mut PartWriter) -> Result<()> {
         self.mark(false, writer)
     }

@@ -1,8 +1,8 @@
 //! An archive's text for people: who said what, below a head that describes the session.
 //!
-//! The format is that of the session exports that many teams already have. It has rules of 80
-//! columns and a head of `Name: value` lines. Each message is below `[user]` or `[assistant]`, and
-//! the last line counts them.
+//! Many teams already have session exports in this format. It has horizontal rules 80 columns wide,
+//! and a head of `Name: value` lines. Each message is below `[user]` or `[assistant]`, and the last
+//! line counts the messages.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::model::{Activity, Record, Timestamp};
 use crate::store::archive::PartWriter;
 use crate::store::{Result, clock};
 
-/// The width of a rule.
+/// The width of a horizontal rule, in characters.
 const WIDTH: usize = 80;
 /// The longest input or result of a call that is shown whole, in characters.
 const MAX_SHOWN: usize = 2000;
@@ -62,7 +62,7 @@ pub(super) fn head(record: &Record, description: Option<&str>, now: Timestamp) -
     head + &notes(record) + &rule + "\n\n"
 }
 
-/// Returns the session's notes, a line each.
+/// Returns the notes in the session's record, one a line.
 fn notes(record: &Record) -> String {
     let notes = record.notes.as_ref().and_then(|notes| notes.as_array());
     let said = |note: &serde_json::Value| {
@@ -72,7 +72,7 @@ fn notes(record: &Record) -> String {
     notes.into_iter().flatten().filter_map(said).collect()
 }
 
-/// Returns the end of the text.
+/// Returns the last lines of the text, with the number of messages.
 pub(super) fn end(messages: u64) -> String {
     let rule = "=".repeat(WIDTH);
     format!("{rule}\nEnd of session ({messages} messages)\n{rule}")
@@ -120,7 +120,7 @@ fn call(block: &Block<'_>) -> Option<String> {
     }
 }
 
-/// Returns the text of a result. Content that is not text is named instead.
+/// Returns the text of a tool result. Names the type of any other content, for example `[image]`.
 fn result_of(content: LazyMember<'_>) -> Cow<'_, str> {
     if let Some(text) = content.text() {
         return text;
@@ -150,17 +150,17 @@ fn headed(who: &str, said: &str) -> String {
     format!("[{who}]\n{said}\n\n")
 }
 
-/// Adds a text to the part that contains it.
+/// Appends a text to the part that `writer` writes, and counts its lines.
 pub(super) fn add(writer: &mut PartWriter, text: &str) -> Result<()> {
     let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
     writer.write(text.as_bytes(), lines)
 }
 
-/// Returns the text for a session without a transcript: what hooks have recorded.
+/// Returns the text for a session without a transcript: what hooks recorded about it.
 pub(super) fn of_activity(activity: &Activity<'_>) -> String {
     let time = |at| clock::to_civil(at).format("%Y-%m-%d %H:%M:%S").to_string();
     let mut text = String::from(
-        "[no transcript was found for this session; what follows is what was recorded about it]\n\n",
+        "[no transcript was found for this session; what follows is what hooks recorded about it]\n\n",
     );
     let mut rows: Vec<(Timestamp, String)> = Vec::new();
     for prompt in &activity.prompts {
