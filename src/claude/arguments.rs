@@ -10,7 +10,8 @@ use std::path::Path;
 
 use crate::model::SessionId;
 
-/// Options of `claude` with which a command line chooses its session.
+/// Options of `claude` by which a command line itself determines the session's id. ccsession adds
+/// no id then.
 const OWN: [&str; 8] = [
     "--session-id",
     "--resume",
@@ -22,7 +23,8 @@ const OWN: [&str; 8] = [
     "--teleport",
 ];
 
-/// Options with one value, of 2.1.329 and of older versions, including those that `--help` hides.
+/// Options of `claude` with exactly one value, from version 2.1.329 and older ones, including
+/// options that `--help` hides.
 const WITH_A_VALUE: [&str; 70] = [
     "--ablation",
     "--advisor",
@@ -96,7 +98,7 @@ const WITH_A_VALUE: [&str; 70] = [
     "--workload",
 ];
 
-/// Options with one value or more.
+/// Options of `claude` with one value or more.
 const WITH_SEVERAL_VALUES: [&str; 11] = [
     "--add-dir",
     "--allowed-tools",
@@ -111,7 +113,7 @@ const WITH_SEVERAL_VALUES: [&str; 11] = [
     "--tools",
 ];
 
-/// Options that may have a value.
+/// Options of `claude` whose value may be missing.
 const WITH_AN_OPTIONAL_VALUE: [&str; 13] = [
     "--cloud",
     "--debug",
@@ -128,7 +130,7 @@ const WITH_AN_OPTIONAL_VALUE: [&str; 13] = [
     "-w",
 ];
 
-/// Verbs of `claude`, of 2.1.329 and of older versions, that start no session.
+/// Subcommands of `claude` that start no session, from version 2.1.329 and older ones.
 const VERBS: [&str; 24] = [
     "agents",
     "attach",
@@ -156,7 +158,7 @@ const VERBS: [&str; 24] = [
     "upgrade",
 ];
 
-/// The words that an option takes as its values.
+/// Which of the following words an option takes as its values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OptionValues {
     None,
@@ -184,7 +186,7 @@ impl OptionValues {
 enum Word {
     /// An option, without its value.
     Option(String),
-    /// A verb, or the prompt.
+    /// A subcommand, or the prompt.
     Operand(String),
 }
 
@@ -235,9 +237,9 @@ fn is_dashed(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-')
 }
 
-/// Splits a word such as `-pc` or `-rID` into short options, up to the first that takes the rest as
-/// its value. Returns `None` for any other word. A prompt that begins with a dash is recognised by
-/// its spaces.
+/// Splits a word such as `-pc` or `-rID` into short options. The first option with a value is the
+/// last, because the rest of the word is its value. Returns `None` for any other word, and for a
+/// word with spaces, which is a prompt.
 fn bundle(word: &str) -> Option<Vec<String>> {
     let letters = word.strip_prefix('-')?;
     if letters.starts_with('-') || word.contains(char::is_whitespace) {
@@ -269,7 +271,7 @@ pub(crate) fn is_client(command: &[OsString]) -> bool {
         return false;
     }
     let words = words(arguments);
-    // With -p, Claude Code takes even the name of a verb as a prompt, unless it comes first.
+    // After `-p`, Claude Code takes even the name of a subcommand as a prompt.
     let mut before = words
         .iter()
         .take_while(|word| matches!(word, Word::Option(_)));
@@ -282,7 +284,7 @@ pub(crate) fn is_client(command: &[OsString]) -> bool {
     prints || !operand.is_some_and(|operand| VERBS.contains(&operand))
 }
 
-/// Returns the option with which the command chooses its own session, if it does.
+/// Returns the option by which the command itself determines its session, or `None` if it has none.
 pub(crate) fn own_choice(command: &[OsString]) -> Option<&'static str> {
     let words = words(command.get(1..).unwrap_or_default());
     words.iter().find_map(|word| match word {
@@ -296,8 +298,8 @@ pub(crate) fn is_acceptable(id: &SessionId) -> bool {
     uuid::Uuid::try_parse(id.as_str()).is_ok() && id.as_str().len() == 36
 }
 
-/// Returns the command with the id added. Claude Code refuses `--session-id` for an id that was
-/// ever used, and `--resume` for one that never was. It decides this by the transcript.
+/// Returns the command with the id added. Claude Code refuses `--session-id` for an id that has a
+/// transcript, and `--resume` for an id that has none.
 pub(crate) fn with_id(command: &[OsString], id: &SessionId, is_used: bool) -> Vec<OsString> {
     let option = if is_used { "--resume" } else { "--session-id" };
     let mut with_id: Vec<OsString> = command.iter().take(1).cloned().collect();

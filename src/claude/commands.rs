@@ -1,10 +1,11 @@
 //! Writes a hook's command so that every version of Claude Code runs the intended executable.
 
-/// Returns the command for the executable at `path`, and whether `"args": []` goes with it.
+/// Returns the command to register for the executable at `path`, and whether to register it with
+/// `"args": []`.
 ///
-/// With `args`, a version that knows them spawns the path as it is. A version that does not (up to
-/// 2.1.132 at least) runs `sh -c path`, which is the same for a path of plain characters. Any other
-/// path is quoted for the shell, without `args`.
+/// With `args`, a version of Claude Code that knows this member starts the executable without a
+/// shell. Older versions (up to 2.1.132 at least) run `sh -c path`, which does the same if the path
+/// needs no quotes. Any other path is quoted for the shell and registered without `args`.
 pub fn command_for(path: &str) -> (String, bool) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
     if !path.is_empty() && path.bytes().all(plain) {
@@ -23,11 +24,13 @@ pub fn executable_of(command: &str) -> Option<String> {
     (command_for(&path).0 == command).then_some(path)
 }
 
-/// A single quote within single quotes: closes them, adds an escaped quote, and opens them again.
+/// A single quote inside a single-quoted word: ends the quotes, adds an escaped quote, and begins
+/// quotes again.
 const QUOTE: &str = r"'\''";
 
-/// Quotes a word of a command that runs without a shell, so that a shell would read the same word.
-/// Leaves the project directory's variable to the shell, because Claude Code substitutes it.
+/// Quotes an argument of a command that Claude Code runs without a shell, so that the same argument
+/// results in a shell. `${CLAUDE_PROJECT_DIR}` is not quoted against the shell, because Claude Code
+/// replaces it too.
 pub fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

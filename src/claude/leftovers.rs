@@ -1,5 +1,5 @@
-//! Finds what Claude Code itself keeps of a session: everything below its directory that is named
-//! after the session's id.
+//! Finds what Claude Code keeps of a session: everything in its directory that is named after the
+//! session's id.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::dirs::claude_dir;
 use crate::model::SessionId;
 use crate::store::{Environment, Result, file, write};
 
-/// How deep a folder of a session may be.
+/// How many levels of folders a removal descends at most.
 const MAX_DEPTH: usize = 16;
 
 /// Returns the files and folders that are named after the session, sorted: its transcript, the
@@ -53,7 +53,8 @@ fn is_of(path: &Path, id: &SessionId) -> bool {
 /// Removes a file, or a folder with everything in it. Links are removed, not followed.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`]; what could not be removed stays.
+/// Returns [`crate::store::Error::Io`] if something cannot be removed. What is left can be removed
+/// by another call.
 pub fn remove(path: &Path) -> Result<()> {
     remove_to(path, MAX_DEPTH)
 }

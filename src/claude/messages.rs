@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use crate::model::event::CallOutcome;
 use crate::model::redact::redact;
 
-/// How a text begins that Claude Code wrote in the user's name, without calling a prompt hook.
+/// Beginnings of texts that a transcript attributes to the user, but that Claude Code wrote without
+/// calling a prompt hook.
 const LOCAL_COMMANDS: [&str; 7] = [
     "<command-name>",
     "<local-command-",
@@ -18,8 +19,8 @@ const LOCAL_COMMANDS: [&str; 7] = [
 ];
 const INTERRUPTED: &str = "[Request interrupted by user";
 
-/// Returns true if a text in the user's name is not a prompt but a command that ran in Claude Code
-/// itself, or its output.
+/// Returns true if a text attributed to the user is not a prompt, but a command that Claude Code
+/// ran itself, or its output.
 pub fn is_local_command(text: &str) -> bool {
     LOCAL_COMMANDS.iter().any(|begin| text.starts_with(begin))
 }
@@ -29,8 +30,8 @@ pub fn is_interruption(text: &str) -> bool {
     text.trim_start().starts_with(INTERRUPTED)
 }
 
-/// Returns the class of a failure. The text itself is the tool's output and stays out of the
-/// journal.
+/// Returns the class of a failed call's error text, such as `exit:1` or `timeout`. The text itself
+/// may contain output of the tool, so the journal must not contain it.
 pub fn error_class(error: &str) -> String {
     let first = error.lines().next().unwrap_or_default();
     let status = first
@@ -43,10 +44,11 @@ pub fn error_class(error: &str) -> String {
     }
 }
 
-/// Returns the outcome that a text reports: that of a failed result, or of a result in a batch.
-/// Claude Code marks calls that never ran, and words a refusal differently in each version.
+/// Returns the outcome that the text of a result reports: the result of a failed call, or one in a
+/// batch. Returns `None` if the text is neither a known error nor a known refusal. Versions of
+/// Claude Code word refusals differently.
 pub fn outcome_in(text: &str) -> Option<CallOutcome> {
-    /// How a refusal begins. The refused command may follow, over several lines.
+    /// Beginnings of refusals. The refused command may follow, over several lines.
     const BEGINNINGS: [&str; 11] = [
         "The user doesn't want to proceed with this tool use",
         "The user doesn't want to take this action right now",
@@ -84,9 +86,8 @@ pub fn outcome_in(text: &str) -> Option<CallOutcome> {
     (begins || says()).then_some(CallOutcome::Denied)
 }
 
-/// Returns the outcome for a `toolDenialKind`, Claude Code's word for a call that it did not let
-/// through. The text of the result does not matter. A call that was interrupted or cancelled was
-/// not refused.
+/// Returns the outcome for a `toolDenialKind`, Claude Code's word for why it did not run a call.
+/// Returns `None` for a call that was interrupted or cancelled, because nobody refused it.
 pub fn denial(kind: &str) -> Option<CallOutcome> {
     (!matches!(kind, "interrupted" | "cancelled")).then_some(CallOutcome::Denied)
 }
@@ -111,8 +112,8 @@ pub fn notified_task(prompt: &str) -> Option<String> {
     Some(id.trim().to_owned()).filter(|id| is_word(id))
 }
 
-/// Returns the tasks that these notices report as ended. Some notices of a task that goes on have
-/// no status.
+/// Returns the tasks that the notices in a text report as ended. A notice without a status does not
+/// end its task.
 pub fn ended_tasks(text: &str) -> Vec<String> {
     let mut ended = Vec::new();
     for notice in text.split("<task-notification>").skip(1) {
@@ -129,8 +130,8 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
     Some(rest.split_once(end)?.0)
 }
 
-/// Returns true if `text` is one short word, such as Claude Code's name for a kind of error, and
-/// not a secret of that length.
+/// Returns true if `text` is one word of at most 64 bytes and does not look like a secret. Claude
+/// Code's names for kinds of errors are such words.
 pub fn is_word(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     let is_short = !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed);

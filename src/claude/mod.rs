@@ -1,7 +1,8 @@
 //! Everything known about Claude Code itself: when Claude Code changes, this folder changes. It
 //! must not know what ccsession records, nor which process is asking.
 //!
-//! [`words`] stands alone, below `model`; the rest may use `model` and `store`.
+//! [`words`] uses nothing else, so that `model` can use it. The other modules may use `model` and
+//! `store`.
 
 pub mod messages;
 pub mod words;

@@ -1,4 +1,4 @@
-//! Reads the file that each running Claude Code writes about itself, `sessions/{pid}.json`: what is
+//! Reads `sessions/{pid}.json`, the file that each running Claude Code writes about itself: what is
 //! on its screen, and since when. Claude Code does not document the file, so an unknown value
 //! counts as missing.
 
@@ -16,8 +16,8 @@ use crate::store::{Environment, file};
 
 /// The largest file that is read, in bytes. Usual ones have less than 2 KiB.
 const LIMIT: usize = 64 * 1024;
-/// Claude Code rewrites the file in place, so a reader may see half of it. A moment later it is
-/// whole.
+/// How long to wait before an incomplete file is read again. Claude Code rewrites the file in
+/// place, so a reader may see half of it.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// The members of Claude Code's `sessions/{pid}.json` that ccsession uses.
@@ -37,11 +37,11 @@ struct Written {
     status_updated_at: Option<i64>,
 }
 
-/// Returns the folder in which this session's Claude Code writes its file: beside the session's
-/// transcripts, or else beside those of this user's Claude Code.
+/// Returns the folder in which this session's Claude Code writes its file. It is in the directory
+/// that has the session's transcript, or else in this user's Claude Code directory.
 ///
 /// # Security
-/// A payload's path counts only as far as [`transcript::believed`] accepts it.
+/// A path from a payload is used only if [`transcript::believed`] accepts it.
 pub fn folder(env: &Environment, record: &Record) -> Option<PathBuf> {
     // {config}/projects/{slug}/{id}.jsonl
     let beside = transcript::believed(env, record, std::iter::empty()).find_map(|path| {
@@ -54,7 +54,7 @@ pub fn folder(env: &Environment, record: &Record) -> Option<PathBuf> {
 
 /// Reads what the running process `owner` reports about itself, if it is in session `id`.
 ///
-/// The caller must know that the process runs, because the file of a killed one stays.
+/// The caller must know that the process runs, because the file of a killed process stays.
 ///
 /// # Security
 /// Only this user's own file is read, and only up to 64 KiB of it.

@@ -17,17 +17,19 @@ pub const CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
 pub struct ResumeCommand {
     /// The directory that it must be started in.
     pub dir: PathBuf,
-    /// Claude Code's directory, if `CLAUDE_CONFIG_DIR` must name it.
+    /// Claude Code's directory, if the command must set `CLAUDE_CONFIG_DIR` to it.
     pub config_dir: Option<PathBuf>,
     /// The program and its arguments.
     pub words: Vec<OsString>,
 }
 
 impl ResumeCommand {
-    /// Returns the command for session `id`, whose transcript is or was at `transcript`. The
-    /// session was in `dirs`, the most likely first. `more` are further arguments.
+    /// Returns the command for session `id`. `transcript` is the present or former path of its
+    /// transcript. The session was in `dirs`, the most likely directory first. `more` are further
+    /// arguments.
     ///
-    /// Claude Code looks for a session only in the folder of the directory that it is started in.
+    /// Claude Code finds a session only if it is started in the directory to which the transcript's
+    /// folder belongs.
     pub fn new(
         env: &Environment,
         id: &SessionId,
@@ -63,8 +65,9 @@ impl ResumeCommand {
     }
 }
 
-/// Returns whether Claude Code keeps sessions that were started in `dir` in a folder of this name.
-/// It replaces everything but ASCII letters and digits, and shortens long names.
+/// Returns whether `folder` is the name that Claude Code gives to the folder for sessions started
+/// in `dir`. The name has a dash for everything but ASCII letters and digits, and a long name is
+/// shortened.
 fn is_folder_of(folder: &OsStr, dir: &Path) -> bool {
     let plain = |unit: u16| match char::from_u32(unit.into()) {
         Some(c) if c.is_ascii_alphanumeric() => c,
@@ -79,7 +82,7 @@ fn is_folder_of(folder: &OsStr, dir: &Path) -> bool {
     }
 }
 
-/// Quotes a word for a POSIX shell, if it needs it.
+/// Quotes a word for a POSIX shell, if the word needs quotes.
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);

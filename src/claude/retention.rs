@@ -1,9 +1,9 @@
 //! Finds out how long Claude Code keeps transcripts, and decides whether ended sessions are
-//! archived automatically. No other module decides this. Hooks do not ask: they read no settings of
-//! Claude Code, and the cleanup that they start decides about the sessions they mark.
+//! archived automatically. No other module decides this. Hooks do not read Claude Code's settings:
+//! they put every ended session into the archive queue, and the cleanup decides.
 //!
-//! Claude Code deletes the transcripts of **all** projects by the number that it finds where it is
-//! started. So the smallest number counts, whichever file has it.
+//! Claude Code deletes the transcripts of **all** projects by the number of days in the settings of
+//! the directory where it is started. So the smallest number counts, whichever file has it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,10 +34,10 @@ struct PeriodSetting {
 pub struct Retention {
     /// The number of days, never negative.
     pub days: f64,
-    /// The file that sets the number, if any does.
+    /// The setting that decides, if any file has one.
     said: Option<PeriodSetting>,
-    /// The number that the user or the machine's administrator set. It holds for every project, so
-    /// it is deliberate.
+    /// The setting of the user or of the machine's administrator. It holds for every project, so it
+    /// is a deliberate choice.
     wish: Option<PeriodSetting>,
 }
 
@@ -58,8 +58,8 @@ impl fmt::Display for Retention {
 }
 
 impl Retention {
-    /// Reads the settings that count wherever Claude Code is started: the user's, and the managed
-    /// ones, which override all others.
+    /// Reads the settings that hold wherever Claude Code is started: the user's and the managed
+    /// ones. Managed settings override all others.
     pub fn of_client(env: &Environment) -> Self {
         let files = files_of(env).into_iter().rev();
         let mut all = files.filter_map(|path| {
@@ -78,8 +78,8 @@ impl Retention {
         }
     }
 
-    /// Reads all known settings: the user's, those of the directory `here`, and those of every
-    /// recorded directory.
+    /// Reads all known settings: the user's and the managed ones, those of the directory `here`,
+    /// and those of every directory on record.
     pub fn of_all(env: &Environment, here: Option<&Path>, state: Option<&StateDir>) -> Self {
         let mut keeping = Self::of_client(env);
         let is_managed = |said: &PeriodSetting| said.path.starts_with(settings::MANAGED_DIR);
@@ -101,8 +101,8 @@ impl Retention {
         keeping
     }
 
-    /// Returns the project's file that sets the number, or `None` if the user's or the managed
-    /// settings set it.
+    /// Returns the settings file of a project, if such a file decides. Returns `None` if the user's
+    /// or the managed settings decide.
     pub fn elsewhere(&self) -> Option<&Path> {
         let said = self.said.as_ref()?;
         (self.wish.as_ref() != Some(said)).then_some(&said.path)
@@ -121,10 +121,10 @@ fn days_in(bytes: &[u8]) -> Option<f64> {
     settings::number(bytes, KEY).filter(|days| *days >= 0.0 && days.is_finite())
 }
 
-/// Returns the directories in which Claude Code was started for the recorded sessions.
+/// Returns the directories in which the recorded sessions started, and their projects' directories.
 fn starts_on_record(state: &StateDir) -> BTreeSet<PathBuf> {
     let mut starts = BTreeSet::new();
-    // The command that shows these sessions reports the ones that cannot be listed or read.
+    // Skip what cannot be listed or read: the commands that show sessions report it.
     for id in state.session_ids().into_iter().flatten() {
         let Ok(Some(record)) = state.session(&id).record() else {
             continue;
@@ -142,9 +142,9 @@ pub fn here(env: &Environment) -> Option<PathBuf> {
     start.or_else(|| project::current_dir().ok())
 }
 
-/// Resolves `archive.auto`. A user who makes Claude Code keep transcripts for less than its default
-/// wants no archives of them, unless `archive.auto` is set. The settings of one project do not
-/// decide this, although they delete the transcripts of all others too.
+/// Turns automatic archiving off for a user who makes Claude Code keep transcripts for less than
+/// its default, unless `archive.auto` is set. Such a user wants no archives. The settings of one
+/// project do not decide this, although they delete the transcripts of all others too.
 pub fn settled(mut loaded: LoadedConfig, keeping: &Retention) -> LoadedConfig {
     if let Some(wish) = &keeping.wish
         && wish.days < f64::from(USUAL_DAYS)
@@ -154,8 +154,8 @@ pub fn settled(mut loaded: LoadedConfig, keeping: &Retention) -> LoadedConfig {
     loaded
 }
 
-/// Explains why nothing is archived automatically, if Claude Code's settings are the reason, and
-/// returns the remedy with it.
+/// If Claude Code's settings are the reason why nothing is archived automatically, returns a
+/// sentence that says so, and the remedy.
 pub fn objection(
     loaded: &LoadedConfig,
     keeping: &Retention,

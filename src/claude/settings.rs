@@ -75,7 +75,7 @@ impl ErrorPolicy {
 /// The newest version that was seen to behave in the old way.
 const LAST_OLD: Version = Version(2, 1, 197);
 
-/// Why Claude Code ignores a settings file as a whole.
+/// Why Claude Code ignores a whole settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IgnoreReason {
     /// It is not JSON.
@@ -109,7 +109,7 @@ impl fmt::Display for IgnoreReason {
     }
 }
 
-/// A settings file that Claude Code obeys.
+/// The content of a settings file that Claude Code obeys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     json: JsonValue,
@@ -140,7 +140,7 @@ impl Document {
         let members = json.members().ok_or(IgnoreReason::NotAnObject)?;
         let ignored = |(path, why)| IgnoreReason::Value { path, why };
         let commands = match (source, hooks::commands(&json, manner)) {
-            // In a managed document, an error in the hooks drops only the hooks.
+            // In managed settings, an error in the hooks makes Claude Code ignore only the hooks.
             (SettingsSource::Managed, commands) => commands.unwrap_or_default(),
             (_, commands) => {
                 let commands = commands.map_err(ignored)?;
@@ -189,9 +189,8 @@ fn decoded(bytes: &[u8]) -> String {
     }
 }
 
-/// Returns the number that `key` holds at the top of a settings file, if the file is JSON. An error
-/// elsewhere in the file does not matter: other versions of Claude Code may not ignore the file for
-/// it.
+/// Returns the number that `key` has at the top level of a settings file, if the file is JSON.
+/// Errors elsewhere in the file do not matter, because some versions of Claude Code accept them.
 pub fn number(bytes: &[u8], key: &str) -> Option<f64> {
     match JsonValue::parse(&decoded(bytes))?.get(key)? {
         JsonValue::Number(number) => Some(*number),
@@ -210,7 +209,7 @@ pub struct SettingsFile {
     pub content: Result<Document, IgnoreReason>,
 }
 
-/// Why Claude Code does not run hooks of a source.
+/// Why Claude Code does not run the hooks of a settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HooksOff {
     /// `disableAllHooks` is set in this file.
@@ -278,7 +277,7 @@ impl LoadedSettings {
         files.filter_map(|read| Some((read, read.content.as_ref().ok()?)))
     }
 
-    /// Returns the files that Claude Code ignores as a whole.
+    /// Returns the files that Claude Code ignores completely.
     pub fn ignored(&self) -> impl Iterator<Item = (&SettingsFile, &IgnoreReason)> {
         let files = self.files.iter();
         files.filter_map(|read| Some((read, read.content.as_ref().err()?)))

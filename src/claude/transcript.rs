@@ -24,21 +24,22 @@ use line::TranscriptLine;
 use super::dirs::projects_dir;
 use super::words::StartSource;
 
-/// How deep below a session's folder its files are looked for, in folders.
+/// How many levels of folders below a session's folder are searched for the session's files.
 const MAX_DEPTH: usize = 4;
-/// The most bytes that are read of Claude Code's notes on a subagent.
+/// How much of Claude Code's `.meta.json` file about a subagent is read, in bytes.
 pub const MAX_META: usize = 1 << 16;
 /// The largest file that is accepted as a transcript if only a payload names it, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
-/// The number of first lines that are searched for the session of a transcript.
+/// How many lines at the beginning of a transcript are searched for the session's id.
 const OPENING: usize = 20;
-/// The longest journal that is searched for events of Claude Code, in bytes. Launchers alone write
-/// little.
+/// The longest journal that is searched for events of Claude Code, in bytes. A longer one must have
+/// some, because launchers and clock-ins write little.
 const SHORT: u64 = 1 << 20;
 
-/// Returns the transcript of a session, if there is one. It tries the path in the record, and then
-/// that of the last event, since a Claude Code that moves into a worktree takes its transcript
-/// along. Otherwise it looks for the session's name in all of Claude Code's project folders.
+/// Returns the transcript of a session, if there is one. Tries the path in the record, and the
+/// later paths that events report: if Claude Code moves into a worktree, the transcript moves
+/// along. Otherwise looks for a file with the session's name in all of Claude Code's project
+/// folders.
 pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathBuf> {
     let record = dir.record().ok().flatten();
     let named = record.map(|record| named(env, dir, &record));
@@ -50,8 +51,8 @@ pub fn find(env: &Environment, dir: &SessionDir, id: &SessionId) -> Option<PathB
     })
 }
 
-/// Returns all transcripts by the sessions that they are named after, in any project folder. It
-/// walks the folders once, for callers that look for many sessions.
+/// Returns all transcripts in all project folders, by the session id in their file names. Reads
+/// each folder once, for callers that need the transcripts of many sessions.
 pub fn by_name(env: &Environment) -> BTreeMap<SessionId, Vec<PathBuf>> {
     let of = |path: &Path| {
         let id = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
@@ -81,8 +82,8 @@ fn files(folder: PathBuf) -> impl Iterator<Item = PathBuf> {
 #[derive(Debug)]
 pub struct Search<'a> {
     env: &'a Environment,
-    /// The sessions' own transcripts by the session in their first lines. Filled when a session is
-    /// first searched by its lines.
+    /// The sessions' own transcripts, by the session id in their first lines. Filled when the first
+    /// session needs it.
     by_lines: OnceCell<BTreeMap<String, Vec<PathBuf>>>,
 }
 
@@ -95,10 +96,12 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Returns all files of a session. It takes the transcripts that the record and the events
-    /// name, and those of the session's name in any project folder. If there are none, it takes
-    /// those whose own lines name the session as theirs, whatever their file name; a mention of the
-    /// id proves nothing. If `given` names the transcript, only files beside that one count.
+    /// Returns all files of a session. If `given` names the transcript, only files beside that one
+    /// count.
+    ///
+    /// Otherwise takes the transcripts that the record and the events name, and those with the
+    /// session's name in any project folder. If there are none, takes the transcripts whose first
+    /// lines belong to the session. A mention of the id proves nothing.
     pub fn files(&self, dir: &SessionDir, record: &Record, given: Option<&Path>) -> SessionFiles {
         let id = &record.session_id;
         let mut paths = match given {
@@ -142,15 +145,14 @@ pub struct SessionFiles {
     pub mains: Vec<ClientFile>,
     /// The transcripts of its subagents, sorted by name.
     pub agents: Vec<(AgentFile, ClientFile)>,
-    /// The other files in the session's folder: notes, and outputs of tools that were too long for
-    /// a transcript.
+    /// The other files in the session's folder: `.meta.json` files, and outputs of tools that were
+    /// too long for a transcript.
     pub others: Vec<ClientFile>,
 }
 
 impl SessionFiles {
-    /// Collects the files of a session whose transcripts may be at `paths`. Transcripts of its
-    /// subagents may also lie in the folders `beside`, where older versions of Claude Code put
-    /// them.
+    /// Collects the files of a session. Its transcripts may be at `paths`; those of its subagents
+    /// may also be in the folders `beside`, where older versions of Claude Code put them.
     pub fn of(id: &SessionId, paths: Vec<PathBuf>, beside: &[PathBuf]) -> Self {
         let mut files = Self::default();
         let (mut seen, mut folders) = (BTreeSet::new(), Vec::new());
@@ -193,7 +195,7 @@ impl SessionFiles {
                 .then(other.modified.cmp(&one.modified));
             by_size.then_with(|| one.path.cmp(&other.path))
         });
-        // The largest of several copies counts.
+        // If there are several copies of a file, keep the largest.
         files.agents.sort_by(|one, other| {
             let name =
                 |agent: &(AgentFile, ClientFile)| agent.0.path.file_name().map(OsStr::to_owned);
@@ -216,7 +218,7 @@ impl SessionFiles {
         self.mains.iter().chain(agents)
     }
 
-    /// Returns the total size of the transcripts in bytes.
+    /// Returns the total size of all transcripts in bytes.
     pub fn bytes(&self) -> u64 {
         self.transcripts().map(|file| file.size).sum()
     }
@@ -279,8 +281,8 @@ fn by_lines(env: &Environment) -> BTreeMap<String, Vec<PathBuf>> {
     found
 }
 
-/// Returns true if Claude Code may have run the session. That is ruled out if a launcher or a
-/// clock-in began it and nothing else was recorded.
+/// Returns true if Claude Code may have run in the session. It has not if a launcher or a clock-in
+/// created the session and the journal has no other events.
 fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
     if !matches!(record.source.as_deref(), Some("run" | "clock-in")) {
         return true;
@@ -299,14 +301,16 @@ fn may_have_client(dir: &SessionDir, record: &Record) -> bool {
     is_heard
 }
 
-/// Returns what [`find`] does, for a caller that has read the journal: `moved` is the last
-/// transcript that an event named. It does not search by name, which takes long for many sessions.
+/// Returns the transcript that the record or `moved` names, if it exists. `moved` is the last path
+/// that an event reported. Unlike [`find`], this reads no journal, and does not search all project
+/// folders.
 pub fn find_named(env: &Environment, record: &Record, moved: Option<&str>) -> Option<PathBuf> {
     let mut paths = believed(env, record, moved.into_iter());
     paths.find(|path| is_there(path))
 }
 
-/// Returns the transcript at the path on record as it is now, inspected once.
+/// Returns the transcript that the record names, with its size and times. Examines the file only
+/// once.
 pub fn find_inspected(env: &Environment, record: &Record) -> Option<(PathBuf, Meta)> {
     let path = PathBuf::from(record.transcript_path.as_deref()?);
     if !is_given(record) && !is_clients_place(env, &path) {
@@ -322,7 +326,8 @@ pub(super) fn is_there(path: &Path) -> bool {
     matches!(file::look(path), Ok(Some(found)) if found.is_file())
 }
 
-/// Returns the paths at which the record and the events place the transcript, the latest first.
+/// Returns the acceptable paths that the record and the events report for the transcript, the
+/// latest first.
 fn named(env: &Environment, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
     let mut said: Vec<String> = Vec::new();
     if let Ok(lines) = dir.journal().lines() {
@@ -339,12 +344,12 @@ fn named(env: &Environment, dir: &SessionDir, record: &Record) -> Vec<PathBuf> {
     paths
 }
 
-/// Returns the paths that the record and `moved`, the later events, name for the session's
-/// transcript, in this order. A path from a payload is accepted only if Claude Code puts
-/// transcripts there. A path from an import is accepted as it is, since the user gave it.
+/// Returns the paths of the session's transcript that the record and the later events, `moved`,
+/// report, in this order. Skips a path from a payload unless Claude Code puts transcripts there.
+/// Accepts the path of an imported transcript, because the user gave it.
 ///
 /// # Security
-/// A payload may name any file of the user's, and what is accepted here is read, archived and
+/// A payload may name any file of the user, and a path that is returned is read, archived and
 /// shown.
 pub fn believed<'a>(
     env: &'a Environment,
@@ -359,15 +364,15 @@ pub fn believed<'a>(
     recorded.into_iter().chain(moved)
 }
 
-/// Returns true if the user gave the transcript's path, to an import.
+/// Returns true if the user gave the transcript's path to an import.
 fn is_given(record: &Record) -> bool {
     record.source.as_deref() == Some(TRANSCRIPT)
 }
 
 /// Returns true if Claude Code may have put a transcript of the session at `path`. The path must be
-/// in a folder of `projects/`, in the known directory of Claude Code or in another directory of
-/// this user. The file must be named after the session, or its lines must name it. If the file does
-/// not exist, its name and place decide.
+/// in a folder of `projects/`, in this user's Claude Code directory or in another directory of this
+/// user. The file must be named after the session, or its first lines must contain the session's
+/// id. If the file does not exist, only its path counts.
 fn is_clients(env: &Environment, id: &SessionId, path: &Path) -> bool {
     let is_its = |found: Inspection| is_clients_file(id, path, &found);
     is_clients_place(env, path) && file::look(path).is_ok_and(|found| found.is_none_or(is_its))
@@ -390,7 +395,7 @@ fn is_clients_place(env: &Environment, path: &Path) -> bool {
     if !is_known && ![projects, folder].into_iter().all(is_own_dir) {
         return false;
     }
-    // A folder may be a link of the user's to a larger disk.
+    // The folder may be a link to a larger disk, which belongs to the same user.
     !matches!(file::look(folder), Ok(Some(found)) if found.owner != file::me())
 }
 
@@ -408,9 +413,9 @@ fn is_own_dir(path: &Path) -> bool {
     found.is_none_or(|found| found.is_dir() && found.owner == file::me())
 }
 
-/// Returns the time before which lines are not this session's own messages. A fork's transcript
-/// begins with copies of another session's messages, with their times. Returns `None` if all lines
-/// are its own, as after a resume.
+/// Returns when a fork began; `None` if the session is not a fork. A fork's transcript begins with
+/// copies of another session's lines, with their original times. Lines before the returned time are
+/// not the session's own.
 ///
 /// # Errors
 /// Fails if the journal cannot be opened.
@@ -418,10 +423,10 @@ pub fn own_since(dir: &SessionDir, record: &Record) -> Result<Option<Timestamp>>
     let is_word = |word: &str| StartSource::of(word) == StartSource::Fork;
     let is_fork = match record.source.as_deref() {
         Some(word) if is_word(word) => true,
-        // The first lines of an import are the session's own, unless it found the session that they
-        // come from. It may have seen only a part.
+        // An import reads only some of the sessions. It treats a session as a fork only if it found
+        // the session that the first lines were copied from.
         Some(TRANSCRIPT) => record.previous.is_some(),
-        // A launcher writes its record before Claude Code reports how it starts.
+        // The launcher wrote the record before Claude Code reported how the session started.
         Some("run") => dir
             .journal()
             .events()?
@@ -451,15 +456,15 @@ impl AgentFile {
         Some(Self { path, agent_id })
     }
 
-    /// Returns the path of Claude Code's notes on the subagent: its type and model, and the call
-    /// that started it.
+    /// Returns the path of Claude Code's `.meta.json` file about the subagent: its type and model,
+    /// and the call that started it.
     pub fn meta(&self) -> PathBuf {
         self.path.with_extension("meta.json")
     }
 }
 
 /// Returns the subagents' transcripts of the session whose own transcript is at `main`, sorted by
-/// name. They are in `{main without .jsonl}/subagents`, where Claude Code puts them now.
+/// name. Current versions of Claude Code put them into `{main without .jsonl}/subagents`.
 pub fn agents_below(main: &Path) -> Vec<AgentFile> {
     let mut found = Vec::new();
     collect(
@@ -484,8 +489,8 @@ fn collect(dir: &Path, depth: usize, found: &mut Vec<AgentFile>) {
     }
 }
 
-/// Returns the subagents' transcripts that lie beside the sessions' own in `folder`, by the session
-/// that they name. Older versions of Claude Code put them there.
+/// Returns the subagents' transcripts that are in `folder` beside the sessions' own, by the session
+/// id in their first lines. Older versions of Claude Code put them there.
 pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
     let mut by_session: BTreeMap<String, Vec<AgentFile>> = BTreeMap::new();
     let names = file::names(folder).into_iter().flatten();
@@ -499,13 +504,13 @@ pub fn agents_beside(folder: &Path) -> BTreeMap<String, Vec<AgentFile>> {
     by_session
 }
 
-/// Returns the session that the first lines of the transcript at `path` name.
+/// Returns the session id in the first lines of the transcript at `path`.
 fn session_in(path: &Path) -> Option<String> {
     first(path, OPENING, |line| line.session_id.owned())
 }
 
-/// Returns the first value that `said` finds in the transcript's records, among its first `lines`
-/// lines.
+/// Returns the first value that `said` finds in a record, among the first `lines` lines of the
+/// transcript.
 pub fn first<T>(
     path: &Path,
     lines: usize,

@@ -1,6 +1,6 @@
 //! Versions of Claude Code, and the hook events that each of them knows.
 //!
-//! Pure: the caller passes the output of `claude --version`.
+//! This module runs nothing: the caller passes the output of `claude --version`.
 
 /// A version of Claude Code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ impl Version {
 /// The text after the version in Claude Code's output.
 const NAMED: &str = " (Claude Code)";
 
-/// Parses digits only: `str::parse` would accept a sign, too.
+/// Parses digits only, because `str::parse` would also accept a sign.
 fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits { text.parse().ok() } else { None }
@@ -80,12 +80,13 @@ pub const OLDEST_TESTED: Version = Version(1, 0, 128);
 
 /// Every event that is registered, with the oldest *tested* version that knows it.
 ///
-/// Versions up to 2.1.80 at least ignore their **whole** settings file, permissions included, for
-/// one unknown name. So no row may be too early. From 2.1.110 on, an unknown name is skipped with a
-/// warning: there a row only avoids the warning. The tested versions are 1.0.128, 2.0.77, 2.1.50,
-/// .80, .110, .131, .132, .160, .197, .280 and .329. If the changelog of Claude Code gives another
-/// first version, the row notes it. The number of events in each tested version's own list (9, 12,
-/// 18, 23, 27, 29, 29, 30, 30, 33) agrees with the changelog.
+/// Versions up to 2.1.80 at least ignore their **whole** settings file, permissions included, if it
+/// contains one unknown name. So no row may give too old a version. From 2.1.110 on, Claude Code
+/// skips an unknown name with a warning; a row for these versions only avoids that warning. The
+/// tested versions are 1.0.128, 2.0.77, 2.1.50, .80, .110, .131, .132, .160, .197, .280 and .329.
+/// If the changelog of Claude Code gives another first version, the row notes it. The number of
+/// events in each tested version's own list (9, 12, 18, 23, 27, 29, 29, 30, 30, 33) agrees with the
+/// changelog.
 ///
 /// Missing on purpose: MessageDisplay (one for each streamed chunk) and WorktreeCreate (a hook
 /// replaces git's work).
@@ -135,8 +136,8 @@ const KNOWN_SINCE: [(Version, &str, &str); 20] = [
 /// Returns the events to register for a version of Claude Code.
 ///
 /// An unknown version gets the nine that every tested version knows. A version older than
-/// [`OLDEST_TESTED`] gets none: it was not tested which of the nine it knows, and one too many
-/// would cost its user all settings.
+/// [`OLDEST_TESTED`] gets none: nobody tested which of the nine it knows, and one unknown name
+/// could make it ignore all settings of the user.
 pub fn events_for(version: Option<Version>) -> Vec<Registration> {
     let version = version.unwrap_or(OLDEST_TESTED);
     let known = KNOWN_SINCE.iter().filter(|(since, _, _)| *since <= version);

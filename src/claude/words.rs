@@ -1,5 +1,5 @@
-//! The words that Claude Code uses in payloads and journals, each parsed in one place. Pure, and
-//! below `model`, which uses them.
+//! The words that Claude Code uses in payloads and journals, each parsed in one place. `model` uses
+//! these words, so this module uses nothing of `model`.
 
 /// The name of Claude Code's process, in its native builds and, on Linux, under Node.
 pub const PROCESS_NAME: &str = "claude";
@@ -17,7 +17,7 @@ pub enum StartSource {
     Compact,
     /// `/branch` or `--fork-session`: a new session that begins with a copy of another.
     Fork,
-    /// Any other word: one of ccsession's own, or one of an unknown version.
+    /// Any other word: one of ccsession's own, or one of an unknown version of Claude Code.
     Other,
 }
 
@@ -42,7 +42,7 @@ pub enum EndReason {
     Clear,
     /// `/resume`: the process continues with another session.
     Resume,
-    /// Any other word: the process ends, or its version is unknown.
+    /// Any other word: the process ends, or the word is unknown.
     Other,
 }
 
@@ -99,9 +99,9 @@ pub enum ClientStatus {
     Busy,
     /// A dialog is on the screen.
     Waiting(Dialog),
-    /// The prompt is empty.
+    /// Claude Code waits for a prompt.
     Idle,
-    /// The prompt is empty, and a command still runs in the background.
+    /// Claude Code waits for a prompt, and a command still runs in the background.
     Shell,
 }
 
@@ -126,7 +126,8 @@ impl ClientStatus {
             "waiting" => Self::Waiting(match waiting_for {
                 Some("input needed") => Dialog::Question,
                 Some("dialog open") => Dialog::Menu,
-                // `permission prompt`, `sandbox request`, and others to come: all ask.
+                // `permission prompt`, `sandbox request` and words of later versions all ask for
+                // permission.
                 _ => Dialog::Permission,
             }),
             _ => return None,

@@ -1,7 +1,8 @@
 //! Reads the hooks of a settings file as Claude Code does: which handlers it runs, and which errors
-//! make it ignore the whole file. A hook that can block an action must not get lost silently: if
-//! one cannot be loaded, Claude Code loads nothing from the file. For all other events it skips
-//! only the wrong part.
+//! make it ignore the whole file.
+//!
+//! A hook that can block an action must not be lost without notice. So if such a hook is wrong,
+//! Claude Code ignores the whole file. For all other events it skips only the wrong part.
 
 use super::ErrorPolicy;
 use super::json::JsonValue;
@@ -9,10 +10,11 @@ use super::schema::ValueShape;
 use super::schema::ValueShape::{Bool, List, Map, Object, OneOf, SomeText, Text};
 use crate::claude::commands::quoted;
 
-/// The key of all hooks in the settings, and of the handlers in a group.
+/// The key of all hooks in the settings, and of the list of handlers in a group.
 const HOOKS: &str = "hooks";
 
-/// The events whose hooks can block an action. Below, a guard is a hook for one of them.
+/// The events whose hooks can block an action. In this file, a guard is a hook for one of these
+/// events.
 const GUARDS: [&str; 3] = ["PreToolUse", "PermissionRequest", "PreSkillShellCommand"];
 
 /// Every event that Claude Code knows.
@@ -74,7 +76,7 @@ const SECONDS: ValueShape = ValueShape::Number {
 };
 const ON_FAILURE: ValueShape = OneOf(&["continue", "block"]);
 
-/// The required and the optional members of each type of handler.
+/// The types of handlers, with the required and the optional members of each.
 const HANDLERS: [(&str, ValueShape); 5] = [
     (
         "command",
@@ -159,7 +161,7 @@ pub struct Command {
     pub event: String,
     /// The command as a shell command line.
     pub text: String,
-    /// True if the command runs for every event of this name, whatever the matcher could select.
+    /// True if the command runs for every event of this name: no matcher restricts it.
     pub for_all: bool,
 }
 
@@ -180,7 +182,8 @@ pub(super) fn commands(
         return Ok(Vec::new());
     };
     let Some(events) = hooks.members() else {
-        // A list with content may be hooks that were written wrongly. Anything else is ignored.
+        // Claude Code ignores anything but an object. A list, however, may contain hooks that
+        // somebody wrote in the wrong form, which is an error.
         let may_be_hooks = hooks.elements().is_some_and(|elements| {
             let is_object = |element: &JsonValue| element.members().is_some();
             elements.iter().any(is_object) || holds_guard_anywhere(hooks)
@@ -223,7 +226,8 @@ pub(super) fn commands(
     Ok(commands)
 }
 
-/// Adds the commands of a group. A wrong part is skipped or, if `is_strict`, an error.
+/// Adds the commands of a group, which is a matcher with its handlers. A wrong part is an error if
+/// `is_strict`, and is skipped otherwise.
 fn group_commands(
     event: &str,
     group: &JsonValue,
@@ -322,7 +326,8 @@ fn is_group(value: &JsonValue) -> bool {
 }
 
 /// Returns true if `value` contains guards, at most `depth` levels down, as Claude Code looks for
-/// them. With `group_counts`, groups count as well. Skips the members named in `passed_over`.
+/// them. With `group_counts`, any group counts as a guard. Skips the members named in
+/// `passed_over`.
 fn holds_guard(
     value: &JsonValue,
     depth: u8,

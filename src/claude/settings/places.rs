@@ -23,13 +23,13 @@ pub(super) struct SettingsDirs {
     user: Option<PathBuf>,
     /// The directory in which Claude Code is started.
     start: PathBuf,
-    /// The root whose local settings it reads.
+    /// The directory whose local settings Claude Code also reads: the repository's main worktree.
     root: PathBuf,
     managed: PathBuf,
 }
 
 impl SettingsDirs {
-    /// Returns the places for a Claude Code that is started in `start`.
+    /// Returns the directories whose settings Claude Code reads when it is started in `start`.
     pub(super) fn of(env: &Environment, start: &Path) -> Self {
         let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
         Self {
@@ -83,15 +83,16 @@ pub fn files_of(env: &Environment) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Returns the project's and the local files that Claude Code reads when it is started in `start`.
+/// Returns the project's and the local settings files that Claude Code reads when it is started in
+/// `start`.
 pub fn project_files(env: &Environment, start: &Path) -> [PathBuf; 3] {
     SettingsDirs::of(env, start)
         .of_project()
         .map(|(_, path)| path)
 }
 
-/// Returns the root whose local settings Claude Code reads when it is started in `start`. This is
-/// the repository's root, or for a worktree the main worktree's, but never the home directory.
+/// Returns the directory whose local settings Claude Code reads when it is started in `start`: the
+/// root of the repository's main worktree. If that is the home directory, returns `start`.
 fn local_root(env: &Environment, start: &Path) -> PathBuf {
     let root = project::main_root(project::discover(start).root());
     match env

@@ -1,6 +1,6 @@
-//! Combines the managed settings of the machine. Claude Code never ignores a managed document for
-//! one value. It leaves out values that it cannot read, and takes the strictest reading of a
-//! restriction.
+//! Combines the managed settings of the machine. Claude Code never ignores a managed file because
+//! of one value. It skips a value that it cannot read, and reads a restriction as strictly as
+//! possible.
 
 use super::ErrorPolicy;
 use super::json::JsonValue;
@@ -33,7 +33,7 @@ impl<D: Clone> Policy<D> {
             None | Some(JsonValue::Null) => {}
             Some(JsonValue::List(surfaces)) => {
                 let has_hooks = surfaces.iter().any(|it| it.as_text() == Some("hooks"));
-                // Lists from several documents are joined.
+                // The lists of several documents add up, so an earlier restriction stays.
                 let had = matches!(self.plugins_only, Some((true, _)));
                 if has_hooks || !had {
                     self.plugins_only = said(has_hooks);
@@ -44,7 +44,7 @@ impl<D: Clone> Policy<D> {
     }
 }
 
-/// Returns true unless the restriction is explicitly off.
+/// Returns true unless the value turns the restriction off explicitly.
 fn as_restriction(value: &JsonValue) -> bool {
     *value != JsonValue::Bool(false) && value.as_text() != Some("false")
 }

@@ -1,9 +1,9 @@
-//! The shapes that Claude Code requires in a settings file of the user or a project. One value of
-//! another shape makes it ignore the **whole** file. Keys that are not named here may hold any
+//! The shapes that Claude Code requires in a settings file of the user or a project. One value with
+//! a wrong shape makes it ignore the **whole** file. Keys that are not in this table may have any
 //! value.
 //!
-//! This follows 2.1.332; `tests/realclient/settings` asks Claude Code itself. Older versions know
-//! fewer keys and are no stricter.
+//! This follows version 2.1.332; `tests/realclient/settings` compares it with Claude Code itself.
+//! Older versions know fewer keys and are no stricter.
 
 use super::json::JsonValue;
 
@@ -17,16 +17,15 @@ pub(super) enum ValueShape {
     Number {
         least: f64,
         most: f64,
-        /// True if `least` itself is too small.
+        /// True if the number must be greater than `least`.
         above: bool,
         whole: bool,
     },
     OneOf(&'static [&'static str]),
     List(&'static ValueShape),
-    /// An object whose members have any names.
+    /// An object with any keys, whose values all have the same shape.
     Map(&'static ValueShape),
-    /// An object whose members must have a shape: first the required members, then the optional
-    /// ones.
+    /// An object with known members: first the required ones, then the optional ones.
     Object(&'static [SchemaMember], &'static [SchemaMember]),
     Either(&'static [ValueShape]),
     /// A time of day, such as `7:30`.
@@ -36,7 +35,7 @@ pub(super) enum ValueShape {
 
 type SchemaMember = (&'static str, ValueShape);
 
-/// The greatest whole number that Claude Code can tell from its neighbours.
+/// The greatest whole number that Claude Code, which calculates in `f64`, can tell from the next.
 const GREATEST_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 const fn whole(least: f64) -> ValueShape {
@@ -63,7 +62,7 @@ const TEXTS: ValueShape = List(&Text);
 const ANY_NUMBER: ValueShape = number(f64::MIN, f64::MAX);
 const DISABLE: ValueShape = OneOf(&["disable"]);
 const SCALARS: ValueShape = Map(&Either(&[Text, ANY_NUMBER, Bool, TEXTS]));
-/// Where plugins come from: the other members of an entry depend on `source`.
+/// The sources of plugins. Which other members an entry has depends on its `source`.
 const SOURCES: ValueShape = List(&Either(&[
     Object(&[("source", OneOf(&["url", "git"])), ("url", Text)], &[]),
     Object(&[("source", OneOf(&["github"])), ("repo", Text)], &[]),
@@ -102,7 +101,7 @@ const MODES: ValueShape = OneOf(&[
 const PERMISSIONS: ValueShape = Object(
     &[],
     &[
-        // Single rules that are wrong are skipped.
+        // These may be any values, because Claude Code skips single rules that are wrong.
         ("allow", List(&Any)),
         ("deny", List(&Any)),
         ("ask", List(&Any)),
@@ -312,7 +311,7 @@ const SETTINGS: &[SchemaMember] = &[
     ("enabledMcpjsonServers", TEXTS),
     ("enabledPlugins", Map(&Either(&[TEXTS, Bool]))),
     ("enforceAvailableModels", Bool),
-    // Claude Code converts its values to strings.
+    // Claude Code converts the values of `env` to strings.
     ("env", Map(&Any)),
     ("fallbackModel", TEXTS),
     ("fastMode", Bool),
@@ -522,10 +521,11 @@ const MAY_BE_NULL: [&str; 40] = [
     "useAutoModeDuringPlan",
 ];
 
-/// Keys that may hold one name instead of a list.
+/// Keys whose value may be one name instead of a list of names.
 const MAY_BE_ONE: [&str; 2] = ["enabledMcpjsonServers", "disabledMcpjsonServers"];
 
-/// Returns the first value that does not have its shape: the path to it, and what it should be.
+/// Returns the path of the first value with a wrong shape, and what the value should be. Returns
+/// `None` if all values are right.
 pub(super) fn misfit(settings: &[(String, JsonValue)]) -> Option<(String, String)> {
     settings.iter().find_map(|(key, value)| {
         let (_, shape) = SETTINGS.iter().find(|(name, _)| name == key)?;
@@ -547,8 +547,8 @@ fn is_name(text: &str) -> bool {
 }
 
 impl ValueShape {
-    /// Returns what `value`, or the part of it that `path` then points to, should be. Returns
-    /// `None` if it fits.
+    /// If `value` does not have this shape, returns what should be there, and extends `path` to the
+    /// wrong part of the value.
     pub(super) fn misfit(self, value: &JsonValue, path: &mut String) -> Option<String> {
         match (self, value) {
             (Self::Any, _)
@@ -635,7 +635,8 @@ impl ValueShape {
     }
 }
 
-/// Checks a part of a value. `path` keeps the added step only if the part does not fit.
+/// Checks a part of a value, whose path is `path` with `step` added. Removes the step again if the
+/// part is right.
 fn within(
     path: &mut String,
     step: &str,

@@ -15,7 +15,7 @@ pub enum ClientFileKind {
     Main,
     /// The transcript of the subagent with this id.
     Agent(String),
-    /// A note, or the output of a tool that was too long for a transcript.
+    /// A `.meta.json` file, or the output of a tool that was too long for a transcript.
     Other,
 }
 
@@ -74,8 +74,8 @@ impl ClientFiles {
         result.map_err(|err| self.failed.push(err)).ok()
     }
 
-    /// Adds the file at `path`, or the files below it. `session` names the session whose folder
-    /// that is, or contains it; `None` if it is not in a session's folder.
+    /// Adds the file at `path`, or the files below a session's folder. `session` is the session
+    /// whose folder this is or that contains `path`; `None` outside such folders.
     fn add(&mut self, path: PathBuf, project: &Path, session: Option<&str>, depth: usize) {
         let Some(found) = self.kept(file::look(&path)).flatten() else {
             return;
@@ -134,7 +134,7 @@ fn is_uuid(name: &str) -> bool {
     name.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && name.split('-').all(is_hex)
 }
 
-/// Returns true if the file contains Claude Code's notes on a subagent.
+/// Returns true if the file is Claude Code's `.meta.json` about a subagent.
 fn is_note(path: &Path) -> bool {
     path.to_str()
         .is_some_and(|path| path.ends_with(".meta.json"))

@@ -1,4 +1,4 @@
-//! Reads how long hooks ran, where Claude Code notes it in a transcript.
+//! Reads from a transcript how long hooks ran; Claude Code writes this down for some hooks.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub struct HookRun {
     pub event: Option<String>,
     /// Its command on one safe line or, without one, the name that Claude Code gives it.
     pub command: String,
-    /// How long it ran, in milliseconds.
+    /// How long the hook ran, in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -41,7 +41,7 @@ struct HookRecord<'a> {
     attachment: LazyMember<'a>,
 }
 
-/// What Claude Code notes of one hook.
+/// What Claude Code writes down about one hook.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct HookInfo<'a> {
@@ -55,7 +55,7 @@ struct HookInfo<'a> {
     duration_ms: LazyMember<'a>,
 }
 
-/// Calls `reader` with each run of a hook that the transcript at `path` notes.
+/// Calls `reader` with each run of a hook that is recorded in the transcript at `path`.
 ///
 /// # Errors
 /// Fails if the transcript cannot be read.
@@ -98,7 +98,7 @@ impl HookRecord<'_> {
 }
 
 impl HookInfo<'_> {
-    /// Returns the run, if its duration and either its command or its name are noted.
+    /// Returns the run, if its duration and either its command or its name are known.
     fn run(&self, at: Option<Timestamp>, event: Option<&str>) -> Option<HookRun> {
         let millis: f64 = self.duration_ms.get()?;
         let safe = |text: &str| one_line(&redact(beginning(text, true)), MAX_CHARS);

@@ -31,22 +31,22 @@ impl std::hash::Hash for LazyMember<'_> {
 }
 
 impl<'a> LazyMember<'a> {
-    /// Returns its JSON text, if it is present and not null.
+    /// Returns the member's JSON text, if it is present and not null.
     pub fn json(self) -> Option<&'a str> {
         self.0.map(RawValue::get)
     }
 
-    /// Returns the size of its JSON text in bytes.
+    /// Returns the size of the member's JSON text in bytes.
     pub fn size(self) -> Option<u64> {
         self.json().map(|json| json.len() as u64)
     }
 
-    /// Decodes it as a `T`, if it is one.
+    /// Decodes the member as a `T`, if it is one.
     pub fn get<T: Deserialize<'a>>(self) -> Option<T> {
         serde_json::from_str(self.json()?).ok()
     }
 
-    /// Returns its text, if it is a text and not empty.
+    /// Returns the member's text, if it is a string and not empty.
     pub fn text(self) -> Option<Cow<'a, str>> {
         let json = self.json()?;
         let plain = json.strip_prefix('"')?.strip_suffix('"')?;
@@ -63,7 +63,7 @@ impl<'a> LazyMember<'a> {
         self.text().map(Cow::into_owned)
     }
 
-    /// Returns true if it is `true`.
+    /// Returns true if the member is `true`.
     pub fn is_true(self) -> bool {
         self.json() == Some("true")
     }
@@ -104,7 +104,7 @@ fn unit_at(text: &str) -> Option<u16> {
 /// One record of a transcript.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct TranscriptLine<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: LazyMember<'a>,
@@ -227,7 +227,7 @@ pub struct Block<'a> {
 /// The details of a result besides its text: a record's `toolUseResult`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct ResultDetails<'a> {
     #[serde(borrow)]
     pub agent_id: LazyMember<'a>,
@@ -246,7 +246,7 @@ pub struct ResultDetails<'a> {
 /// Something that Claude Code added to a conversation: a record's `attachment`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct Attachment<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: LazyMember<'a>,
@@ -259,7 +259,7 @@ pub struct Attachment<'a> {
 /// The decision about a call: a record's `permissionDecision`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct Permission<'a> {
     #[serde(borrow)]
     pub decision: LazyMember<'a>,
@@ -268,7 +268,7 @@ pub struct Permission<'a> {
 /// The source of a copied record: its `forkedFrom`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct ForkOrigin<'a> {
     #[serde(borrow)]
     pub session_id: LazyMember<'a>,
@@ -277,7 +277,7 @@ pub struct ForkOrigin<'a> {
 /// The cause of a compaction: a record's `compactMetadata`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct CompactMetadata<'a> {
     #[serde(borrow)]
     pub trigger: LazyMember<'a>,
@@ -286,7 +286,7 @@ pub struct CompactMetadata<'a> {
 /// The content of a subagent's `.meta.json`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct AgentMeta<'a> {
     #[serde(borrow)]
     pub agent_type: LazyMember<'a>,
@@ -294,8 +294,8 @@ pub struct AgentMeta<'a> {
     pub tool_use_id: LazyMember<'a>,
 }
 
-/// Returns the blocks of a content. A plain text has none, and anything that is not a block is
-/// skipped.
+/// Returns the blocks of a message's content. Content that is plain text has none, and anything
+/// that is not a block is skipped.
 pub fn blocks(content: LazyMember<'_>) -> Vec<Block<'_>> {
     let each = || {
         let items: Vec<LazyMember<'_>> = content.get().unwrap_or_default();
@@ -304,7 +304,7 @@ pub fn blocks(content: LazyMember<'_>) -> Vec<Block<'_>> {
     content.get().unwrap_or_else(each)
 }
 
-/// Returns the text of a content: the content itself, or its first block of text.
+/// Returns the text of a message's content: the content itself, or its first block of text.
 pub fn text_of(content: LazyMember<'_>) -> Option<Cow<'_, str>> {
     let is_text = |block: &Block<'_>| block.kind.text().as_deref() == Some("text");
     content

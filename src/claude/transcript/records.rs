@@ -9,14 +9,14 @@ use serde::Deserialize;
 
 use super::line::{LazyMember, TranscriptLine};
 
-/// The most work on a damaged line, in lengths of the line. Each object that is not closed is read
-/// to its end once more for each object in it.
+/// How much of a damaged line is read in total, as a multiple of its length. If an object has no
+/// end, each object in it is tried in turn, and each attempt may read the rest of the line.
 const MAX_EFFORT: usize = 16;
-/// The least work that is allowed on a line, in bytes; it matters for very short lines.
+/// How many bytes are read in total of any damaged line, even a very short one.
 const LEAST_EFFORT: usize = 1 << 16;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// A stretch of a line. All stretches together are the line.
+/// A stretch of a line. All stretches together make up the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordPart<'a> {
     /// A whole record.
@@ -51,9 +51,9 @@ pub fn read(line: &[u8], mut record: impl FnMut(&TranscriptLine<'_>)) -> u64 {
 /// text of each record, and returns whether it could be decoded. A line that is one record, as
 /// nearly all are, is decoded once.
 pub fn read_as(line: &[u8], mut record: impl FnMut(&str) -> bool) -> u64 {
-    // Invalid UTF-8 damages only its own stretch, not the record around it.
+    // Invalid UTF-8 is replaced, so that it does not spoil the record around it.
     let line = String::from_utf8_lossy(line);
-    // A decoder would accept a list as a record, too.
+    // The check for `{` is needed, because the decoder would also accept a list.
     if line.trim_ascii_start().starts_with('{') && record(&line) {
         return 0;
     }
@@ -81,7 +81,7 @@ pub fn split(line: &str) -> Vec<RecordPart<'_>> {
                 (rest_from, from) = (end, end);
                 effort = effort.saturating_sub(end - start);
             }
-            // It is part of a record whose beginning or end is lost.
+            // This object is a part of a record whose beginning or end is lost.
             Ok(end) => {
                 from = end;
                 effort = effort.saturating_sub(end - start);
@@ -102,7 +102,7 @@ fn push_rest<'a>(parts: &mut Vec<RecordPart<'a>>, line: &'a str, from: usize, to
     parts.extend(rest.map(RecordPart::Rest));
 }
 
-/// Returns the start of the next object that has a member.
+/// Returns the start of the next object that has a member, at or after `from`.
 fn next_object(line: &str, mut from: usize) -> Option<usize> {
     loop {
         let rest = line.as_bytes().get(from..)?;
@@ -115,8 +115,8 @@ fn next_object(line: &str, mut from: usize) -> Option<usize> {
     }
 }
 
-/// Returns the end of the object that begins at `start`. If it has none, returns how much of the
-/// line was read.
+/// Returns the end of the object that begins at `start`. The error is the number of bytes that were
+/// read without finding an end.
 fn object_at(line: &str, start: usize) -> Result<usize, usize> {
     let rest = line.get(start..).unwrap_or_default();
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde::de::IgnoredAny>();
@@ -127,10 +127,10 @@ fn object_at(line: &str, start: usize) -> Result<usize, usize> {
     }
 }
 
-/// Returns true if the object between `start` and `end` is a record, and not a part of a damaged
-/// one.
+/// Returns true if the object between `start` and `end` is a whole record. It may also be a part of
+/// a damaged record.
 fn is_record(line: &str, start: usize, end: usize) -> bool {
-    /// The members that distinguish a record from a message or a block, which also have a type.
+    /// The members that distinguish a record from a message or a block; those have a type, too.
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct RecordHead<'a> {
@@ -154,7 +154,8 @@ fn is_record(line: &str, start: usize, end: usize) -> bool {
     if head.kind.text().is_none() {
         return false;
     }
-    // Claude Code names the session in every record of a conversation, and never inside one.
+    // Claude Code puts the session's id into every record of a conversation, and never deeper in
+    // it.
     if head.session_id.text().is_some() {
         return true;
     }

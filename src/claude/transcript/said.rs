@@ -1,9 +1,10 @@
 //! Extracts the messages from a record of a transcript, and who said them.
 //!
 //! Claude Code writes much in the user's name: the output of commands, notices, summaries,
-//! reminders to the model. And much that a person typed is not in a message. It is in an
-//! attachment, in the queue of messages typed while the model worked, or in the result of a refused
-//! call. [`wrapping`] knows Claude Code's own texts, and this file knows the records.
+//! reminders to the model. On the other hand, some of what a person typed is not in a message. It
+//! is in an attachment, in the queue of messages typed while the model worked, or in the result of
+//! a refused call. [`wrapping`] recognises Claude Code's own texts; this file knows the types of
+//! records.
 
 pub mod wrapping;
 
@@ -48,12 +49,12 @@ pub enum Speaker {
     Notice,
     /// Claude Code: the summary that replaces the messages before a compaction.
     Summary,
-    /// A command that a person started.
+    /// A command that a person started: its output.
     Output,
 }
 
 impl Speaker {
-    /// Returns true if it speaks in the conversation itself.
+    /// Returns true for the two sides of the conversation, the user and the model.
     pub fn is_heard(self) -> bool {
         matches!(self, Self::User | Self::Assistant)
     }
@@ -64,27 +65,27 @@ impl Speaker {
 pub struct Utterance<'a> {
     /// The author of the message.
     pub speaker: Speaker,
-    /// The words, without Claude Code's wrapping.
+    /// The words, without the text that Claude Code put around them.
     pub text: Cow<'a, str>,
 }
 
-/// The fate of a message that was typed while the model worked.
+/// What happens to Claude Code's queue of messages that are typed while the model works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueEvent {
-    /// The message waits.
+    /// A message joins the queue.
     Added,
-    /// The first message becomes a separate prompt.
+    /// A message leaves the queue and becomes a separate prompt.
     Taken,
-    /// The model received the message while it worked.
+    /// A message leaves the queue because the model received it while it worked.
     Absorbed,
-    /// All messages return to the input field.
+    /// All messages leave the queue and return to the input field.
     Withdrawn,
 }
 
 /// A record, decoded for the messages in it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the client's")]
+#[allow(missing_docs, reason = "the names are Claude Code's")]
 pub struct SpokenRecord<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: LazyMember<'a>,
@@ -128,8 +129,8 @@ pub struct SpokenRecord<'a> {
     pub content: LazyMember<'a>,
 }
 
-/// Decodes a member that may be null: the first record has a null parent, and other records have
-/// none.
+/// Decodes a member so that null differs from absent. The first record of a conversation has a null
+/// parent; some other records have no such member.
 fn written<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(json).map(Some)
 }
@@ -202,8 +203,8 @@ impl<'a> SpokenRecord<'a> {
                 .any(|block| is(block, "tool_result"))
     }
 
-    /// Returns the record that this one follows, and whether this one is marked as the first. After
-    /// a compaction, the parent is the record before it.
+    /// Returns the id of the preceding record, and whether the record says that there is none.
+    /// After a compaction, the preceding record is the one before the compaction.
     pub fn parent(&self) -> (Option<Cow<'a, str>>, bool) {
         let json = self.parent_uuid.map(RawValue::get);
         let parent = json.and_then(|json| serde_json::from_str::<Cow<'a, str>>(json).ok());
@@ -228,7 +229,7 @@ impl<'a> SpokenRecord<'a> {
         }
     }
 
-    /// Decodes a record of the message queue: what happens, and the message, if a person typed it.
+    /// Decodes a queue record: what happens to the queue, and the message if a person typed it.
     pub fn queued(&self) -> Option<(QueueEvent, Option<Utterance<'a>>)> {
         if self.kind.text().as_deref() != Some("queue-operation") {
             return None;
@@ -236,8 +237,8 @@ impl<'a> SpokenRecord<'a> {
         let operation = match self.operation.text().as_deref()? {
             "enqueue" => QueueEvent::Added,
             "dequeue" => QueueEvent::Taken,
-            // Versions before 2.1.246 give no reason. With any other reason the model did not get
-            // the message.
+            // Versions before 2.1.246 give no reason. Any other reason means that the model did not
+            // get the message while it worked.
             "remove"
                 if matches!(
                     self.reason.text().as_deref(),
@@ -270,7 +271,7 @@ impl<'a> SpokenRecord<'a> {
             .filter(|block| is(block, "tool_result"))
             .collect();
         if results.is_empty() {
-            // A skill or a command that the model called is not a person's.
+            // The model called this skill or command, so no person typed the text.
             let is_called = self.source_tool_use_id.json().is_some();
             let speaker = (is_called || is_from_elsewhere(self.origin)).then_some(Speaker::Notice);
             return self.typed(content, speaker);
@@ -290,8 +291,8 @@ impl<'a> SpokenRecord<'a> {
         all
     }
 
-    /// Returns the messages in a content that a person may have typed. If `speaker` is given, it
-    /// replaces the person.
+    /// Returns the messages in content that a person may have typed. `speaker`, if given, takes the
+    /// person's place.
     fn typed(&self, content: LazyMember<'a>, speaker: Option<Speaker>) -> Vec<Utterance<'a>> {
         if let Some(speaker) = speaker {
             let text = plain_text(content);
@@ -363,7 +364,8 @@ impl<'a> SpokenRecord<'a> {
         Some(said)
     }
 
-    /// Returns a command that ran in Claude Code itself. Newer versions record it as the system's.
+    /// Returns the messages in a record of type `system`. Newer versions of Claude Code record the
+    /// commands that they run themselves this way.
     fn by_system(&self) -> Vec<Utterance<'a>> {
         match self.subtype.text().as_deref() {
             Some("local_command") => self
@@ -393,8 +395,8 @@ fn is(block: &Block<'_>, kind: &str) -> bool {
     block.kind.text().as_deref() == Some(kind)
 }
 
-/// Returns true if Claude Code names a source other than the person using it: a task, another
-/// session, a channel.
+/// Returns true if Claude Code names a source other than the user: a task, another session, a
+/// channel.
 fn is_from_elsewhere(origin: LazyMember<'_>) -> bool {
     let origin: Option<MessageOrigin<'_>> = origin.get();
     let kind = origin.and_then(|origin| origin.kind.owned());
@@ -408,12 +410,12 @@ fn saying(speaker: Speaker, text: Cow<'_, str>) -> Vec<Utterance<'_>> {
     }
 }
 
-/// Returns the text of a message: the content itself, or its blocks of text, a line each.
+/// Returns the text of a message: the content itself, or its blocks of text, one a line.
 pub fn plain_text(content: LazyMember<'_>) -> Cow<'_, str> {
     if let Some(text) = content.text() {
         return text;
     }
-    // Most contents come from tools.
+    // Skip the decoding if there is no text: most content comes from tools.
     if !content.json().is_some_and(may_have_text) {
         return Cow::default();
     }
@@ -423,12 +425,12 @@ pub fn plain_text(content: LazyMember<'_>) -> Cow<'_, str> {
     texts.join("\n").into()
 }
 
-/// Returns true if a content may have a block of text.
+/// Returns true if content may have a block of text.
 fn may_have_text(content: &str) -> bool {
     memchr::memmem::find(content.as_bytes(), b"\"text\"").is_some()
 }
 
-/// Splits a text in which Claude Code may have wrapped its own or a person's words.
+/// Splits a text into the words of a person and those that Claude Code put around them.
 fn unwrapped(text: &str) -> Vec<Utterance<'static>> {
     let said = |piece: TextPiece| {
         let (speaker, text) = match piece {
@@ -448,7 +450,7 @@ fn words_in<'a>(result: &Block<'a>, details: LazyMember<'a>) -> Vec<Utterance<'a
     if let Some(answers) = answers(details) {
         return saying(Speaker::User, answers.into());
     }
-    // Most results are long and come from tools.
+    // Search for the beginning first: most results are long and come from tools.
     let json = result.content.json().unwrap_or_default();
     let may_have = |words: &str| memchr::memmem::find(json.as_bytes(), words.as_bytes()).is_some();
     if !result.is_error.is_true() && !may_have("User has a") {

@@ -1,5 +1,5 @@
-//! Finds what a session is called in its transcript: the title that a person gave it, Claude Code's
-//! own title, and the first prompt.
+//! Finds the possible titles of a session in its transcript: the one that a person gave, the one
+//! that Claude Code made up, and the first prompt.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::model::redact::Redactor;
 use crate::store::Result;
 use crate::store::lines::{LineReader, NextLine, ReadPosition};
 
-/// The most summaries of one transcript that are considered.
+/// How many summaries of one transcript are considered at most.
 const MAX_SUMMARIES: usize = 64;
 
 /// What a transcript calls its session. Each is one safe line.
@@ -93,8 +93,8 @@ struct TitleRecord<'a> {
     leaf_uuid: LazyMember<'a>,
 }
 
-/// A title in the form of old versions. It names the record that it leads to, which may be in
-/// another session's transcript.
+/// A title in the form of old versions of Claude Code. `leaf` is the id of the last record that the
+/// title covers. That record may be in another session's transcript.
 struct Summary {
     text: String,
     leaf: String,
@@ -163,7 +163,7 @@ impl TitleSearch<'_> {
     }
 }
 
-/// Returns the last summary that leads to a record of the transcript at `path`.
+/// Returns the last of the summaries whose `leaf` is a record of the transcript at `path`.
 fn last_of_own(path: &Path, summaries: Vec<Summary>) -> Result<Option<String>> {
     if summaries.is_empty() {
         return Ok(None);

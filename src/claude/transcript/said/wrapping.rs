@@ -73,7 +73,7 @@ const ELEMENTS: [(&str, Element); 32] = [
     ("command-message", Element::Message),
 ];
 
-/// How a text begins that Claude Code wrote as a whole.
+/// Beginnings of texts that Claude Code wrote completely.
 const NOTICES: [&str; 3] = [
     "[SYSTEM NOTIFICATION",
     "Stop hook feedback:\n",
@@ -87,10 +87,10 @@ const INTERRUPTED: [&str; 2] = [
     "[Request interrupted by user]",
     "[Request interrupted by user for tool use]",
 ];
-/// How the lines begin that Claude Code writes after the notice of an ended task.
+/// Beginnings of the lines that Claude Code writes after the notice of an ended task.
 const BEHIND_NOTICES: [&str; 2] = ["Read the output file", "Full transcript available at"];
 
-/// Returns true if nothing in a text can be Claude Code's, so that it needs no closer look.
+/// Returns true if nothing in a text can be Claude Code's. Then the text need not be split.
 pub fn is_plain(text: &str) -> bool {
     let begin = text.trim_start();
     let is_marked = begin.starts_with(['<', '[']) || text.trim_end().ends_with('>');
@@ -98,7 +98,7 @@ pub fn is_plain(text: &str) -> bool {
     !is_marked && !is_sentence && !NOTICES.iter().any(|notice| begin.starts_with(notice))
 }
 
-/// Returns what a person typed of a text.
+/// Returns the part of a text that a person typed.
 pub fn typed(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -142,7 +142,7 @@ pub fn pieces(text: &str) -> Vec<TextPiece> {
     let is_hidden = |(element, _): &(Element, &str)| *element == Element::Hidden;
     match rest.is_empty() {
         true => of_elements(&elements),
-        // Claude Code puts nothing else before what a person typed.
+        // Before what a person typed, Claude Code puts only hidden elements.
         false if elements.iter().all(is_hidden) => vec![TextPiece::Typed(rest.to_owned())],
         false => vec![TextPiece::Typed(text.to_owned())],
     }
@@ -223,7 +223,7 @@ fn of_elements(elements: &[(Element, &str)]) -> Vec<TextPiece> {
             let command = format!("{name} {arguments}");
             pieces.push(TextPiece::Typed(command.trim_end().to_owned()));
         }
-        // The model called this command.
+        // The model called this command, so it is only a notice.
         (Some(name), _) => pieces.push(TextPiece::Notice(message.unwrap_or(name).to_owned())),
         (None, _) => {}
     }
