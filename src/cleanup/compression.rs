@@ -22,7 +22,7 @@ const LEAST: u64 = 4096;
 /// longest life of a hook.
 const LATE: Duration = Duration::from_secs(2);
 
-/// A session whose journal is to be compressed.
+/// A session whose journal should be compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuietSession {
     /// The session.
@@ -33,8 +33,8 @@ pub struct QuietSession {
     pub quiet: Duration,
 }
 
-/// Returns the session if it is over and its journal is due. A journal that cannot be examined is
-/// not due.
+/// Returns the session if it is over and its journal should be compressed. A journal that cannot be
+/// examined is left for a later day.
 pub(super) fn due(judge: &Judge<'_>, id: &SessionId) -> Option<QuietSession> {
     let dir = judge.state.session(id);
     let quiet = dir.last_activity()?.age(judge.now);
@@ -53,16 +53,17 @@ fn files(dir: &SessionDir, now: Timestamp) -> Result<Vec<PathBuf>> {
         .compressible(LEAST, |modified| modified.age(now) >= QUIET)
 }
 
-/// Continues the journals of these sessions in new files, so that no hook writes to those that are
-/// to be compressed. Returns the sessions for which that worked, and passes the errors of the
-/// others to `failed`.
+/// Lets these sessions continue their journals in new files, so that no hook writes to the files
+/// that will be compressed. Returns the sessions for which that worked, and passes the errors of
+/// the others to `failed`.
 pub(super) fn set_aside(
     state: &StateDir,
     due: Vec<QuietSession>,
     now: Timestamp,
     mut failed: impl FnMut(&Error),
 ) -> Vec<QuietSession> {
-    // Archiving reads a session's files one after the other, so none may be renamed meanwhile.
+    // Take the lock of the archives: archiving reads a session's files one after the other, so none
+    // may be renamed meanwhile.
     let archives = match Archives::of(state).lock() {
         Ok(lock) => lock,
         Err(err) => {
@@ -89,12 +90,12 @@ pub(super) fn set_aside(
     aside
 }
 
-/// Continues a journal in a new file, if the present one is worth compressing. The caller holds the
-/// lock of the archives.
+/// Lets a journal continue in a new file, if the present file is worth compressing. The caller
+/// holds the lock of the archives.
 fn put_aside(state: &StateDir, id: &SessionId, now: Timestamp) -> Result<Rotation> {
     let dir = state.session(id);
     let _lock = state.lock(CLI_PATIENCE)?;
-    // The session may have continued since.
+    // The session may have continued since it was examined.
     let journal = dir.journal();
     if files(&dir, now)?.iter().any(|path| path == journal.path()) {
         journal.put_aside()

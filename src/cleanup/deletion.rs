@@ -1,8 +1,9 @@
-//! Deletes sessions: everything that ccsession keeps of them. The list of steps is made first, and a
-//! dry run only prints it.
+//! Deletes sessions: everything that ccsession keeps of them. The list of steps is made first, and
+//! a dry run only prints it.
 //!
-//! A note comes first: from then on, neither a late hook nor an import brings the session back. Each
-//! step can be repeated, so the next deletion completes what a killed one began.
+//! The first step records that the session was deleted. From then on, neither a late hook nor an
+//! import brings the session back. Each step can be repeated, so the next deletion completes what a
+//! killed one began.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,13 +30,13 @@ pub enum DeletionStep {
     Archive(Archive),
     /// An entry of an index or a queue, or a lease.
     Entry(PathBuf),
-    /// The session in the index entries of this many processes.
+    /// The session's id in the process index, in the entries of this many processes.
     Processes(usize),
-    /// The session as the predecessor or parent of another one.
+    /// The session's id in the record of this session, as its predecessor or parent.
     Lineage(SessionId),
-    /// A pointer of projects with this name.
+    /// A pointer that names the session. It belongs to the projects with this name.
     Pointer(ProjectName, PathBuf),
-    /// This many lines of logs.
+    /// The lines of logs that name the session; this many.
     LogLines(usize),
 }
 
@@ -54,14 +55,14 @@ impl fmt::Display for DeletionStep {
             }
             Self::Entry(path) => write!(f, "remove {}", shown(path)),
             Self::Processes(count) => {
-                write!(f, "remove it from the index entries of processes: {count}")
+                write!(f, "remove the session from the index entries of processes: {count}")
             }
             Self::Lineage(other) => write!(
                 f,
-                "remove it from the record of session {other}; that session's journal and archive may still name it"
+                "remove the session's id from the record of session {other}; that session's journal and archive may still contain the id"
             ),
             Self::Pointer(_, path) => write!(f, "remove the pointer {}", shown(path)),
-            Self::LogLines(count) => write!(f, "remove the lines of logs that name it: {count}"),
+            Self::LogLines(count) => write!(f, "remove the lines of logs that name the session: {count}"),
         }
     }
 }
@@ -87,15 +88,15 @@ pub fn obstruction(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Obstructi
         return Ok(Some(Obstruction::Held));
     }
     let session = judge.state.session(id);
-    // A record that cannot be read proves no end. But a session that is idle and has no owners is
-    // not live.
+    // A record that cannot be read does not prove that the session is over. Then the session counts
+    // as over only if it is idle and has no owners.
     Ok(match session.record() {
         Ok(_) => judge.departure(id).is_none().then_some(Obstruction::Live),
         Err(err) => (!judge.is_at_rest(id)).then_some(Obstruction::Unreadable(err)),
     })
 }
 
-/// Returns what a deletion of the session removes.
+/// Returns the steps of a deletion: everything that ccsession keeps of the session.
 ///
 /// # Errors
 /// Fails if a folder cannot be listed.
@@ -208,7 +209,8 @@ pub fn delete(
     Ok(None)
 }
 
-/// Notes the deletion, and removes the session's folder. The caller holds the lock.
+/// Records that the session is deleted, and removes its folder. If the session has become live,
+/// removes nothing and returns the obstruction. The caller holds the lock of the state directory.
 fn begin(
     judge: &Judge<'_>,
     id: &SessionId,
@@ -244,7 +246,8 @@ fn begin(
     Ok(None)
 }
 
-/// Removes everything that names the session elsewhere.
+/// Performs the remaining steps: removes what names the session outside its own folder and
+/// archives.
 fn rest(
     host: &Host<'_>,
     state: &StateDir,

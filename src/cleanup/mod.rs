@@ -27,9 +27,9 @@ use crate::store::{Error, Host, Result, StateDir, archive_queue};
 /// Why a cleanup runs, which decides what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CleanupMode {
-    /// Somebody asked for the cleanup: postponed sessions are tried, too.
+    /// Somebody asked for the cleanup. It also tries sessions again whose archiving was postponed.
     Asked,
-    /// The cleanup was due: postponed sessions wait.
+    /// The cleanup was due. Sessions whose archiving was postponed still wait.
     Due,
     /// The cleanup changes nothing, and reports what it would do.
     DryRun,
@@ -70,13 +70,14 @@ pub enum DueWork {
     Nothing,
 }
 
-/// Returns what is due, and claims it. Everything is due once in an interval, or if a client died
-/// without reporting its end.
+/// Returns what is due. A whole cleanup is due once in every `cleanup_interval`, and when a Claude
+/// Code process died without reporting its end. Claims a whole cleanup for this process.
 ///
 /// # Errors
-/// Fails if the state directory is not safe or the stamp cannot be written.
+/// Fails if the state directory is not safe, or if the time of this cleanup cannot be recorded.
 pub fn claim(host: &Host<'_>) -> Result<DueWork> {
-    // Without a state directory there is no stamp, and little to do: a cleanup is always due.
+    // Without a state directory, the time of the last cleanup is unknown, and there is little to
+    // do. So a cleanup is always due.
     let Some(state) = host.state else {
         return Ok(DueWork::All);
     };
@@ -91,7 +92,7 @@ pub fn claim(host: &Host<'_>) -> Result<DueWork> {
     }
     match state.claim_sweep(state.last_sweep()) {
         Ok(true) => Ok(DueWork::All),
-        // The process that holds the lock likely cleans up.
+        // Another process has claimed the cleanup, or holds the lock and probably cleans up.
         Ok(false) | Err(Error::Locked { .. }) => Ok(rest),
         Err(err) => Err(err),
     }
@@ -106,12 +107,13 @@ pub fn archive_ended(host: &Host<'_>) -> CleanupReport {
     report
 }
 
-/// How the log names a failure of a cleanup.
+/// The name of the log line for a failure of a cleanup.
 pub const FAILED: &str = "cleanup failed";
 /// The most failures of one cleanup that are logged.
 const MAX_LOGGED: usize = 20;
 
-/// Logs the failures of a cleanup, each once a day. A failure to log has no place to go.
+/// Logs the failures of a cleanup, each at most once a day. A log that cannot be written is
+/// ignored, because there is no other place to report that.
 pub fn log_failures(state: &StateDir, failed: &[String], now: Timestamp) {
     if failed.is_empty() {
         return;

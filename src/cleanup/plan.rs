@@ -1,5 +1,5 @@
-//! Finds what killed processes left behind. A cleanup removes it and the doctor reports it, by the
-//! same judgement.
+//! Finds what killed processes left behind. The cleanup and the doctor share this module, so that
+//! the doctor reports exactly what a cleanup removes.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,8 @@ pub fn dead_processes(judge: &Judge<'_>) -> Result<Vec<Owner>> {
     Ok(dead.map(|entry| entry.owner).collect())
 }
 
-/// The result of a search through a folder. An entry that cannot be examined hides no other.
+/// The result of a search through a folder. One entry that cannot be examined does not hide the
+/// others.
 #[derive(Debug)]
 pub struct Walk<T> {
     /// What was found.
@@ -54,7 +55,7 @@ impl<T> Walk<T> {
 /// Finds the temporary files in a folder that killed processes left.
 ///
 /// # Errors
-/// [`crate::store::Error::Io`] if the folder cannot be listed.
+/// Returns [`crate::store::Error::Io`] if the folder cannot be listed.
 pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Walk<PathBuf>> {
     let mut walk = Walk::default();
     for name in file::names(dir)? {
@@ -70,9 +71,9 @@ pub fn temporary_files(dir: &Path, now: Timestamp) -> Result<Walk<PathBuf>> {
 
 /// Finds the owners of a session that have exited and are not needed as evidence.
 ///
-/// A session that ended long ago needs none. A session that is live or abandoned keeps the owner
-/// that started last. It proves that the session's client is dead, so that no process below another
-/// client counts as part of the session.
+/// Unless the session ended long ago, the owner that started last is kept. It proves that the
+/// session's Claude Code has exited. Without that proof, a process below another Claude Code could
+/// count as part of the session.
 pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> Vec<Owner> {
     let dir = judge.state.session(id);
     let mut dead = dir.owner_list(|_, _| false);
@@ -85,7 +86,7 @@ pub fn forgotten_owners(judge: &Judge<'_>, id: &SessionId, record: &Record) -> V
         || judge.find(id, record).state != SessionState::Ended
     {
         dead.sort_by_key(|owner| (owner.launcher, owner.start));
-        // A client proves more than a launcher.
+        // Keep a Claude Code process rather than a launcher, because it proves more.
         let first_launcher = dead.iter().position(|owner| owner.launcher);
         let kept = first_launcher.filter(|at| *at > 0).unwrap_or(dead.len()) - 1;
         dead.remove(kept);

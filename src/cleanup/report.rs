@@ -10,7 +10,7 @@ use crate::store::{Error, Result};
 #[derive(Debug, Default)]
 pub struct CleanupReport {
     tasks: Vec<Task>,
-    /// The effect of each task. No two tasks have the same.
+    /// What each task does, in words, so that a task with the same effect is not added again.
     known: BTreeSet<String>,
     /// The failures, each once. The next cleanup tries again.
     pub failed: Vec<String>,
@@ -19,8 +19,8 @@ pub struct CleanupReport {
 }
 
 impl CleanupReport {
-    /// Returns the tasks of a kind: those about sessions in the order of the ids, others in the order
-    /// of execution.
+    /// Returns the tasks of a kind. Tasks that retire or archive sessions are sorted by session id;
+    /// others are in the order of execution.
     pub fn of(&self, kind: TaskKind) -> Vec<&Task> {
         let mut tasks: Vec<&Task> = self
             .tasks
@@ -57,14 +57,14 @@ impl CleanupReport {
         KINDS.into_iter().flat_map(|kind| self.of(kind))
     }
 
-    /// Returns the sessions that tasks of a kind are about.
+    /// Returns the ids of the sessions that the tasks of a kind change.
     pub(super) fn sessions(&self, kind: TaskKind) -> BTreeSet<SessionId> {
         let tasks = self.tasks.iter().filter(|task| task.kind() == kind);
         tasks.filter_map(Task::session).cloned().collect()
     }
 
-    /// Returns whether the report has a task with the same effect. A session is retired and archived
-    /// once, even if several projects list it.
+    /// Returns whether the report has a task with the same effect. Several projects may list the
+    /// same session, which is retired and archived only once.
     pub(super) fn contains(&self, task: &Task) -> bool {
         self.known.contains(&task.what())
     }
@@ -76,9 +76,8 @@ impl CleanupReport {
         }
     }
 
-    /// Adds a failure.
-    ///
-    /// It is added once: a session that is both queued and about to expire is tried twice.
+    /// Adds a failure, unless the report has it already. A session that is both queued and about to
+    /// expire fails twice for the same reason.
     pub(super) fn fail(&mut self, err: &Error) {
         let why = err.to_string();
         if !self.failed.contains(&why) {
@@ -86,7 +85,8 @@ impl CleanupReport {
         }
     }
 
-    /// Returns the value of a successful step. Notes a failed one, which stops no other.
+    /// Returns the value of a successful step. Reports the error of a failed one, so that later
+    /// steps can follow.
     pub(super) fn done<T>(&mut self, step: Result<T>) -> Option<T> {
         step.map_err(|err| self.fail(&err)).ok()
     }

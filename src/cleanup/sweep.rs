@@ -29,8 +29,8 @@ use crate::store::pointer::Pointers;
 use crate::store::write::ORPHANED;
 use crate::store::{Host, Result, SessionDir, StateDir, env_file, file, index, unrecorded, write};
 
-/// For this long after a session's last event, its transcript is searched for in every folder if it
-/// is not where it began.
+/// How long after its last event a session's transcript is searched for in every folder, if it is
+/// not at its recorded path.
 const SEARCHED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A running cleanup of the state directory.
@@ -38,7 +38,7 @@ pub(super) struct Sweep<'a> {
     host: &'a Host<'a>,
     judge: Judge<'a>,
     mode: CleanupMode,
-    /// All transcripts by name, filled when one has to be searched for.
+    /// All transcripts by session id. Filled when a transcript has to be searched for.
     transcripts: OnceCell<BTreeMap<SessionId, Vec<PathBuf>>>,
     search: Search<'a>,
 }
@@ -145,7 +145,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Returns the leases of dead holders.
+    /// Gives back the session ids whose holders have exited.
     fn return_leases(&self, pointers: &Pointers<'_>, report: &mut CleanupReport) {
         let judge = &self.judge;
         if !self.is_dry_run() {
@@ -161,8 +161,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Does the daily work. The stamp is written at the end, so if this process is killed, a later
-    /// cleanup does the rest.
+    /// Does the daily work. Only at the end it records that the work is done. So if this process is
+    /// killed, a later cleanup does the rest.
     fn daily(&self, keeps: f64, report: &mut CleanupReport) {
         let state = self.judge.state;
         if !self.is_dry_run() {
@@ -210,9 +210,9 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Looks at every session on record, which is why it runs once a day. Removes temporary files and
-    /// owners that are no longer needed, counts tokens, compresses journals, and puts a live session
-    /// back on an index that has lost it.
+    /// Examines every session on record, which is why it runs once a day. Removes temporary files
+    /// and owners that are no longer needed, counts tokens and compresses journals. Puts a live
+    /// session back on an index that has lost it.
     fn look_at_each(&self, report: &mut CleanupReport) -> Result<()> {
         let (judge, state) = (&self.judge, self.judge.state);
         let (mut live, mut quiet) = (Vec::new(), Vec::new());
@@ -269,8 +269,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Compresses the journals that are due. All are set aside first, so that the wait for hooks
-    /// that still write happens once.
+    /// Compresses the journals that are due. All of them first continue in new files. Then one wait
+    /// is enough for the hooks that still write to the old files.
     fn compress(&self, due: Vec<QuietSession>, report: &mut CleanupReport) {
         let (state, now) = (self.judge.state, self.judge.now);
         if due.is_empty() {
@@ -326,8 +326,8 @@ impl<'a> Sweep<'a> {
         let _ = usage::count_due(self.host.env, &dir, record, search);
     }
 
-    /// Puts live sessions back on the indexes. If a process has several, the most recently active one
-    /// comes first and keeps the entry.
+    /// Puts live sessions back on the live index and the process index. If several sessions belong
+    /// to one process, the most recently active one gets the process's entry.
     fn list_live(
         &self,
         mut live: Vec<(Record, Assessment)>,
@@ -346,7 +346,8 @@ impl<'a> Sweep<'a> {
                 let task = Task::List(id.clone());
                 self.carry_out(task, report, || restore().map(|()| TaskOutcome::Yes));
             } else if !self.is_dry_run() {
-                // The entry of one of its processes may be lost.
+                // The session is on the live index, but the process index may lack one of its
+                // processes.
                 report.done(restore());
             }
         }
@@ -354,8 +355,8 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// Finishes what killed processes began in archives, and adds archives that are missing from
-/// `archive-ids/`. If another process is archiving, that one does both.
+/// Finishes archives that killed processes left unfinished, and adds archives that are missing from
+/// `archive-ids/`. If another process is archiving, leaves both to that process.
 fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     let archives = Archives::of(state);
     // If the folder is not safe, archiving reports it.
@@ -369,8 +370,8 @@ fn end_interrupted(state: &StateDir, report: &mut CleanupReport) -> Result<()> {
     Ok(())
 }
 
-/// Removes the empty folder that a killed removal left. A new folder belongs to a hook that is
-/// about to write the record.
+/// Removes the empty session folder that a killed removal left. Keeps a new one, because a hook may
+/// be about to write the record into it.
 fn remove_what_is_left(judge: &Judge<'_>, dir: &SessionDir) -> Result<()> {
     let is_old = |found: file::Inspection| found.meta.modified.age(judge.now) > ORPHANED;
     if file::look(dir.path())?.is_some_and(is_old) {

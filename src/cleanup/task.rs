@@ -49,9 +49,9 @@ pub enum Task {
         /// The owner.
         owner: Owner,
     },
-    /// Removes the record and the journal of a session beyond `retention.sessions`.
+    /// Removes the record and the journal of a session that is older than `retention.sessions`.
     PruneSession(SessionId),
-    /// Removes an archive beyond `retention.archive`.
+    /// Removes an archive that is older than `retention.archive`.
     PruneArchive(SessionId),
 }
 
@@ -119,7 +119,7 @@ impl Task {
         }
     }
 
-    /// Returns what the task does, as in `would {what}: {why}`.
+    /// Returns the effect of the task, as a dry run prints it in `would {what}: {why}`.
     pub fn what(&self) -> String {
         match self {
             Self::RemovePointer(swept) => format!("remove {}", shown(&swept.path)),
@@ -128,7 +128,7 @@ impl Task {
                 format!("remove the index entry of process {}", owner.pid)
             }
             Self::Retire { id, .. } => format!("take session {id} off the live index"),
-            Self::List(id) => format!("list session {id} again"),
+            Self::List(id) => format!("put session {id} back on the live index"),
             Self::NoteEnd(id) => format!("note the end of session {id}"),
             Self::Archive { id, .. } => format!("archive session {id}"),
             Self::Compress(quiet) => format!("compress the journal of session {}", quiet.id),
@@ -141,7 +141,7 @@ impl Task {
         }
     }
 
-    /// Returns why the task is due.
+    /// Returns why the task is due, as a dry run prints it.
     pub fn why(&self) -> String {
         let fixed = match self {
             Self::RemovePointer(swept) => match swept.why {
@@ -163,7 +163,7 @@ impl Task {
                 };
             }
             Self::ReturnLease(_) => "its holder is gone",
-            Self::RemoveOwner { .. } => "it has exited and is no longer needed as evidence",
+            Self::RemoveOwner { .. } => "it has exited, and the session's state no longer depends on it",
             Self::PruneSession(_) | Self::PruneArchive(_) => "it is older than the retention limit",
         };
         fixed.to_owned()

@@ -228,7 +228,7 @@ fn a_dry_run_says_each_thing_and_why() {
             "would take session s-killed off the live index: {}",
             since("s-killed")
         ),
-        "would list session s-unlisted again: it is live".to_owned(),
+        "would put session s-unlisted back on the live index: it is live".to_owned(),
         format!("would archive session {ID}: it is live and has new messages"),
         "would archive session s-unlisted: it is live and has new messages".to_owned(),
         "would archive session s-ended: it has ended".to_owned(),
@@ -236,7 +236,7 @@ fn a_dry_run_says_each_thing_and_why() {
         format!("would archive session s-killed: {}", since("s-killed")),
         "would return the lease of session s-leased: its holder is gone".to_owned(),
         format!(
-            "would remove process {} from session s-over: it has exited and is no longer needed as evidence",
+            "would remove process {} from session s-over: it has exited, and the session's state no longer depends on it",
             stage.dead[1]
         ),
     ]);
@@ -310,7 +310,7 @@ fn a_dry_run_announces_daily_work_once_a_day() {
 fn a_terminal_shows_the_other_counts_in_one_line() {
     let stage = Stage::new();
     let (stdout, told) = on_a_terminal(stage.cleanup(&[]));
-    let line = "besides pointers: 5 sessions archived, 2 sessions taken off the live index, 1 session listed again, 1 lease returned, 8 traces of dead processes removed\r\n";
+    let line = "besides pointers: 5 sessions archived, 2 sessions taken off the live index, 1 session put back on the live index, 1 lease returned, 8 traces of dead processes removed\r\n";
     assert_eq!((stdout.as_str(), told.as_str()), ("1\n", line));
     // Where there is no rest, nobody is told so.
     assert_eq!(

@@ -46,7 +46,7 @@ impl Sweep<'_> {
             .map(|entry| (entry.id.clone(), Some(entry)))
             .collect();
         if self.is_dry_run() {
-            // A real run would have queued these.
+            // A real run would have put the sessions that it retired into the queue.
             for task in report.of(TaskKind::Retired) {
                 if let Task::Retire { id, how, .. } = task
                     && self.archives_after(*how)
@@ -77,7 +77,7 @@ impl Sweep<'_> {
             return ArchivingOutcome::Failed(err.to_string());
         }
         match self.judge.departure(id) {
-            // It was resumed, and its next end queues it again.
+            // The session was resumed, so its next end queues it again.
             None | Some(Departure::Unrecorded) => ArchivingOutcome::Done,
             Some(how) => match self.end_and_archive(id, how, report) {
                 ArchivingOutcome::Done if self.may_grow(id, how) => ArchivingOutcome::Later,
@@ -137,7 +137,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Notes a session's end in its record, and archives it if archiving is on.
+    /// Records a session's end in its record, and archives the session if archiving is on.
     fn end_and_archive(
         &self,
         id: &SessionId,
@@ -195,7 +195,7 @@ impl Sweep<'_> {
                 }
                 ArchivingOutcome::Done
             }
-            // The process that is archiving is likely a cleanup, too.
+            // The process that is archiving is probably a cleanup, too, and archives this session.
             Err(ArchiveError::Store(Error::Locked { .. })) => ArchivingOutcome::Later,
             Err(ArchiveError::Store(err)) => {
                 report.fail(&err);
@@ -224,7 +224,7 @@ impl Sweep<'_> {
         archive(&self.search, self.judge.state, id, &request, lock)
     }
 
-    /// Returns, on a dry run, whether archiving the session would change its archive.
+    /// For a dry run, returns whether archiving the session would change its archive.
     fn has_news(
         &self,
         id: &SessionId,

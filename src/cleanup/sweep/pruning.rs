@@ -13,7 +13,8 @@ use crate::store::archive::{Archive, Archives};
 use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::{Result, archive_queue, tombstones};
 
-/// When an event is this old, a clock that was wrong at its time has been corrected.
+/// The age from which the time of an event is trusted: by then, a wrong system clock has been
+/// corrected.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
 
 impl Sweep<'_> {
@@ -34,9 +35,9 @@ impl Sweep<'_> {
 
     /// Returns a function that tells how old something is, by a cautious clock.
     ///
-    /// The clock is at most a day ahead of the newest settled event on record. So if the system's
-    /// clock is wrong during one cleanup, nothing counts as old. After a long absence, everything
-    /// is kept for one more day.
+    /// That clock is at most a day ahead of the newest event older than [`SETTLED`]. So nothing
+    /// counts as old if the system's clock is far ahead during one cleanup. After a long absence,
+    /// everything is kept for one more day.
     fn age(&self, report: &mut CleanupReport) -> impl Fn(Timestamp) -> Duration + use<> {
         let (state, now) = (self.judge.state, self.judge.now);
         let ids = report.done(state.session_ids()).into_iter().flatten();
@@ -116,8 +117,8 @@ impl Sweep<'_> {
     }
 
     /// Removes a session if it is still old and over: archiving may have taken long, and somebody
-    /// may have resumed it. Hooks take no lock, so the session is set aside first, and checked once
-    /// more.
+    /// may have resumed it. Hooks take no lock. So the session's folder is renamed first, and then
+    /// checked once more.
     fn remove_session(
         &self,
         id: &SessionId,
@@ -149,14 +150,15 @@ impl Sweep<'_> {
         Ok(TaskOutcome::Yes)
     }
 
-    /// Finishes what a killed cleanup began: a session that it only set aside comes back.
+    /// Finishes removals that a killed cleanup began. A session whose folder was only renamed comes
+    /// back.
     pub(super) fn put_back_set_aside(&self, report: &mut CleanupReport) {
         let state = self.judge.state;
         let found = |report: &mut CleanupReport| report.done(state.set_aside()).unwrap_or_default();
         if found(report).is_empty() {
             return;
         }
-        // The cleanup that set it aside may still run, and holds the lock then.
+        // The cleanup that renamed the folder may still be running. Then it holds the lock.
         let Some(_lock) = report.done(state.lock(CLI_PATIENCE)) else {
             return;
         };
@@ -193,7 +195,7 @@ impl Sweep<'_> {
         };
         for (archive, id) in old {
             self.carry_out(Task::PruneArchive(id.clone()), report, || {
-                // The session may have been archived again since.
+                // The session may have been archived again since the list was made.
                 let Some(manifest) = old_manifest(&archive) else {
                     return Ok(TaskOutcome::NotNeeded);
                 };

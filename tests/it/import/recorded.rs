@@ -129,7 +129,7 @@ fn a_session_that_was_just_imported_is_not_live_until_a_hook_records_it() {
         json!({"branch": "main", "revision": null})
     );
     let plan = sandbox.ccsession(["cleanup", "--dry-run"]).stdout();
-    assert!(!plan.contains("list session"), "{plan}");
+    assert!(!plan.contains("back on the live index"), "{plan}");
     let prompt = event("UserPromptSubmit", ID, json!({"prompt": "go on"}));
     sandbox.hook(&prompt).silent();
     assert_eq!(shown()["state"], "active");
