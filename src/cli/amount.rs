@@ -1,4 +1,4 @@
-//! Formats numbers for people, and reads those that people give.
+//! Formats numbers for people, and parses numbers that people type.
 
 use std::num::NonZeroUsize;
 
@@ -15,7 +15,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// Parses how many there may be at most, for an option of the command line.
+/// Parses the number of an option that sets a limit, such as `--limit`. Zero is refused.
 pub(super) fn above_zero(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "expected a number above 0")
 }
@@ -53,8 +53,8 @@ pub(super) fn bytes(size: u64) -> String {
     }
 }
 
-/// Draws a bar that shows how much of `whole` is `part`; `width` columns show all of it. A `part`
-/// above zero is always visible.
+/// Draws a bar that shows how much of `whole` is `part`. The bar for all of it has `width` columns.
+/// A `part` above zero is always visible.
 pub(super) fn bar(part: u64, whole: u64, width: u64) -> String {
     let length = u128::from(part) * u128::from(width) / u128::from(whole.max(1));
     let length = usize::try_from(length).unwrap_or_default();

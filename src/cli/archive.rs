@@ -35,7 +35,7 @@ use args::{
     ArchiveShowArgs, ArchiveVerb, ArchiveVerifyArgs,
 };
 
-/// How the list is made narrower: what a person needs least is cut first.
+/// How the list is made narrower: the first step comes first, and cuts what a person needs least.
 const NARROWER: [Squeeze; 12] = [
     Squeeze::Cut("DESCRIPTION", 16),
     Squeeze::Cut("FOCUS", 12),
@@ -69,8 +69,8 @@ pub(super) fn run(context: &Context, verb: ArchiveVerb) -> Result<Status> {
     }
 }
 
-/// Completes what a killed process began, so that every archive is whole. If the verb reads whole
-/// archives, returns the lock, to be held meanwhile.
+/// Finishes archives that a killed process left unfinished. If the verb reads whole archives,
+/// returns the lock of the archives, which the caller holds until it has read them.
 fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
     let reads_all = matches!(
         verb,
@@ -83,7 +83,7 @@ fn whole(archives: &Archives, verb: &ArchiveVerb) -> Result<Option<Lock>> {
     Ok(None)
 }
 
-/// Completes what a killed process began, if there is anything.
+/// Finishes archives that a killed process left unfinished, if there are any.
 pub(super) fn finish_interrupted(archives: &Archives) -> Result<()> {
     if archives.are_there()? && archives.is_interrupted()? {
         completed(archives)?;
@@ -91,12 +91,12 @@ pub(super) fn finish_interrupted(archives: &Archives) -> Result<()> {
     Ok(())
 }
 
-/// Completes what a killed process began. Returns the lock that it took for that.
+/// Finishes archives that a killed process left unfinished. Returns the lock of the archives.
 fn completed(archives: &Archives) -> Result<Lock> {
     let lock = archives.lock()?;
     for err in archives.finish_interrupted()? {
         output::complain(&format!(
-            "{err}; it is tried again next time, and the other archives are whole"
+            "{err}; the next command tries again, and all other archives are complete"
         ));
     }
     Ok(lock)
@@ -112,7 +112,7 @@ struct ArchiveSelection {
 }
 
 impl ArchiveSelection {
-    /// Returns every archive.
+    /// Selects every archive.
     fn all(state: Option<&StateDir>) -> Result<Self> {
         let Some(state) = state else {
             return Ok(Self::default());
@@ -147,8 +147,8 @@ impl ArchiveSelection {
     }
 }
 
-/// Returns the archive of the only session whose id begins with `given`, or whose title is `given`,
-/// if there is one.
+/// Returns the archive of the only session whose id begins with `given`, or whose title is `given`.
+/// Returns `None` if there is no such archive.
 pub(super) fn find(archives: &Archives, given: &str) -> Result<Option<SessionArchive>> {
     let mut found = Vec::new();
     let mut damaged = None;
@@ -479,14 +479,14 @@ fn search(context: &Context, state: Option<&StateDir>, args: &ArchiveSearchArgs)
                     }
                 }
             };
-            // An unreadable part must not stop the search in the others.
+            // A part that cannot be read does not stop the search in the others.
             if let Err(err) = text.and_then(|mut text| copy(&mut text, each)) {
                 output::complain(&format!("{err:#}"));
                 is_whole = false;
             }
         };
         look_through(part(&archived, PartKind::Text), None);
-        // These parts are outputs that were too long for the transcript, and notes.
+        // These parts are Claude Code's other files, such as outputs too long for the transcript.
         let parts = archived.manifest.parts.iter();
         for part in parts.filter(|part| part.kind == PartKind::File) {
             let name = part
@@ -525,8 +525,8 @@ fn verify(context: &Context, state: Option<&StateDir>, args: &ArchiveVerifyArgs)
             }
         }
     };
-    // Without its manifest an archive's parts cannot be verified, so an unreadable manifest is a
-    // fault.
+    // The parts of an archive cannot be verified without its manifest. So an unreadable manifest
+    // counts as a fault.
     let mut faults: Vec<(PathBuf, &str)> = Vec::new();
     for err in unreadable {
         output::complain(&err.to_string());
@@ -538,7 +538,7 @@ fn verify(context: &Context, state: Option<&StateDir>, args: &ArchiveVerifyArgs)
             let is = match &fault {
                 Fault::Missing => "missing",
                 Fault::Changed => "changed",
-                Fault::Foreign => "no part of the archive",
+                Fault::Foreign => "not part of the archive",
                 Fault::Unreadable(_) => "unreadable",
             };
             match &fault {
@@ -578,7 +578,7 @@ fn put_back(
     if let Some((name, _)) = faults.first() {
         let path = archived.archive.part_path(name);
         let text = format!(
-            "could not restore session {}: `{}` is not as it was written; see `ccsession archive verify`",
+            "could not restore session {}: `{}` does not match the archive's manifest; see `ccsession archive verify`",
             archived.manifest.session_id,
             shown(&path)
         );
@@ -587,7 +587,7 @@ fn put_back(
     let restored = restore(&context.env, &archived, args.to.as_deref())?;
     for path in &restored.kept {
         output::complain(&format!(
-            "left `{}` as it is: it is there already",
+            "left `{}` as it is: the file exists already",
             shown(path)
         ));
     }

@@ -1,5 +1,5 @@
-//! The verbs of the command line, as clap reads them. The arguments of a verb are in its own
-//! module. Help texts are imperative and have no full stop.
+//! The verbs of the command line, as clap parses them. The arguments of a verb are in the verb's
+//! own module. Help texts are imperative and have no full stop.
 
 use std::ffi::OsString;
 
@@ -56,9 +56,10 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Parses a command line.
     ///
-    /// To build the parser of all verbs would take most of the time that `current` needs. So each
-    /// verb that prompts, status bars and timers call has a separate parser. What that one refuses
-    /// goes to the parser of all verbs, whose messages can name other verbs.
+    /// Building the parser of all verbs would take most of the time that `current` needs. So each
+    /// verb that prompts, status bars and timers call also has a parser for that verb alone. Words
+    /// that such a parser refuses go to the parser of all verbs, whose messages can name other
+    /// verbs.
     pub(super) fn parse_from_words(words: &[OsString]) -> Result<Self, clap::Error> {
         let verb = match words.get(1).and_then(|verb| verb.to_str()) {
             Some("current") => alone(words, |CurrentVerb::Current(args)| Verb::Current(args)),

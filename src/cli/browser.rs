@@ -18,7 +18,8 @@ const PROGRAMS: &[&str] = if cfg!(target_os = "macos") {
     &["xdg-open", "wslview", "open"]
 };
 
-/// How often a started program is checked at most, and how long to wait before the next check.
+/// How often a program that was started is checked at most, and how long to wait between two
+/// checks.
 const LOOKS: u32 = 40;
 const LOOK: Duration = Duration::from_millis(50);
 

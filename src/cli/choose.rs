@@ -16,11 +16,11 @@ use crate::store::processors::on_all_processors;
 
 /// The most candidates that are listed.
 const MAX_LISTED: usize = 10;
-/// The fewest characters that are compared with a part of a title or an id.
+/// The fewest characters that must match before another session is suggested.
 const MIN_BEGINNING: usize = 3;
 
-/// Returns the session whose id or title is `given`, or the only one whose id or title begins with
-/// it.
+/// Returns the session whose id or title is `given`, or the only session whose id or title begins
+/// with `given`.
 pub(super) fn find_session(
     context: &Context,
     state: Option<&StateDir>,
@@ -44,7 +44,7 @@ pub(super) fn find_session(
     }
 }
 
-/// Returns the sessions that `given` may mean. An id comes before a title, and a whole id or title
+/// Returns the sessions that `given` may mean. Ids are tried before titles, and a whole id or title
 /// before the beginning of one.
 pub(super) fn matching(context: &Context, state: &StateDir, given: &str) -> Result<Vec<SessionId>> {
     Ok(search(context, state, given)?.0)
@@ -138,8 +138,8 @@ fn not_found(given: &str, is_id: bool, near: Option<&SessionCandidate>) -> anyho
     }
 }
 
-/// Returns the session that was probably meant: one whose title contains `given`, or else the one
-/// whose id has the longest beginning in common with it.
+/// Returns the session that was probably meant. It is a session whose title contains `given`, or
+/// else the one whose id begins most like `given`.
 fn nearest(
     context: &Context,
     state: &StateDir,

@@ -39,8 +39,8 @@ pub(super) struct CleanupArgs {
     pub(super) detach: bool,
 }
 
-/// If more stale pointers than this are removed at once, some program does not clean up after
-/// itself.
+/// A cleanup that removes more stale pointers than this at once warns: some program does not clean
+/// up after itself.
 const MANY: usize = 10;
 
 pub(super) fn run(context: &Context, args: CleanupArgs) -> Result<Status> {
@@ -67,8 +67,8 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<CleanupReport> {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
         loaded.config.ttl = duration(ttl).map_err(wrong)?;
     }
-    // The hook that started this cleanup decided by these settings that something is due. With
-    // other settings nothing might be, and each session's start would start another cleanup.
+    // Use the same settings as the hook that started this cleanup. By other settings, nothing might
+    // be due. Then the start of every session would start another cleanup.
     let (state, fault) = context.state_or_fault();
     let due = match args.if_due && !args.dry_run {
         true => cleanup::claim(&context.host(&loaded.config, state.as_ref()))?,
@@ -116,7 +116,8 @@ fn done(args: &CleanupArgs, report: &CleanupReport) -> Status {
     }
 }
 
-/// Returns whether this cleanup examines all transcripts and so needs all retention settings.
+/// Returns whether this cleanup examines all transcripts, for which it needs all retention
+/// settings.
 fn does_daily_work(context: &Context, state: Option<&StateDir>) -> bool {
     state.is_some_and(|state| state.daily_is_due(context.now).unwrap_or(true))
 }
@@ -176,7 +177,7 @@ fn besides(report: &CleanupReport) -> Option<String> {
             "session",
             "taken off the live index",
         ),
-        (count(TaskKind::Listed), "session", "listed again"),
+        (count(TaskKind::Listed), "session", "put back on the live index"),
         (count(TaskKind::Leases), "lease", "returned"),
         (traces, "trace", "of dead processes removed"),
         (count(TaskKind::PrunedSessions), "session", "pruned"),

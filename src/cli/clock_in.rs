@@ -94,15 +94,15 @@ fn status_of(err: &ClockInError) -> Status {
     }
 }
 
-/// Returns the table about a session that was clocked in. If no process of Claude Code has it, it
-/// counts as live until the time `until`.
+/// Returns the table that describes the clock-in. `until` is the time until which a session counts
+/// as live without a Claude Code process.
 fn facts(done: &ClockIn, until: &str) -> TextTable {
     let record = &done.record;
     let mut facts = TextTable::new(&["SESSION", record.session_id.as_str()]);
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
     let focus = record.focus.as_deref().unwrap_or_default();
     let state = match (done.state.is_live(), done.is_owned) {
-        (true, false) => format!("live until {until}, or as long as a client has it"),
+        (true, false) => format!("live until {until}, or as long as Claude Code runs it"),
         _ => done.state.as_str().to_owned(),
     };
     let source = done.focus_source.for_people();

@@ -61,8 +61,8 @@ pub(super) fn run(context: &Context, args: ClockOutArgs) -> Result<Status> {
 
 fn archived(context: &Context, id: &SessionId, args: &ClockOutArgs) -> Result<SessionArchive> {
     let state = StateDir::create(&context.places, Decompressor::BUILT_IN)?;
-    // If no cleanup has run since the session ended, its record lacks the end, and so would the
-    // archive.
+    // If no cleanup has run since the session ended, the session's record lacks the end. Record it
+    // now, so that the archive has it, too.
     recorded_end::note(&context.judge(&context.config()?, &state), id)?;
     let request = ArchiveRequest {
         description: args.description.clone(),
@@ -132,7 +132,7 @@ fn print(args: &ClockOutArgs, archived: &SessionArchive) -> Result<()> {
     }
     if manifest.part(PartKind::Transcript).is_none() {
         output::complain(&format!(
-            "found no transcript of session {}; the archive holds what was recorded of it",
+            "found no transcript of session {}; the archive contains what hooks recorded of it",
             manifest.session_id
         ));
     }

@@ -26,8 +26,8 @@ impl FromArgs {
     }
 }
 
-/// Merges the collected sessions that `verb` is to read, and makes them the state of `context`.
-/// Keep the result as long as they are read.
+/// Merges the collected sessions that `verb` reads, and makes them the state of `context`. Keep the
+/// result as long as `context` is used, because dropping it deletes the merged sessions.
 ///
 /// # Errors
 /// Fails if a directory has no sessions, or the merged sessions cannot be stored.

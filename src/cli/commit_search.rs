@@ -17,11 +17,11 @@ use crate::view::commit_makers::{
     Certainty, CommitEvidence, Doer, OwnCommand, Suspect, decide, prompt,
 };
 
-/// How much of a reflog's end is read for one session, in bytes.
+/// How much is read of a reflog's end for one session, in bytes.
 const REFLOG: usize = 4 << 20;
-/// The most commits of one session that are shown, the last ones.
+/// The most commits of one session that are shown. If there are more, the last ones are shown.
 const MOST: usize = 500;
-/// How many digits of a hash are shown to people.
+/// How many digits of a commit's hash are shown to people.
 const SHORT: usize = 12;
 
 /// A commit, and the working tree where it was made.
@@ -29,7 +29,7 @@ const SHORT: usize = 12;
 pub(super) struct SoughtCommit {
     pub(super) note: CommitNote,
     pub(super) root: PathBuf,
-    /// The machine that this working tree is on.
+    /// The machine of this working tree.
     machine: MachineIdentity,
 }
 
@@ -39,16 +39,16 @@ pub(super) struct CommitView {
     pub(super) id: String,
     pub(super) at: Timestamp,
     pub(super) how: CommitKind,
-    /// The commit that it amends.
+    /// The commit that this one amends.
     pub(super) replaces: Option<String>,
-    /// The commit that amends it.
+    /// The commit that amends this one.
     pub(super) replaced_by: Option<String>,
-    /// The working tree where it was made.
+    /// The working tree where the commit was made.
     pub(super) root: String,
 }
 
 impl CommitView {
-    /// Returns the view of a commit. `others` are those that may replace it.
+    /// Returns the view of a commit. `others` are the commits that may amend it.
     pub(super) fn new<'a>(
         sought: &SoughtCommit,
         others: impl IntoIterator<Item = &'a CommitNote>,
@@ -72,7 +72,7 @@ impl CommitView {
 pub(super) struct Maker {
     pub(super) record: Record,
     pub(super) certainty: Certainty,
-    /// The call that ran, unless a command of `ccsession run` did.
+    /// The call that may have made the commit; `None` if a command of `ccsession run` may have.
     pub(super) call: Option<CallWords>,
     pub(super) command: Option<CommandWords>,
     pub(super) prompt: Option<PromptWords>,
@@ -146,11 +146,11 @@ impl PromptWords {
 pub(super) struct JudgedCommit {
     pub(super) sought: SoughtCommit,
     pub(super) makers: Vec<Maker>,
-    /// The sessions that were open there, but ran nothing that can make commits.
+    /// The sessions that were open in this repository, but ran nothing that can make commits.
     pub(super) beside: Vec<SessionId>,
 }
 
-/// Returns the commits among the moves in the reflog of the working tree at `root`.
+/// Returns the commits among the entries of the reflog of the working tree at `root`.
 pub(super) fn made(root: &Path, moves: &[ReflogEntry]) -> Vec<SoughtCommit> {
     let commits = moves.iter().filter_map(ReflogEntry::commit);
     let sought = commits.map(|note| SoughtCommit {
@@ -161,7 +161,7 @@ pub(super) fn made(root: &Path, moves: &[ReflogEntry]) -> Vec<SoughtCommit> {
     sought.collect()
 }
 
-/// Returns the commits that a session's events note, each with the working tree of its event.
+/// Returns the commits that a session's events report, each with the working tree of its event.
 pub(super) fn noted(record: &Record, noted: &NotedCommits) -> Vec<SoughtCommit> {
     let commits = noted.commits.iter().map(|(note, dir)| SoughtCommit {
         note: note.clone(),
@@ -174,8 +174,8 @@ pub(super) fn noted(record: &Record, noted: &NotedCommits) -> Vec<SoughtCommit> 
     commits.collect()
 }
 
-/// Returns the working tree in which a session began, by its record. It may differ from the
-/// project's root, as a worktree within the project does.
+/// Returns the working tree in which a session began, by its record. It is not the project's root
+/// if the session began in a worktree inside the project.
 fn project_of(record: &Record) -> PathBuf {
     match record.cwd.as_deref() {
         Some(cwd) if Path::new(cwd).is_dir() => project::discover(Path::new(cwd)).root().to_owned(),
@@ -183,7 +183,7 @@ fn project_of(record: &Record) -> PathBuf {
     }
 }
 
-/// Keeps each commit once, with the earliest of its times.
+/// Removes duplicate commits. Of several with the same hash, keeps the earliest.
 pub(super) fn once(commits: &mut Vec<SoughtCommit>) {
     commits.sort_by_key(|commit| commit.note.ts);
     let mut seen = HashSet::new();
@@ -226,7 +226,7 @@ pub(super) fn judge(judge: &Judge<'_>, sought: Vec<SoughtCommit>) -> Result<Vec<
     Ok(judged)
 }
 
-/// Returns the sessions that were open when one of these commits was made, and perhaps more.
+/// Returns all sessions that may have been open when one of these commits was made.
 fn around(judge: &Judge<'_>, sought: &[SoughtCommit]) -> Result<Vec<SessionId>> {
     let times = || sought.iter().map(|commit| commit.note.ts);
     let (Some(first), Some(last)) = (times().min(), times().max()) else {
@@ -239,11 +239,11 @@ fn around(judge: &Judge<'_>, sought: &[SoughtCommit]) -> Result<Vec<SessionId>> 
         .collect();
     let was_there = |id: &SessionId| {
         let dir = state.session(id);
-        // A live session may be in a call that began before.
+        // A live session may be in a call that began before the first of these commits.
         if !live.contains(id) && dir.last_activity().is_some_and(|at| at < first) {
             return false;
         }
-        // A session whose record cannot be read is kept, so that its reader can warn about it.
+        // A session whose record cannot be read stays in the list, so that a warning can name it.
         dir.record()
             .ok()
             .flatten()
@@ -336,23 +336,24 @@ pub(super) struct MadeCommit {
     pub(super) commit: CommitView,
     pub(super) certainty: Certainty,
     pub(super) tool_use_id: Option<String>,
-    /// The other sessions that may have made it.
+    /// The other sessions that may have made the commit.
     others: Vec<SessionId>,
 }
 
-/// The commits that a session may have made, by its own events and the places where it was.
+/// The commits that a session may have made, by its events and by the reflogs of the working trees
+/// where it was.
 #[derive(Debug)]
 pub(super) struct SoughtBySession {
     id: SessionId,
-    /// All commits of those places, to find out which one replaces another.
+    /// All commits in those events and reflogs. They show which commit amends which.
     notes: Vec<CommitNote>,
-    /// The commits at whose second the session ran something that can make commits.
+    /// The commits of those that were made while the session ran something that can make commits.
     pub(super) commits: Vec<SoughtCommit>,
 }
 
 impl SoughtBySession {
-    /// Finds the commits that the session's events note, and those in the reflogs of the working
-    /// trees where it was.
+    /// Finds the commits that the session's events report, and those in the reflogs of the working
+    /// trees where the session was.
     pub(super) fn new(record: &Record, suspect: Suspect<'_, '_>, heard: &NotedCommits) -> Self {
         let mut known = noted(record, heard);
         let roots = SessionPlaces::new(record, heard).roots;
@@ -371,7 +372,7 @@ impl SoughtBySession {
     }
 }
 
-/// Returns the commits that the session with this record made, or may have made, in their order.
+/// Returns the commits that the session with this record made, or may have made, in order of time.
 pub(super) fn made_by(
     judging: &Judge<'_>,
     record: &Record,
@@ -383,8 +384,8 @@ pub(super) fn made_by(
     Ok(made.into_iter().flatten().collect())
 }
 
-/// Returns the commits that each of these sessions made, or may have made, the last [`MOST`] of
-/// each. All journals are read once, however many sessions are asked about.
+/// Returns the commits that each of these sessions made, or may have made; of each session, the
+/// last [`MOST`]. Reads all journals once, however many sessions there are.
 pub(super) fn made_by_each(
     judging: &Judge<'_>,
     mut sessions: Vec<SoughtBySession>,
@@ -418,7 +419,7 @@ pub(super) fn made_by_each(
     Ok(made.collect())
 }
 
-/// Returns the beginning of a hash, which is enough for people.
+/// Returns the beginning of a hash, long enough for people.
 pub(super) fn short_hash(id: &str) -> String {
     id.get(..SHORT).unwrap_or(id).to_owned()
 }
@@ -463,7 +464,8 @@ impl SessionPlaces {
         !self.is_elsewhere(commit) && self.roots.iter().any(is_of_it)
     }
 
-    /// Returns whether the commit was made on another machine, where paths mean something else.
+    /// Returns whether the commit was made on another machine. Paths there say nothing about paths
+    /// here.
     fn is_elsewhere(&self, commit: &SoughtCommit) -> bool {
         self.machine.differs_from(&commit.machine)
     }

@@ -63,15 +63,15 @@ pub fn script(shell: Shell) -> String {
     let _ = completer.write_registration(COMPLETE, name, name, name, &mut script);
     let mut script = String::from_utf8_lossy(&script).trim().to_owned() + "\n";
     if shell == Shell::Zsh {
-        // At the first Tab, zsh runs this script as the function `_ccsession`. That Tab must be
-        // answered, too.
+        // At the first Tab, zsh runs this script as the function `_ccsession`. So the script must
+        // also answer that Tab.
         script += "\nif [ \"$funcstack[1]\" = \"_ccsession\" ]; then\n    _clap_dynamic_completer_ccsession \"$@\"\nfi\n";
     }
     script
 }
 
-/// Answers the script of a shell: prints what the last of the words may become. If nothing is known,
-/// it prints nothing, and the shell goes on.
+/// Answers the script of a shell: prints the possible completions of the last word. If none is
+/// known, prints nothing, and the shell goes on.
 pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
     let Some(shell) = shell
         .to_str()
@@ -105,8 +105,8 @@ pub(super) fn answer(shell: &OsStr, mut words: Vec<OsString>) -> Status {
     Status::Done
 }
 
-/// Returns the command in which every option knows its values. `others` are the words that are not
-/// being typed.
+/// Returns the parser of the command line, with the known values of every option. `others` are all
+/// words except the one that is being typed.
 fn command(others: Vec<OsString>) -> Command {
     let others: Arc<[OsString]> = others.into();
     let all = Arguments::command();

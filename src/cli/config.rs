@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<Status> {
     let keeping = Retention::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);
     let places = places(context);
-    // A file that cannot be read at all is already among the complaints.
+    // A file that cannot be read at all is reported already.
     let destinations = Destinations::read(&context.places, &context.env).unwrap_or_default();
     if args.json {
         let path = |path: &Option<PathBuf>| {

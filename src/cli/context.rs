@@ -1,4 +1,4 @@
-//! What every verb needs: the environment, the places, the time and, on request, settings and
+//! What every verb needs: the environment, the directories, the time and, on request, settings and
 //! state.
 
 use std::collections::BTreeSet;
@@ -21,12 +21,13 @@ use crate::store::{
     clock, project, shown,
 };
 
-/// The surroundings of a command.
+/// Everything around a command: the environment, the directories and the time.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) env: Environment,
     pub(super) places: Places,
-    /// The state directory of this machine, also while collected sessions are read.
+    /// The state directory of this machine, even while sessions collected from other machines are
+    /// read.
     pub(super) own_state: Option<PathBuf>,
     pub(super) now: Timestamp,
 }
@@ -43,8 +44,8 @@ impl Context {
         }
     }
 
-    /// Returns the settings. An invalid one is an error: the CLI never continues with another value
-    /// than requested.
+    /// Returns the settings. An invalid setting is an error, because the user wanted another value
+    /// than the default.
     pub(super) fn config(&self) -> Result<Config> {
         Ok(self.loaded()?.config)
     }
@@ -73,7 +74,7 @@ impl Context {
         StateDir::open(&self.places, Decompressor::BUILT_IN)
     }
 
-    /// Returns what replaces the names and ids of machines by hashes in an output, if `is_wanted`.
+    /// If `is_wanted`, returns the hash function that replaces the names and ids of machines.
     pub(super) fn machine_hash(&self, is_wanted: bool) -> Result<Option<MachineHash>> {
         if !is_wanted {
             return Ok(None);
@@ -86,8 +87,8 @@ impl Context {
         Ok(Some(MachineHash::of(state.root())?))
     }
 
-    /// Returns the state directory if it can be trusted, or else what is wrong with it. For
-    /// questions that have an answer without it.
+    /// Returns the state directory if it can be trusted, or else what is wrong with it. Use this
+    /// for questions that can be answered without a state directory.
     pub(super) fn state_or_fault(&self) -> (Option<StateDir>, Option<Error>) {
         match self.state() {
             Ok(state) => (state, None),
@@ -95,7 +96,7 @@ impl Context {
         }
     }
 
-    /// Returns the host with these settings and this state directory.
+    /// Returns a [`Host`] with these settings and this state directory.
     pub(super) fn host<'a>(&'a self, config: &'a Config, state: Option<&'a StateDir>) -> Host<'a> {
         Host {
             env: &self.env,
@@ -188,7 +189,7 @@ pub(super) fn history(
     Ok(history)
 }
 
-/// Returns a warning for each missing file of a journal. What was recorded in it is not shown.
+/// Returns a warning for each missing file of a journal. The events in such a file are not shown.
 pub(super) fn missing(history: &History) -> impl Iterator<Item = String> + '_ {
     history.missing.iter().map(|path| {
         let path = shown(path);
@@ -207,8 +208,8 @@ pub(super) fn unreadable(dir: &SessionDir, damage: Damage) -> Vec<String> {
     why.into_iter().map(said).collect()
 }
 
-/// Returns a warning that a session without a record was skipped; `None` if it has no events
-/// either.
+/// Returns a warning that a session without a record was skipped. Returns `None` if the session has
+/// no events either.
 pub(super) fn unrecorded(dir: &SessionDir, id: &SessionId) -> Option<String> {
     dir.last_activity()?;
     Some(format!(

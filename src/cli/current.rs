@@ -103,8 +103,8 @@ pub(super) fn run(context: &Context, args: CurrentArgs) -> Result<Status> {
             .first()
             .map(|candidate| candidate.session_id.clone());
     }
-    // A shell prompt asks again and again, so only people are warned of an unusable state
-    // directory. Everybody is warned if there is no place for one.
+    // A shell prompt asks again and again, so an unusable state directory is reported only to
+    // people. If no directory is known at all, everybody is warned.
     let is_doubtful = answer.id.is_none() || answer.rung == Rung::Pointer;
     let is_said = |fault: &&Error| {
         is_doubtful && (matches!(fault, Error::NoStateDir) || output::are_warnings_for_people())
@@ -218,7 +218,7 @@ fn explicit_id(context: &Context, host: &Host<'_>, given: &str) -> Result<Sessio
     let Some(state) = host.state else {
         return Ok(id);
     };
-    // A whole id needs no search. A record that cannot be read is there, too.
+    // A whole id needs no search. A record that cannot be read also proves that the session exists.
     if !matches!(state.session(&id).record(), Ok(None)) {
         return Ok(id);
     }
@@ -336,7 +336,7 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
             }),
             "role" => of_record(|record| record.role.clone()),
             "focus" => of_record(|record| record.focus.clone()),
-            // A certain answer lists no candidates, but means one session.
+            // A certain answer has no list of candidates, but it means one session.
             "count" => {
                 let certain = usize::from(answer.trust == Trust::Exact);
                 answer.candidates.len().max(certain).to_string()
@@ -347,12 +347,12 @@ fn fill(format: &Format, host: &Host<'_>, answer: &Answer) -> String {
     })
 }
 
-/// Returns what the session is called.
+/// Returns the title of the session.
 fn title_of(host: &Host<'_>, record: &Record) -> Option<Title> {
     title(host.env, host.state?, record, host.config.capture)
 }
 
-/// Returns what session `id` waits for. A session without a record waits for nobody.
+/// Returns what session `id` waits for. A session without a record waits for nothing.
 fn attention(host: &Host<'_>, id: &SessionId) -> Attention {
     let found = || {
         let judge = Judge::of(host)?.telling_idle();
@@ -364,8 +364,8 @@ fn attention(host: &Host<'_>, id: &SessionId) -> Attention {
     found().unwrap_or_default()
 }
 
-/// Warns if the session that the user named is not on record. A mistyped id is printed all the
-/// same.
+/// Warns if the session that the user named is not on record. The command prints even a mistyped
+/// id.
 fn warn_of_unrecorded(host: &Host<'_>, answer: &Answer) {
     let Some(id) = answer.id.as_ref().filter(|_| answer.rung == Rung::Explicit) else {
         return;

@@ -1,7 +1,8 @@
-//! `ccsession dashboard`: shows the sessions in a browser, from a server that only this user can ask.
+//! `ccsession dashboard`: shows the sessions in a browser, from a server that answers only this
+//! user.
 //!
 //! `guard`, `routes`, `query`, `page`, `rows` and `limits` are pure. `server` listens and `handler`
-//! answers. `threads` and `feed` do slow work on threads of their own.
+//! answers. `threads` and `feed` do slow work on separate threads.
 
 mod answer;
 mod board_feed;
@@ -41,7 +42,7 @@ use handler::Server;
 use limits::Limits;
 use server::{Listener, serve_until_signal};
 
-/// The port, unless the user chooses another: one that no well-known program has.
+/// The default port. No well-known program uses it.
 const PORT: u16 = 7790;
 
 #[derive(Debug, Args)]
@@ -66,7 +67,7 @@ pub(super) struct DashboardArgs {
 }
 
 pub(super) fn run(context: &Context, args: DashboardArgs) -> Result<Status> {
-    // Wrong settings or an unusable state directory are reported now, not only on the page.
+    // Report invalid settings or an unusable state directory now, not only on the page.
     context.config()?;
     let state = context.state()?;
     let id = args.id.as_deref();
@@ -102,12 +103,12 @@ pub(super) fn run(context: &Context, args: DashboardArgs) -> Result<Status> {
     });
     drop(socket);
     let signal = signal.map_err(|err| failed(&err))?;
-    // Ends this process as the signal would have, so that a waiting script learns of the interrupt.
+    // End this process as the signal would have, so that a waiting script learns of the interrupt.
     let _ = emulate_default_handler(signal);
     Ok(Status::Done)
 }
 
-/// Opens the page in the browser. The server goes on if that fails.
+/// Opens the page in the browser. If that fails, the server keeps running.
 fn open(port: u16, guard: &Guard, place: &str) {
     let failed = |why: &str| {
         output::complain(&format!(
@@ -122,7 +123,7 @@ fn open(port: u16, guard: &Guard, place: &str) {
                     failed(&why);
                 }
             };
-            // If no thread could be started, that was reported.
+            // If the thread could not be started, an error was printed already.
             let _ = threads::start("browser", || (), body);
         }
         Err(err) => failed(&err.to_string()),
@@ -155,7 +156,7 @@ fn listen_on_port(port: u16) -> Result<(Listener, u16)> {
     listening.map_err(|err| {
         let why = reason(&err);
         let text = format!(
-            "could not listen on {address}: {why}; take another with --port, or --port 0 for any free one"
+            "could not listen on {address}: {why}; choose another port with --port, or --port 0 for any free one"
         );
         refusal(Status::Failed, text)
     })

@@ -44,7 +44,7 @@ pub(super) struct DeleteArgs {
     pub(super) json: bool,
 }
 
-/// What is to be deleted of one session.
+/// What will be deleted of one session.
 struct PlannedDeletion {
     id: SessionId,
     steps: Vec<DeletionStep>,
@@ -131,7 +131,7 @@ fn ids(
     let mut ids = BTreeSet::new();
     for given in &args.id {
         let found = match find_session(context, state, given) {
-            // A deletion that was killed may have left only traces of the session.
+            // A killed deletion may have left only traces of the session.
             Err(why) => match (given.parse::<SessionId>(), state) {
                 (Ok(id), Some(state)) if has_traces(context, state, &id)? => id,
                 _ => return Err(why),

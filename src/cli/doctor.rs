@@ -1,4 +1,4 @@
-//! `ccsession doctor`: prints what was found, and how to fix it.
+//! `ccsession doctor`: checks the installation, and prints what is wrong and how to fix it.
 
 use anyhow::Result;
 use clap::Args;

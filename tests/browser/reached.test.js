@@ -171,7 +171,7 @@ test('a taken port is named, and whoever has it is left alone', { timeout: LONG 
   const refused = await made.cli('dashboard', '--port', port).then(() => assert.fail('it listens'), (error) => error);
   assert.equal(refused.code, 1);
   assert.equal(refused.stdout, '');
-  assert.match(refused.stderr, new RegExp(`^ccsession: could not listen on 127\\.0\\.0\\.1:${port}: address (already )?in use; take another with --port, or --port 0`, 'i'));
+  assert.match(refused.stderr, new RegExp(`^ccsession: could not listen on 127\\.0\\.0\\.1:${port}: address (already )?in use; choose another port with --port, or --port 0`, 'i'));
   const { context, page } = await watched(browser, { origin });
   await page.goto(address);
   await page.waitForSelector('.card');

@@ -260,7 +260,7 @@ fn people_and_programs_are_told_the_same() {
     );
     assert!(
         new.contains("\nstate      live until ")
-            && new.ends_with("as long as a client has it\nconflicts  0\n"),
+            && new.ends_with("as long as Claude Code runs it\nconflicts  0\n"),
         "{new}"
     );
 }

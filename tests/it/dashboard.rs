@@ -131,7 +131,7 @@ fn a_taken_port_is_named_with_what_to_do() {
         .refused(1);
     let expected = format!(
         "ccsession: could not listen on 127.0.0.1:{port}: address already in use; \
-        take another with --port, or --port 0 for any free one"
+        choose another port with --port, or --port 0 for any free one"
     );
     assert_eq!(refused.to_lowercase(), expected.to_lowercase());
     let wrong = sandbox

@@ -6,7 +6,8 @@ use crate::model::line::EventKind;
 use crate::model::{Call, JournalLine, OpenActivity, Timestamp, Trace, TraceBuilder};
 use crate::store::{History, SessionDir};
 
-/// From this many events on, the events of finished turns are counted and dropped.
+/// How many events are kept in memory at most, before those of finished turns are counted and
+/// dropped.
 const MANY: usize = 500;
 
 /// The calls of a session, counted as far as its journal was read.
@@ -16,9 +17,9 @@ pub(in crate::cli) struct CallCounter {
     /// The counts of the turns whose events were dropped.
     before: CallCounts,
     trace: TraceBuilder,
-    /// Position and time of the last line that was read.
+    /// The position and the time of the last line that was read.
     last: Option<(u64, Option<Timestamp>)>,
-    /// Size and modification time of the imported events.
+    /// The size and the modification time of the file with imported events.
     imported: Option<(u64, Timestamp)>,
 }
 
@@ -47,7 +48,7 @@ impl CallCounter {
         }
         self.imported = imported;
         if self.go_on(dir).is_none() {
-            // The journal is another one, or a part is missing, so everything is read again.
+            // The journal was replaced, or a part of it is missing, so everything is read again.
             *self = Self::dropping_from(self.many);
             self.imported = imported;
             if self.go_on(dir).is_none() {

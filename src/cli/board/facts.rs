@@ -6,10 +6,10 @@ use crate::model::attention::{Attention, Need};
 use crate::model::text::{escaped, one_line};
 use crate::model::{Record, SessionId, Timestamp};
 
-/// How many characters of a text are kept at most.
+/// The longest text that is kept, in characters.
 const LONGEST: usize = 400;
 
-/// What the board knows of a session. All texts are safe for one line of a terminal.
+/// What the board knows about a session. All texts are safe for one line of a terminal.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::cli) struct SessionFacts {
     pub(in crate::cli) id: SessionId,
@@ -30,7 +30,7 @@ pub(in crate::cli) struct SessionFacts {
     pub(in crate::cli) attention: Attention,
     /// The calls that have begun and not ended, oldest first.
     pub(in crate::cli) open_calls: Vec<OpenCall>,
-    /// The command that resumes it.
+    /// The shell command that resumes the session.
     pub(in crate::cli) resume: String,
 }
 
@@ -42,7 +42,7 @@ pub(in crate::cli) struct CallCounts {
 }
 
 impl SessionFacts {
-    /// Gathers the facts from the session's current record and from what a look found.
+    /// Gathers what is known from the session's record and files, except what it does now.
     pub(in crate::cli) fn new(
         record: &Record,
         title: Option<&str>,
@@ -69,7 +69,8 @@ impl SessionFacts {
         }
     }
 
-    /// Adds what the session does now.
+    /// Adds what the session does now: whether it is idle, what it waits for, and which calls are
+    /// open.
     pub(in crate::cli) fn with_present(
         self,
         is_idle: bool,
@@ -95,7 +96,7 @@ impl SessionFacts {
         }
     }
 
-    /// Describes what the session asks, or which call it makes.
+    /// Describes what the session asks of a person, or else which call it makes.
     pub(in crate::cli) fn doing(&self) -> Option<String> {
         let attention = &self.attention;
         match attention.state {
@@ -105,7 +106,7 @@ impl SessionFacts {
                     attention.what.as_deref(),
                 ));
             }
-            // The state itself says who asks, so the tool is not named.
+            // The board shows this state beside the text, so the text need not name the tool.
             Need::Question | Need::Plan | Need::Error => return attention.what.clone(),
             _ => {}
         }

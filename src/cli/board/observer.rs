@@ -1,5 +1,5 @@
-//! Observes the live sessions. A look costs a few system calls for a session in which nothing
-//! happened. Of the others, it reads what was added since the last look.
+//! Observes the live sessions. If nothing happened in a session, looking at it costs a few system
+//! calls. Otherwise, only what was added since the last look is read.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -56,8 +56,8 @@ impl ObservedSession {
 }
 
 impl<'a> Observer<'a> {
-    /// Creates an observer. `judge` decides the state of each session; `capture` decides what may
-    /// be read for a title.
+    /// Creates an observer. `judge` decides the state of each session. `capture` decides whether
+    /// prompts may be read for a title.
     pub(in crate::cli) fn new(env: &'a Environment, judge: Judge<'a>, capture: Capture) -> Self {
         Self {
             env,
@@ -77,7 +77,8 @@ impl<'a> Observer<'a> {
     /// Fails if [`Watch::examine`] does.
     pub(in crate::cli) fn look(&mut self, board: &mut BoardSessions) -> Result<Vec<SessionId>> {
         let looks = self.watch.examine(self.env, &self.judge)?;
-        // No session came. If there are as many live ones as before, none is gone either.
+        // No session is new or changed. If there are as many live sessions as before, none is gone
+        // either.
         if looks.is_empty() && self.watch.live().count() == board.len() {
             return Ok(Vec::new());
         }
@@ -102,7 +103,7 @@ impl<'a> Observer<'a> {
         Ok(changed)
     }
 
-    /// Returns what is known of a session, and its record as of now.
+    /// Returns what the board shows of a session, and the session's present record.
     fn facts(&self, look: &SessionLook, heads: &Heads) -> (Record, SessionFacts) {
         let dir = self.judge.state.session(&look.record.session_id);
         let record = heads.now_at(look.place.clone(), look.record.clone(), true);
@@ -118,7 +119,7 @@ impl<'a> Observer<'a> {
         (record, facts)
     }
 
-    /// Notes the session's record, and what must be counted of the session.
+    /// Remembers a session's record, and that its calls and tokens must be counted.
     fn note(&mut self, record: Record) {
         let id = record.session_id.clone();
         if !self.calls.contains(&id) {
@@ -140,8 +141,8 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Counts the calls of one session in which something happened or, if there is none, the tokens
-    /// of one whose tokens were never counted. Returns false if there was nothing to count.
+    /// Counts the calls of one session in which something happened. If there is none, counts the
+    /// tokens of one session for the first time. Returns false if there was nothing to count.
     pub(in crate::cli) fn count_next(&mut self, board: &mut BoardSessions) -> bool {
         if let Some(id) = self.calls.pop_front() {
             self.count_calls(&id, board);
@@ -194,8 +195,8 @@ impl<'a> Observer<'a> {
     }
 }
 
-/// Returns how many tokens were sent, written to the cache and received; `None` if there is no
-/// message.
+/// Returns how many tokens were sent, written to the cache and received in total. Returns `None` if
+/// the session has no message yet.
 fn tokens(usage: &Usage) -> Option<u64> {
     let total = usage.total();
     let sent = total.input.saturating_add(total.cache_creation);

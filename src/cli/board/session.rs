@@ -9,13 +9,13 @@ use crate::model::attention::Need;
 /// What a person has to do with a session. The groups are shown in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::cli) enum Group {
-    /// Its work stands still until a person answers.
+    /// The session cannot go on until a person answers.
     NeedsYou,
-    /// It works.
+    /// The session works.
     Working,
-    /// Its turn is over.
+    /// The session's turn is over.
     Done,
-    /// Nothing happened for the idle timeout.
+    /// In the session, nothing happened for the idle timeout.
     Idle,
 }
 
@@ -58,7 +58,7 @@ impl Group {
 /// The order of the sessions within a group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::cli) enum SortKey {
-    /// By when they came into the group, the first at the top.
+    /// By the time when the sessions came into the group, the earliest at the top.
     #[default]
     Time,
     Title,
@@ -96,11 +96,11 @@ impl SortKey {
 pub(in crate::cli) struct BoardSession {
     pub(in crate::cli) facts: SessionFacts,
     pub(in crate::cli) group: Group,
-    /// When it came into its group.
+    /// When the session came into its group.
     pub(in crate::cli) entered: Timestamp,
-    /// `None` until they are counted.
+    /// The number of calls; `None` until they are counted.
     pub(in crate::cli) counts: Option<CallCounts>,
-    /// `None` until they are counted, and for a session without a transcript.
+    /// The number of tokens; `None` until they are counted, and for a session without a transcript.
     pub(in crate::cli) tokens: Option<u64>,
 }
 

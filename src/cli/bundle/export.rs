@@ -75,7 +75,8 @@ pub(in crate::cli) fn export(context: &Context, args: &ExportArgs) -> Result<Sta
             let files = search.files(&state.session(id), record, None);
             let agents = files.agents.iter().map(|(_, file)| file);
             for file in files.mains.iter().chain(agents).chain(&files.others) {
-                // If two files belong at the same place, the larger one comes first and is written.
+                // If two files have the same place in the bundle, only the larger one, which comes
+                // first, is written.
                 if !places.insert(file.place.clone()) {
                     continue;
                 }
@@ -169,8 +170,8 @@ fn chosen(
     Ok(chosen)
 }
 
-/// Returns whether a session is in one of the projects with these roots. While it runs, its start
-/// directory matters, too.
+/// Returns whether a session is in one of the projects with these roots. The directory in which it
+/// started counts, too, but only while it runs.
 fn is_in(judge: &Judge<'_>, record: &Record, roots: &[PathBuf], is_candidate: bool) -> bool {
     let finding = is_candidate.then(|| judge.find(&record.session_id, record));
     roots.iter().any(|root| match &finding {

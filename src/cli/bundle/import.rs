@@ -1,4 +1,4 @@
-//! Takes over the sessions of a bundle.
+//! Imports the sessions of a bundle.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::store::bundle::{ArchiveArrival, BundleHead, SessionArrival, StagedBun
 use crate::store::unrecorded::{self, Unrecorded};
 use crate::store::{Decompressor, StateDir, exclusion, project, shown, tombstones, write};
 
-/// What became of a bundle's sessions.
+/// How many sessions of a bundle were new, changed or skipped, and what else was imported.
 #[derive(Debug, Default)]
 struct BundleReport {
     sessions: u64,
@@ -35,7 +35,7 @@ struct BundleReport {
     left_out: Vec<String>,
 }
 
-/// Takes over the sessions of the bundle at `path`.
+/// Imports the sessions of the bundle at `path`.
 pub(in crate::cli) fn import(context: &Context, args: &ImportArgs, path: &Path) -> Result<Status> {
     let again = args.again.iter().map(|id| valid(id));
     let again: BTreeSet<SessionId> = again.collect::<Result<_>>()?;
@@ -73,7 +73,8 @@ pub(in crate::cli) fn import(context: &Context, args: &ImportArgs, path: &Path) 
         state: state.as_ref().filter(|_| !args.dry_run),
         again: &again,
     };
-    // Found before anything is taken over: the sessions that the bundle brings are not live here.
+    // Find the live sessions before the import: processes of this machine own them. What the bundle
+    // adds is not live here.
     let live: BTreeSet<SessionId> = match taker.state {
         Some(state) => wanted
             .iter()
@@ -113,7 +114,7 @@ pub(in crate::cli) fn import(context: &Context, args: &ImportArgs, path: &Path) 
     Ok(Status::Done)
 }
 
-/// Returns the sessions of the bundle that are to be taken over.
+/// Returns the sessions of the bundle that should be imported.
 fn wanted(
     context: &Context,
     config: &Config,
@@ -137,7 +138,7 @@ fn wanted(
     for id in bundle.session_ids() {
         if let Some(version) = bundle.newer_version(&id) {
             report.left_out.push(format!(
-                "left out session {id}: its record has format version {version}; upgrade this program"
+                "left out session {id}: its record has format version {version}; update ccsession here"
             ));
             continue;
         }
@@ -176,7 +177,7 @@ fn wanted(
     Ok(wanted)
 }
 
-/// What is needed to take sessions over.
+/// Imports single sessions, archives and transcripts of the bundle.
 struct Taker<'a> {
     context: &'a Context,
     config: &'a Config,
@@ -193,7 +194,7 @@ impl Taker<'_> {
         Ok(self.bundle.take_session(state, id, is_live)?)
     }
 
-    /// Returns whether a process of this machine has the session, or may have it.
+    /// Returns whether a process of this machine owns the session, or may own it.
     fn is_live(&self, state: &StateDir, id: &SessionId) -> bool {
         let judge = self.context.judge(self.config, state);
         let record = state.session(id).record().ok().flatten();
@@ -246,8 +247,8 @@ impl Taker<'_> {
     }
 }
 
-/// Returns the session that a transcript's place names: `{folder}/{id}.jsonl`, or a file below
-/// `{folder}/{id}/`.
+/// Returns the session to which the path of a transcript belongs: `{folder}/{id}.jsonl`, or a file
+/// below `{folder}/{id}/`.
 fn session_of(place: &Path) -> Option<SessionId> {
     let name = place.iter().nth(1)?.to_str()?;
     name.strip_suffix(".jsonl").unwrap_or(name).parse().ok()

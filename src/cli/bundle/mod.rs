@@ -1,4 +1,4 @@
-//! Bundles: `export --format bundle` writes sessions into one file, `import` takes them over.
+//! Bundles: `export --format bundle` writes sessions into one file, `import` imports them.
 
 mod export;
 mod import;

@@ -1,4 +1,4 @@
-//! Offers values for options, from what is on record.
+//! Offers values for options: sessions, projects and texts that are on record.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -17,12 +17,12 @@ use crate::store::StateDir;
 use crate::store::archive::Archives;
 use crate::store::processors::on_all_processors;
 
-/// How many sessions are offered at once, the most recent ones.
+/// How many sessions are offered at most, the most recent ones.
 const MANY: usize = 100;
-/// How many of the most recent sessions are read for titles, projects, roles and focuses.
+/// How many of the most recent sessions are searched for titles, projects, roles and focuses.
 const RECENT: usize = 500;
 
-/// The times that are offered. [`crate::model::when`] reads many more.
+/// The times that are offered. Many more forms can be typed; see [`crate::model::when`].
 const TIMES: [&str; 14] = [
     "today",
     "yesterday",
@@ -42,14 +42,14 @@ const TIMES: [&str; 14] = [
 
 type Completer = fn(&OsStr) -> Vec<CompletionCandidate>;
 
-/// Returns the function that finds the values of an option or argument; `None` if its name does not
-/// say what they are.
+/// Returns the function that finds the values of an option or argument, judged by its name. Returns
+/// `None` if the name does not say what the values are.
 pub(super) fn of(verb: &str, arg: &str) -> Option<Completer> {
     Some(match (verb, arg) {
         ("archive show" | "archive restore" | "archive verify", "id" | "ids") => archived,
         // The user makes up a new id.
         ("run", "session_id") => return None,
-        // Here a role says who wrote a message, and the parser knows the possible ones.
+        // In `search`, a role says who wrote a message, and the parser knows the possible roles.
         ("search", "role") => return None,
         // These verbs find a session by its title, too.
         (
@@ -84,8 +84,8 @@ fn last(state: &StateDir, begin: &str, most: usize) -> Vec<SessionId> {
     ids
 }
 
-/// Puts the sessions of the project here first. The others stay, because an id or a title can name
-/// a session of any project.
+/// Puts the sessions of the current directory's project first. The others follow, because an id or
+/// a title can name a session of any project.
 fn here_first(context: &Context, state: &StateDir, ids: &mut [SessionId]) {
     if let Ok(here) = project_here(&context.env, Some(state)) {
         ids.sort_by_cached_key(|id| !state.session(id).is_in(here.root()));
@@ -121,8 +121,8 @@ fn sessions(typed: &OsStr) -> Vec<CompletionCandidate> {
     in_order(ids.iter().filter_map(candidate).collect())
 }
 
-/// Offers what [`sessions`] does, and titles that begin with what is typed. A title that several
-/// sessions have is described by the most recent one.
+/// Offers what [`sessions`] does, and the titles that begin with the typed text. If several
+/// sessions have a title, the most recent of them describes it.
 fn by_id_or_title(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut found = sessions(typed);
     found.extend(titles(typed).unwrap_or_default());
@@ -191,7 +191,7 @@ fn session(id: &SessionId, about: [Option<String>; 3]) -> CompletionCandidate {
     CompletionCandidate::new(id.as_str()).help(Some(about.join(", ").into()))
 }
 
-/// Marks each candidate with its place, so that this order is kept and not the alphabetical one.
+/// Numbers the candidates, so that they are offered in this order and not alphabetically.
 pub(super) fn in_order(candidates: Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
     let candidates = candidates.into_iter().enumerate();
     candidates
@@ -199,15 +199,15 @@ pub(super) fn in_order(candidates: Vec<CompletionCandidate>) -> Vec<CompletionCa
         .collect()
 }
 
-/// Returns the projects' roots of the most recent sessions, and the folders that match what is
-/// typed.
+/// Returns the project roots of the most recent sessions, and the folders that match the typed
+/// text.
 fn projects(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut found = texts(typed, |record| Some(record.project.root));
     found.extend(PathCompleter::dir().complete(typed));
     found
 }
 
-/// Returns the texts that a field of the record has in the most recent sessions, each once.
+/// Returns the different values of one field of the records, from the most recent sessions.
 fn texts(typed: &OsStr, field: impl Fn(Record) -> Option<String>) -> Vec<CompletionCandidate> {
     let Some((_, state)) = state() else {
         return Vec::new();

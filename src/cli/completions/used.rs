@@ -22,8 +22,8 @@ const MAIN: &str = "main";
 /// The offered values, each with a description.
 type Offers = Vec<(String, Option<String>)>;
 
-/// Returns the completer for this option, if its values are what a session has used. `words` are
-/// the words of the command line, except the one that is being typed.
+/// Returns the completer for this option, if the option selects calls that a session has made.
+/// `words` are all words of the command line except the one that is being typed.
 pub(super) fn of(verb: &str, arg: &str, words: &Arc<[OsString]>) -> Option<ArgValueCompleter> {
     let used = match (verb, arg) {
         ("timeline" | "search" | "export", "tool") => tools,
@@ -55,9 +55,9 @@ fn offered(
     Some(in_order(candidates.collect()))
 }
 
-/// Returns the session that the words name, or else the one that the verb takes without a name.
+/// Returns the session that the words name, or else the one that the verb uses if none is named.
 fn session(context: &Context, state: &StateDir, words: &[OsString]) -> Option<SessionId> {
-    // The option at the end still lacks its value.
+    // Ignore errors, because the option at the end still lacks its value.
     let parser = Arguments::command().ignore_errors(true);
     let parsed = parser.try_get_matches_from(words).ok()?;
     let (_, parsed) = parsed.subcommand()?;

@@ -42,8 +42,8 @@ const ALWAYS: [(HeaderName, &str); 6] = [
 #[derive(Debug)]
 pub(super) enum AnswerBody {
     Text(Option<Bytes>),
-    /// What comes from the first channel. Ends with that channel, or when the second one is used or
-    /// dropped.
+    /// The events that come from the first channel. The stream ends with that channel, or when the
+    /// second one is used or dropped.
     Stream(mpsc::Receiver<Bytes>, oneshot::Receiver<()>),
 }
 
@@ -90,7 +90,7 @@ pub(super) fn answer(status: StatusCode, kind: &'static str, body: AnswerBody) -
     answer
 }
 
-/// Returns an answer with a JSON text. Shown on a terminal, the text moves no cursor.
+/// Returns an answer with a JSON text. Escapes control characters, which would act on a terminal.
 pub(super) fn json_text(status: StatusCode, text: &str) -> Answer {
     let text = escaped_json(text).into_owned();
     let body = AnswerBody::Text(Some(text.into()));

@@ -1,4 +1,4 @@
-//! The feed of the board: the live sessions, seen by the same observer as in `top`.
+//! The feed of the board: the live sessions, observed as in `top`.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Looks take at most about 1/20 of the time: each pause is this many times as long as the last
 /// look.
 const SHARE: u32 = 20;
-/// How long counting may take at a time, before the next look.
+/// How long calls and tokens are counted before the next look.
 const COUNTING: Duration = Duration::from_millis(50);
 /// How long a hint for an empty board is kept before it is computed again.
 const BETWEEN_HINTS: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const BETWEEN_HINTS: Duration = Duration::from_secs(10);
 struct Board<'a> {
     v: u32,
     now: Timestamp,
-    /// Whether the last look succeeded.
+    /// True if the last look succeeded.
     live: bool,
     /// Why the last look failed.
     fault: Option<&'a str>,
@@ -64,13 +64,14 @@ pub(super) fn start() -> Result<Feed, NoResult> {
     })
 }
 
-/// Looks at the live sessions.
+/// Looks at the live sessions, for the feed.
 struct BoardSource<'a> {
     context: &'a Context,
-    /// The state directory, once it exists.
+    /// The state directory; empty until it exists.
     state: &'a OnceCell<StateDir>,
     observer: Option<Observer<'a>>,
-    /// The configuration file's metadata from before the observer was created.
+    /// The configuration file's metadata from before the observer was created. A change means that
+    /// the observer must be created again.
     settings: Option<Meta>,
     sessions: BoardSessions,
     rows: BTreeMap<SessionId, BoardRow>,
@@ -113,7 +114,8 @@ impl<'a> BoardSource<'a> {
         Ok(true)
     }
 
-    /// Creates the observer once anything was recorded, and again if the settings have changed.
+    /// Creates the observer once there is a state directory, and again if the settings have
+    /// changed.
     fn begin(&mut self) -> anyhow::Result<()> {
         let settings = self.context.settings_meta();
         if settings != self.settings {

@@ -1,8 +1,8 @@
 //! Feeds: what the dashboard shows, and its changes. A thread looks at the source of a feed as long
 //! as anybody listens, and sends each change to all listeners.
 //!
-//! Listeners cannot make the server keep much: they all share one short queue. A reader that is too
-//! slow misses what no longer fits, and is sent everything again.
+//! Slow listeners cost little memory, because all of them share one short queue. A listener that
+//! misses a change gets everything again.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -21,18 +21,18 @@ use super::handler::Failure;
 use super::threads::{self, NoResult};
 use crate::model::text::escaped_json;
 
-/// How many changes are kept for listeners.
+/// How many changes the shared queue has room for.
 const KEPT: usize = 64;
-/// How long a source is still looked at after the last question, so that the next answer is up to
+/// How long the thread goes on looking after the last request, so that the next answer is up to
 /// date.
 const AFTER_ASKING: Duration = Duration::from_secs(5);
 
-/// What a feed shows.
+/// Something that a feed shows.
 pub(super) trait Source {
-    /// Looks again. Returns the change since the last look.
+    /// Looks at it again. Returns the change since the last look.
     fn look(&mut self) -> Look;
 
-    /// Returns everything, as of the last look.
+    /// Returns everything that the feed shows, as of the last look.
     ///
     /// # Errors
     /// Fails with the reason if there is nothing to show.
@@ -47,14 +47,14 @@ pub(super) trait Source {
 pub(super) enum Look {
     Same,
     Changed(Bytes),
-    /// What the feed shows is gone. This is the last change; no look follows.
+    /// What the feed shows no longer exists. This is the last change; no look follows.
     Over(Bytes),
 }
 
 /// Everything that a feed shows at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Whole {
-    /// The name of the event.
+    /// The name of the server-sent event.
     name: &'static str,
     pub(super) json: String,
 }
@@ -82,14 +82,14 @@ fn event(name: &str, json: &str) -> Bytes {
     format!("event: {name}\ndata: {}\n\n", escaped_json(json)).into()
 }
 
-/// What a listener receives.
+/// What the thread sends to a listener.
 #[derive(Debug, Clone)]
 pub(super) enum FeedEvent {
     Change(Bytes),
     Over,
 }
 
-/// Everything at one moment, and the changes from then on.
+/// Everything at one moment, and the receiver of the changes from then on.
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) whole: Whole,
@@ -101,19 +101,19 @@ pub(super) struct Listening {
 pub(super) struct Feed {
     questions: mpsc::Sender<Question>,
     changes: broadcast::Sender<FeedEvent>,
-    /// Whether its thread has ended.
+    /// True once the feed's thread has ended.
     is_over: Arc<AtomicBool>,
 }
 
 type Question = oneshot::Sender<Result<Listening, Failure>>;
 
 impl Feed {
-    /// Starts the thread, in which `run` creates a source and attends to it. If nobody listens or
+    /// Starts the thread, in which `run` creates a source and looks at it. If nobody listens or
     /// asks for as long as `patience`, the thread ends. Without `patience`, it waits for the next
-    /// question.
+    /// request.
     ///
     /// # Errors
-    /// Fails with [`NoResult::NoThread`].
+    /// Fails with [`NoResult::NoThread`] if the thread cannot be started.
     pub(super) fn start(
         name: &str,
         patience: Option<Duration>,
@@ -140,7 +140,8 @@ impl Feed {
         Ok(feed)
     }
 
-    /// Returns a function that notes that the thread has ended, and tells the listeners.
+    /// Returns a function for the end of the thread. It records that end, and informs the
+    /// listeners.
     fn end(&self) -> impl Fn() + Send + use<> {
         let (is_over, changes) = (Arc::clone(&self.is_over), self.changes.clone());
         move || {
@@ -154,10 +155,11 @@ impl Feed {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Makes the thread look at the source, and returns everything and the changes from then on.
+    /// Makes the thread look at the source. Returns everything, and the changes from then on.
     ///
     /// # Errors
-    /// Fails if the source does, and with [`NoResult::Panicked`] if the thread ends meanwhile.
+    /// Fails if the source has nothing to show, and with [`NoResult::Panicked`] if the thread ends
+    /// meanwhile.
     pub(super) async fn ask(&self) -> Result<Listening, Failure> {
         let mut told = self.changes.subscribe();
         let (question, answer) = oneshot::channel();
@@ -166,7 +168,8 @@ impl Feed {
             return no_answer();
         }
         let ended = async {
-            // The queue of this receiver may overflow meanwhile, which does not matter.
+            // This receiver may miss changes meanwhile. That does not matter, because it is
+            // dropped.
             while !matches!(
                 told.recv().await,
                 Ok(FeedEvent::Over) | Err(RecvError::Closed)
@@ -188,7 +191,7 @@ pub(super) async fn first_of<T>(one: impl Future<Output = T>, other: impl Future
     .await
 }
 
-/// What the thread of a feed needs: the questions, the channel for changes, and its patience.
+/// What the thread of a feed needs: the requests, the channel for changes, and its patience.
 #[derive(Debug)]
 pub(super) struct Attendance {
     asked: mpsc::Receiver<Question>,
@@ -215,8 +218,8 @@ impl Attendance {
                 Err(RecvTimeoutError::Timeout) if is_wanted => Vec::new(),
                 Err(_) => return,
             };
-            // Questions that come during the look are answered by the next one, so that no answer
-            // is older than its question.
+            // Requests that come during the look are answered by the next one. So no answer is
+            // older than its request.
             questions.extend(self.asked.try_iter());
             if !questions.is_empty() {
                 wanted_until = Instant::now() + AFTER_ASKING;
@@ -224,7 +227,7 @@ impl Attendance {
             let looked = source.look();
             let is_last = matches!(looked, Look::Over(_));
             if let Look::Changed(change) | Look::Over(change) = looked {
-                // Without listeners, nobody needs it.
+                // This fails only if nobody listens, and then nobody needs the change.
                 let _ = self.changes.send(FeedEvent::Change(change));
             }
             for question in questions {

@@ -1,8 +1,8 @@
-//! Decides who may ask the dashboard. Pure, except for the secrets, which the system generates.
+//! Decides who may use the dashboard. Pure, except for the secrets, which the system generates.
 //!
-//! A request must pass five checks, in this order: is it for this server, does our own page send
-//! it, does it know the secret, does this user send it (`peer`), and does what it asks for exist
-//! (`routes`). A refused request learns nothing about the next check.
+//! A request must pass five checks, in this order. Is it for this server? Does our own page send
+//! it? Does it contain the secret? Does this user send it (`peer`)? Does what it asks for exist
+//! (`routes`)? A refused request learns nothing about the next check.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -20,10 +20,10 @@ use super::routes::Route;
 
 /// How many random bytes a secret has: 192 bits.
 const SECRET_BYTES: usize = 24;
-/// How long a code is valid. The browser may first have to start.
+/// How long a code is valid. The limit is generous, because the browser may first have to start.
 const CODE_TIME: Duration = Duration::from_secs(120);
 
-/// A random text that only we and the user know.
+/// A random text that only this server and the user know.
 #[derive(Debug)]
 pub(super) struct Secret(String);
 
@@ -64,24 +64,24 @@ pub(super) enum Door {
 #[derive(Debug)]
 pub(super) struct Guard {
     pub(super) door: Door,
-    /// What the printed address contains.
+    /// The secret in the address that is printed.
     pub(super) token: Secret,
-    /// What the cookie contains. It differs from the token, so that a page cannot give the token
+    /// The secret in the cookie. It differs from the token, so that a page cannot give the token
     /// away.
     cookie: Secret,
-    /// The code that is accepted once instead of the token, and until when.
+    /// A code that is accepted once instead of the token, and the time until which it is valid.
     code: Mutex<Option<(Secret, Instant)>>,
 }
 
-/// How a request that is not refused is answered.
+/// How a request that is not refused will be answered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     Admitted,
-    /// It comes with the token or a code in its address. It gets the cookie, and is led on to the
+    /// The address contains the token or a code. The answer gives the cookie, and leads on to the
     /// page.
     Entering {
-        /// True if another page or a file led the browser to this address. After a redirect, the
-        /// browser would then not send the new cookie; it does when our own page leads on.
+        /// True if another page or a file led the browser to this address. In that case the browser
+        /// does not send the new cookie after a redirect, but it does when our own page leads on.
         from_elsewhere: bool,
     },
 }
@@ -89,17 +89,17 @@ pub(super) enum Admission {
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It has no `Host` header, or several.
+    /// The request has no `Host` header, or several.
     NoHost,
-    /// It is for another server: DNS rebinding, or a wrong address.
+    /// The request is for another server: because of DNS rebinding, or a wrong address.
     ForeignHost,
-    /// A page of another server sends it.
+    /// A page of another server sends the request.
     ForeignPage,
-    /// It is a POST, and no `Origin` header says which page sends it.
+    /// The request is a POST, and no `Origin` header says which page sends it.
     NoOrigin,
-    /// It has neither the token nor the cookie.
+    /// The request has neither the token nor the cookie.
     Unknown,
-    /// Another user of this machine sends it, with a token or a cookie that is not theirs.
+    /// Another user of this machine sends the request, with a token or a cookie that is not theirs.
     ForeignUser,
 }
 
@@ -148,9 +148,9 @@ impl Guard {
         })
     }
 
-    /// Returns a code that is accepted once, within two minutes. The address that a browser is
-    /// started with contains it instead of the token, because other users can see a process's
-    /// arguments.
+    /// Returns a code that is accepted once, within two minutes. The address with which a browser
+    /// is started contains this code instead of the token: other users can see the arguments of a
+    /// process.
     ///
     /// # Errors
     /// Fails if [`Secret::random`] does.
@@ -180,7 +180,8 @@ impl Guard {
     /// Fails with the reason if the request is refused.
     pub(super) fn admit(&self, request: &Parts) -> Result<Admission, Refusal> {
         let host = only(&request.headers, HOST.as_str()).ok_or(Refusal::NoHost)?;
-        // An address with a host, which only proxies are sent, could contradict the header.
+        // An address with a host could contradict the `Host` header. Only proxies get such
+        // addresses.
         if !self.is_ours(host) || request.uri.authority().is_some() {
             return Err(Refusal::ForeignHost);
         }
@@ -201,8 +202,7 @@ impl Guard {
         }
     }
 
-    /// Returns whether a `Host` header names this server. With DNS rebinding, it has a foreign
-    /// name.
+    /// Returns whether a `Host` header names this server. With DNS rebinding, it names another one.
     fn is_ours(&self, host: &str) -> bool {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !name.is_empty() && !port.contains(']') => (name, Some(port)),
@@ -212,7 +212,7 @@ impl Guard {
         let is_port = match (self.door, port) {
             (Door::Port(ours), Some(port)) => port == ours.to_string(),
             (Door::Port(ours), None) => ours == 80,
-            // A forwarded socket has whatever port the user chose.
+            // The port may be any, because the user chooses it when forwarding the socket.
             (Door::Socket, Some(port)) => is_number(port),
             (Door::Socket, None) => true,
         };
@@ -223,8 +223,8 @@ impl Guard {
             )
     }
 
-    /// Refuses a request that another page sends, as far as the browser's headers say. Returns true
-    /// if a link elsewhere led a person to this server.
+    /// Refuses a request that another page sends, as far as the browser's headers tell. Returns
+    /// true if a link on another page led a person to this server.
     fn judge_page(&self, request: &Parts, host: &str) -> Result<bool, Refusal> {
         let header = |name: &str| match request.headers.get_all(name).iter().count() {
             0 => Ok(None),
@@ -274,7 +274,8 @@ impl Guard {
         }
     }
 
-    /// Returns the header that gives a browser the cookie. The browser keeps it until it is closed.
+    /// Returns the header that gives a browser the cookie. The browser keeps it until the browser
+    /// closes.
     pub(super) fn set_cookie(&self) -> String {
         let (name, value) = (self.cookie_name(), self.cookie.as_str());
         format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict")

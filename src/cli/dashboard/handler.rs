@@ -113,7 +113,7 @@ impl Server {
         Ok(ok_json(&json))
     }
 
-    /// Returns the feed of the board, started if need be, and what it shows now.
+    /// Returns what the board shows now, and its feed. Starts the feed if none runs.
     async fn board(&self) -> Result<(Feed, Listening), Failure> {
         let feed = {
             let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,11 +126,12 @@ impl Server {
         Ok((feed, listening))
     }
 
-    /// Returns the feed of a session, started if need be, and what it shows now.
+    /// Returns what a session's page shows now, and its feed. Starts the feed if none runs.
     async fn session(&self, id: SessionId) -> Result<(Feed, Listening), Failure> {
         let feed = self.feed_of(&id)?;
         match feed.ask().await {
-            // The feed's thread was just ending, because nobody had listened for a while.
+            // The feed's thread was just ending, because nobody had listened for a while. Start
+            // another.
             Err(failure) if failure == Failure::from(NoResult::Panicked) => {
                 self.feeds().remove(&id);
                 let feed = self.feed_of(&id)?;
@@ -224,7 +225,7 @@ fn refused(head: &Parts, refusal: Refusal) -> Answer {
     }
 }
 
-/// Why a request has no answer.
+/// Why a request gets no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     status: StatusCode,

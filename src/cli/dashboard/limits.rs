@@ -13,15 +13,16 @@ pub(super) struct Limits {
     pub(super) body: usize,
     /// How long a client may take to send the content.
     pub(super) body_time: Duration,
-    /// How long a client may read nothing of what is sent to it.
+    /// How long a client may go without reading anything of what is sent to it.
     pub(super) stalled: Duration,
-    /// The longest time in which nothing is sent on a stream.
+    /// After how long without an event something is sent on a stream, to show that the server
+    /// lives.
     pub(super) sign_of_life: Duration,
-    /// How many connections there may be at a time.
+    /// How many connections may exist at a time.
     pub(super) connections: usize,
-    /// How many of them may be streams.
+    /// How many of the connections may be streams.
     pub(super) streams: usize,
-    /// How many requests read files at a time.
+    /// How many requests may read files at a time. Others wait.
     pub(super) workers: u32,
 }
 

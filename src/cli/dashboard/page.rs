@@ -1,5 +1,5 @@
-//! The pages: each is one file that needs no other, with the policy that lets a browser run nothing
-//! but its own script.
+//! The pages. Each is one file that needs no other. Each has a policy that lets the browser run
+//! only the page's own script.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,8 +15,9 @@ const HTML: &str = include_str!("../../web/built/dashboard.html");
 /// The page of a session. It is a separate page, so that the page of the board stays small.
 const SESSION_HTML: &str = include_str!("../../web/built/live-session.html");
 
-/// The page for a browser that another page or a file led to the server. It leads on to `/`; only
-/// then does the browser send the cookie. It keeps the part after `#`, which no server receives.
+/// The page for a browser that another page or a file led to the server. It leads on to `/`,
+/// because only then does the browser send the cookie. It keeps the part after `#`, which no server
+/// receives.
 const ENTRANCE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>ccsession</title>\
 <script>location.replace('/' + location.hash)</script>\
 <p><a href=\"/\">Open the dashboard</a></p></html>\n";
@@ -59,7 +60,7 @@ impl WebPage {
     }
 }
 
-/// Returns the hashes of all elements of this name, as the policy lists them.
+/// Returns the hashes of all elements with this name, in the form of the policy.
 fn sources(html: &str, name: &str) -> String {
     let elements = elements(html, name);
     let sums = elements.map(|text| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text))));
@@ -70,7 +71,7 @@ fn sources(html: &str, name: &str) -> String {
     }
 }
 
-/// Returns the content of each element of this name.
+/// Returns the content of each element with this name.
 fn elements<'h>(html: &'h str, name: &str) -> impl Iterator<Item = &'h str> {
     let (start, end) = (format!("<{name}"), format!("</{name}>"));
     let mut rest = html;

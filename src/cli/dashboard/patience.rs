@@ -1,4 +1,4 @@
-//! A connection that fails if the other side reads nothing of what is sent to it for too long.
+//! A connection that fails if the other side reads nothing for too long while something is sent.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ pub(super) struct Patient<S> {
     limit: Duration,
     /// The time that is left. It runs while something waits to be sent.
     waiting: Option<Pin<Box<Sleep>>>,
-    /// Whether anything was received since the last sending.
+    /// True if anything was received since something was last sent.
     is_asking: bool,
 }
 
@@ -29,12 +29,13 @@ impl<S> Patient<S> {
         }
     }
 
-    /// Returns whether anything was received since the last sending, such as a part of a request.
+    /// Returns whether anything was received since something was last sent, such as a part of a
+    /// request.
     pub(super) fn is_asking(&self) -> bool {
         self.is_asking
     }
 
-    /// Notes whether anything could be sent, and fails once the limit is over.
+    /// Records whether anything could be sent. Fails once nothing could be sent for the time limit.
     fn judge<T>(
         &mut self,
         task: &mut Context<'_>,

@@ -1,8 +1,7 @@
 //! Finds out which user is at the other end of a connection to a port.
 //!
 //! A token or a cookie may be stolen: a browser sends the cookies of a host to all its ports, also
-//! to one that another user listens on. So the user must match, too, where the system names the
-//! user.
+//! to a port on which another user listens. So the user is checked, too, where the system can tell.
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::OnceLock;
@@ -13,7 +12,8 @@ use crate::store::file;
 /// The other end of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Peer {
-    /// Our address and theirs; `None` for a socket file, which others cannot use.
+    /// The addresses of this end and of the other. `None` for a socket file, which others cannot
+    /// use.
     addresses: Option<(SocketAddrV4, SocketAddrV4)>,
     is_ours: OnceLock<bool>,
 }
@@ -33,7 +33,7 @@ impl Peer {
     }
 
     /// Returns whether a process of this user or of root made the connection. Returns true if the
-    /// system does not say. This is found out once, for the first request that knows the secret.
+    /// system does not say. Asks the system once, for the first request with the secret.
     pub(super) fn is_ours(&self) -> bool {
         *self.is_ours.get_or_init(|| {
             let Some((ours, theirs)) = self.addresses else {

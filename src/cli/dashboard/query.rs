@@ -14,7 +14,7 @@ impl<'u> Query<'u> {
         Self(form_urlencoded::parse(text.as_bytes()).collect())
     }
 
-    /// Returns the value of a name, if the query has it exactly once.
+    /// Returns the value of the parameter `name`, if the query has it exactly once.
     pub(super) fn one(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(key, _)| key == name);
         let (_, value) = values.next()?;

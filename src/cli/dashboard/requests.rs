@@ -9,7 +9,7 @@ use crate::cli::{clock_out, hints, search};
 use crate::model::SessionId;
 use crate::store::clock;
 
-/// The most sessions that a search returns, unless the request says otherwise.
+/// How many sessions a search returns by default. It is the value of a parameter, hence a text.
 const FOUND: &str = "50";
 
 /// Returns all sessions on record.
@@ -32,7 +32,7 @@ pub(super) fn sessions() -> Result<String, Failure> {
     Ok(json!({"v": 1, "now": clock::now(), "hint": hint, "sessions": rows}).to_string())
 }
 
-/// Returns what was found for a query.
+/// Returns what a search finds for these parameters.
 pub(super) fn search(query: &[(String, String)]) -> Result<String, Failure> {
     let mut limit = FOUND.to_owned();
     let mut options = Vec::new();

@@ -50,7 +50,7 @@ impl Route {
         };
         let (allowed, is_allowed) = match (&route, &request.method) {
             (Self::ClockOut(_), method) => ("POST", *method == Method::POST),
-            // A stream never ends, so HEAD has nothing to say about it.
+            // A stream never ends, so HEAD could say nothing about it.
             (Self::BoardEvents | Self::SessionEvents(_), method) => ("GET", *method == Method::GET),
             (_, method) => ("GET, HEAD", matches!(*method, Method::GET | Method::HEAD)),
         };
@@ -60,7 +60,7 @@ impl Route {
         }
     }
 
-    /// Returns whether a page is at this path, so that a person may open it.
+    /// Returns whether this is the path of a page, which a person opens.
     pub(super) fn is_page(path: &str) -> bool {
         matches!(path, "/" | "/session")
     }
@@ -75,7 +75,7 @@ impl Route {
             Some((id, "clock-out")) => (id, Self::ClockOut),
             Some(_) => return Err(NoRoute::NotFound),
         };
-        // An id has no character that an address would have to encode.
+        // An id contains no character that an address would have to encode.
         let id = id.parse::<SessionId>();
         let id = id.map_err(|why| NoRoute::InvalidId(why.to_string()))?;
         Ok(route(id))

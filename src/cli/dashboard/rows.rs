@@ -31,20 +31,21 @@ pub(super) struct BoardRow {
     column: Option<&'static str>,
     /// What the session does now, or what it asks.
     doing: Option<String>,
-    /// What it waits for: a person's answer, or a prompt.
+    /// What the session waits for: a person's answer, or a prompt.
     waits_for: Option<String>,
-    /// When the session began what it does now; for one that is over, when it ended.
+    /// When the session began what it does now. For a session that is over, when it ended.
     since: Timestamp,
     /// When the session came into its column. The earliest is at the top.
     entered_at: Option<Timestamp>,
     started_at: Timestamp,
     last_at: Timestamp,
     ended_at: Option<Timestamp>,
-    /// This and the next two are `None` until counted, and for a session that is not live.
+    /// The number of calls. This and the next two numbers are `None` until they are counted, and
+    /// for a session that is not live.
     calls: Option<u64>,
     failed: Option<u64>,
     tokens: Option<u64>,
-    /// How many of its subagents run now.
+    /// How many of the session's subagents run now.
     subagents: Option<u64>,
 }
 
@@ -94,7 +95,7 @@ impl BoardRow {
         }
     }
 
-    /// Returns the row of a session that is over, by its record alone.
+    /// Returns the row of a session that is over. Reads nothing but its record.
     fn of_past(record: &Record, title: Option<&str>, state: SessionState, last: Timestamp) -> Self {
         let shown = |text: &Option<String>| text.as_deref().map(safe);
         let branch = record.head.as_ref().and_then(|head| head.branch.as_deref());

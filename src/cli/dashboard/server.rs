@@ -1,4 +1,4 @@
-//! Listens, and serves each connection within the limits, until a signal ends it.
+//! Listens, and serves each connection within the limits, until a signal ends the process.
 
 use std::io;
 use std::net::Shutdown;
@@ -22,9 +22,9 @@ use super::peer::Peer;
 use super::threads;
 use crate::store::file;
 
-/// How long to wait before connections are accepted again, if the system refused.
+/// How long to wait before accepting connections again, after the system refused one.
 const BEFORE_TRYING_AGAIN: Duration = Duration::from_millis(100);
-/// How long the server waits at its end for work in progress, such as an archive.
+/// How long the server waits at its end for work in progress, such as archiving.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
 /// The answer to a connection beyond the limit.
@@ -48,8 +48,8 @@ pub(super) fn serve_until_signal(
     listener: Listener,
     ready: impl FnOnce(&Server),
 ) -> io::Result<i32> {
-    // One thread runs the tasks. If a task panics, the thread stands still there, and another
-    // thread takes over the other tasks.
+    // One thread runs the tasks. A task that panics blocks its thread for ever, and another thread
+    // takes over the other tasks.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -79,14 +79,14 @@ pub(super) fn serve_until_signal(
             )),
         };
         ready(&server);
-        // `sender` lives until after this, so the channel stays open.
+        // The channel stays open, because `sender` lives until after this line.
         let signal = signals.recv().await.unwrap_or_default();
         drop(sender);
         accepting.abort();
         let _ = timeout(LAST_WORK, server.workers.all_done()).await;
         Ok(signal)
     });
-    // Do not wait for threads: one that panicked stands still for ever.
+    // Do not wait for the threads, because one that panicked is blocked for ever.
     runtime.shutdown_background();
     signal
 }
@@ -134,7 +134,7 @@ async fn after_refusal(err: &io::Error) {
     }
 }
 
-/// Serves a connection if there is a place for it. A panic ends only this connection.
+/// Serves a connection if the limit allows another one. A panic ends only this connection.
 fn admit<S>(server: &Arc<Server>, places: &Arc<Semaphore>, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
@@ -145,7 +145,7 @@ where
             let same = stream.as_fd().try_clone_to_owned();
             let close = move || {
                 drop(place);
-                // A Unix socket is shut down in the same way as this type does it.
+                // `TcpStream` is used only for its `shutdown`, which works for a Unix socket, too.
                 if let Ok(same) = same.map(std::net::TcpStream::from) {
                     let _ = same.shutdown(Shutdown::Both);
                 }
@@ -156,7 +156,8 @@ where
     }
 }
 
-/// Sends a short answer before a connection is closed, unless the connection takes no bytes now.
+/// Sends a short answer before a connection is closed. Sends nothing if the connection has no room
+/// for it now.
 fn say_last(mut stream: impl AsyncWrite + Unpin, bytes: &[u8]) {
     let mut task = std::task::Context::from_waker(std::task::Waker::noop());
     let _ = std::pin::Pin::new(&mut stream).poll_write(&mut task, bytes);

@@ -1,7 +1,7 @@
 //! The feed of one session's page: its calls while they are made.
 //!
-//! The journal and the processes, which are cheap to read, are read at each event. The transcripts
-//! are read again only now and then: for the tokens, the coverage, the commits and the relatives.
+//! The journal and the processes are read at each event, because that is cheap. The transcripts are
+//! read only from time to time: for the tokens, the coverage, the commits and the relatives.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::store::file::{self, Meta};
 use crate::store::{SessionDir, clock};
 use crate::view::page::{PageChange, SessionPage};
 
-/// How long to wait between two looks at whether anything was written.
+/// How long to wait before checking again whether anything was written.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// While events come, reading takes at most about 1/6 of the time: each pause is this many times as
 /// long as the last reading.
@@ -82,11 +82,11 @@ struct SessionRead {
     page: SessionPage,
     left_out: Vec<String>,
     effort: PageEffort,
-    /// What the files were like before they were read.
+    /// The state of the files before they were read.
     stamp: Stamp,
 }
 
-/// The state of a session's files. It differs once anything about the session was written.
+/// The state of a session's files. It changes whenever anything about the session is written.
 type Stamp = (Option<Meta>, Option<Timestamp>, Option<(u64, Timestamp)>);
 
 impl SessionRead {
@@ -136,15 +136,15 @@ fn stamp(dir: &SessionDir) -> Stamp {
 /// Reads one session again and again.
 struct SessionSource {
     id: SessionId,
-    /// As it was last read.
+    /// The session as it was last read.
     read: Option<SessionRead>,
-    /// Why it could not be read since.
+    /// Why the last reading failed.
     fault: Option<Failure>,
-    /// When it is read again if anything was written.
+    /// When the session may be read again after something was written.
     next: Instant,
-    /// When it is read again although nothing was written.
+    /// When the session is read again although nothing was written.
     next_quiet: Instant,
-    /// When it is read again with its transcripts.
+    /// When the session is read again with its transcripts.
     next_whole: Instant,
 }
 
@@ -169,7 +169,8 @@ impl SessionSource {
         if is_live(read) && now >= self.next_quiet {
             return true;
         }
-        // After its end nothing more is written, so the transcripts are read one last time.
+        // After the session's end nothing more is written, so the transcripts are read one last
+        // time.
         if read.effort == PageEffort::Brief && now >= self.next_whole {
             return true;
         }
@@ -179,7 +180,7 @@ impl SessionSource {
         }
     }
 
-    /// Reads the session. Until its transcripts are due again, what they said is kept.
+    /// Reads the session. Keeps what the transcripts said, unless they are due to be read again.
     fn read_again(&mut self, started: Instant) -> anyhow::Result<SessionRead> {
         let before = self.read.as_ref().filter(|_| started < self.next_whole);
         let Some(before) = before else {
@@ -223,8 +224,8 @@ impl Source for SessionSource {
             }
         };
         if read.effort == PageEffort::Brief && !is_live(&read) {
-            // Soon after an end, what follows is there: the tokens, and a session that continues
-            // this one.
+            // Read again soon after the session's end. By then, the tokens and a session that
+            // continues this one are known.
             self.next_whole = self.next_whole.min(now + AFTER_END.max(took * SHARE));
         }
         let had_fault = self.fault.take().is_some();
@@ -241,7 +242,7 @@ impl Source for SessionSource {
                 };
                 Look::Changed(event_of("change", &change))
             }
-            // The listeners only know that it could not be read, so they get everything.
+            // The listeners only know that the session could not be read, so they get everything.
             (_, Some(read)) if had_fault => Look::Changed(read.whole().event()),
             _ => Look::Same,
         }

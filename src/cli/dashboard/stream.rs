@@ -1,5 +1,5 @@
-//! Server-sent events: everything first, then each change, and a sign of life while nothing
-//! changes.
+//! Server-sent events: everything first, then each change. While nothing changes, a comment shows
+//! that the server lives.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::feed::{Feed, FeedEvent, Listening, first_of};
 use super::limits::Limits;
 use super::threads;
 
-/// How many events may wait for a slow reader. The system keeps some more in the connection.
+/// How many events may wait for a slow reader. The system buffers some more in the connection.
 const WAITING: usize = 2;
 
 /// A comment, which browsers ignore: it shows that the server is still there.
@@ -30,7 +30,7 @@ pub(super) fn events(
     let (sender, receiver) = mpsc::channel(WAITING);
     let (end, ended) = oneshot::channel();
     let body = async move {
-        // Nobody needs to know why: the stream ends, and a browser asks again.
+        // The reason does not matter: the stream ends, and the browser asks again.
         let _ = pass_on(&feed, listening, &sender, limits).await;
     };
     threads::spawn(body, move || {

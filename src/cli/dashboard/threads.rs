@@ -1,8 +1,8 @@
-//! Threads for work that must not hold up the server, such as reading files, folding and searching,
+//! Threads for work that must not block the server, such as reading files, folding and searching,
 //! and the tasks of the server itself.
 //!
 //! A panic in either must not end the server. But the installed programs abort after a panic
-//! instead of unwinding. So the panic hook stops the thread for ever before the abort. If the
+//! instead of unwinding. So the panic hook blocks the thread for ever, before the abort. If the
 //! thread runs tasks, another thread takes over the others.
 
 use std::cell::RefCell;
@@ -17,8 +17,8 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::cli::output;
 use crate::store::reason;
 
-/// Whether a thread that panicked stands still. It must where a panic would end the process. In
-/// tests, where a panic would not, it does so for a while all the same.
+/// True if the panic hook blocks the thread. It must where a panic would end the process. Tests,
+/// where a panic unwinds, block the thread for a while, too.
 const STANDS_STILL: bool = cfg!(any(panic = "abort", test));
 
 thread_local! {
@@ -28,14 +28,15 @@ thread_local! {
 
 struct AtPanic {
     act: Box<dyn FnOnce() + Send>,
-    /// True for a task. Its thread may have other tasks, too.
+    /// True for a task of the server, which may share its thread with other tasks.
     is_task: bool,
 }
 
-/// Starts a thread. If `body` panics, `at_panic` is called, and the thread stands still from then on.
+/// Starts a thread. If `body` panics, `at_panic` is called, and the thread is blocked for ever.
 ///
 /// # Errors
-/// Fails with [`NoResult::NoThread`], and reports that on stderr.
+/// Fails with [`NoResult::NoThread`] if the system starts no more threads, and reports that on
+/// stderr.
 pub(super) fn start(
     name: &str,
     at_panic: impl FnOnce() + Send + 'static,
@@ -57,8 +58,8 @@ pub(super) fn start(
     })
 }
 
-/// Starts a task of the server. If it panics, `at_panic` is called, and the task stands still from
-/// then on. If it does not, `at_panic` is dropped, with all it owns, when the task ends.
+/// Starts a task of the server. If the task panics, `at_panic` is called, and the task is blocked
+/// for ever. Otherwise `at_panic` is dropped when the task ends, with everything it owns.
 ///
 /// The runtime must be a multi-threaded one.
 pub(super) fn spawn(
@@ -103,7 +104,8 @@ fn stop_panicking_threads() {
             let place = place.unwrap_or_default();
             output::complain(&format!("internal error at {place}; please report it"));
             act();
-            // Without standing still, the panic unwinds now and ends the thread or the task.
+            // If the thread is not blocked for ever, the panic now unwinds and ends the thread or
+            // the task.
             match (STANDS_STILL, is_task) {
                 (false, _) => {}
                 (true, false) => stand_still(),
@@ -126,13 +128,13 @@ fn stand_still() {
 /// Why a thread returned no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoResult {
-    /// It panicked, which was reported on stderr.
+    /// The thread panicked, which was reported on stderr.
     Panicked,
     /// The system starts no more threads.
     NoThread,
 }
 
-/// Runs work for requests, a limited number of pieces at a time.
+/// Runs work for requests on threads, only a limited number at a time.
 #[derive(Debug)]
 pub(super) struct Workers {
     free: Arc<Semaphore>,
@@ -140,7 +142,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// Returns workers that run `count` pieces of work at a time. Further ones wait.
+    /// Returns workers that run `count` pieces of work at a time. Further work waits.
     pub(super) fn new(count: u32) -> Self {
         Self {
             free: Arc::new(Semaphore::new(count as usize)),
@@ -165,7 +167,7 @@ impl Workers {
         let body = move || {
             let value = work();
             if let Some((sender, _free)) = take(&sender) {
-                // Whoever asked may be gone.
+                // This fails if the request was dropped meanwhile.
                 let _ = sender.send(value);
             }
         };

@@ -169,7 +169,7 @@ fn a_transcript_is_restored_to_where_it_was_and_never_over_a_file() {
     let again = sandbox.ccsession(["archive", "restore", RUN_C]).output();
     assert_eq!(again.status.code(), Some(1));
     assert_eq!(
-        text(&again.stderr).matches("it is there already").count(),
+        text(&again.stderr).matches("the file exists already").count(),
         6
     );
     assert_eq!(fs::read_to_string(main).unwrap(), "mine\n");
@@ -199,7 +199,7 @@ fn a_manifest_that_leads_elsewhere_restores_nothing() {
         sandbox
             .ccsession(["archive", "verify"])
             .refused(1)
-            .contains("no part of the archive")
+            .contains("not part of the archive")
     );
 }
 
