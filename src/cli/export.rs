@@ -144,22 +144,22 @@ impl From<TableArg> for Table {
     }
 }
 
-/// What is exported, and how.
+/// What to export, and how.
 #[derive(Debug)]
 struct ExportRequest<'a> {
     env: &'a Environment,
     state: &'a StateDir,
     capture: Capture,
-    /// This machine, for records without one.
+    /// This machine, for records that name none.
     here: OtlpMachine,
-    /// Replaces names and ids of machines by hashes.
+    /// The function that replaces names and ids of machines by hashes, if the user wants that.
     hash: Option<MachineHash>,
     format: ExportFormat,
     table: Table,
     filter: CallFilter,
     period: Period,
     slowest: Option<NonZeroUsize>,
-    /// True if a single session was requested. Its transcript is then searched for everywhere.
+    /// True if a single session was requested. Then its transcript is searched for in every folder.
     is_one: bool,
 }
 
@@ -170,7 +170,7 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     }
     let mut period = period(args.since.as_deref(), args.until.as_deref(), context.now)?;
     if args.by_day {
-        // Otherwise the file of the first day would lack what began earlier on that day.
+        // The file of the first day must have everything that began on that day.
         period.since = period.since.map(otlp::whole_day);
     }
     let config = context.config()?;
@@ -282,7 +282,8 @@ pub(super) fn run(context: &Context, args: ExportArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Returns what is written of a machine: hashes instead of its name and id if there is a `hash`.
+/// Returns how the output names a machine: with a hash instead of its name and id, if there is a
+/// `hash`.
 fn shown_machine(hash: Option<&MachineHash>, machine: OtlpMachine) -> OtlpMachine {
     let Some(hash) = hash else {
         return machine;
@@ -359,7 +360,7 @@ fn check(args: &ExportArgs) -> Result<()> {
     }
 }
 
-/// Warns of what is not in the output.
+/// Warns about everything that the output lacks.
 fn complain<C>(gathered: &GatherResult<C>) {
     for left_out in &gathered.left_out {
         output::complain(left_out);
@@ -397,7 +398,7 @@ fn say_empty(
     output::warn(&text);
 }
 
-/// Returns what comes before the first session.
+/// Returns the text before the first session.
 fn beginning(format: ExportFormat, table: Table) -> String {
     match format {
         ExportFormat::Csv => table.heading(),
@@ -406,7 +407,7 @@ fn beginning(format: ExportFormat, table: Table) -> String {
     }
 }
 
-/// Returns what comes after the last session.
+/// Returns the text after the last session.
 fn end(format: ExportFormat, machine: Option<&str>) -> String {
     match format {
         ExportFormat::Csv
@@ -417,8 +418,8 @@ fn end(format: ExportFormat, machine: Option<&str>) -> String {
     }
 }
 
-/// One thread's part of the work. The sessions are written in the order in which they began, so at
-/// most one session of each thread is in memory.
+/// One thread's share of the export. The sessions are written in the order in which they began, so
+/// each thread has at most one session in memory.
 #[derive(Debug)]
 struct Exporter<'a> {
     request: &'a ExportRequest<'a>,

@@ -1,8 +1,8 @@
 //! `ccsession timeline --follow`: prints events as they come, of one session or of all, until
 //! nobody reads them.
 //!
-//! As with `tail -f`, the signal of an interrupt itself ends the program, so that a script that
-//! runs it stops, too.
+//! As with `tail -f`, an interrupt ends the program by its signal. So a script that runs the
+//! program stops, too.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -26,12 +26,12 @@ use crate::store::{Environment, StateDir, clock};
 use crate::view::event::{EventFilter, Rows};
 use crate::view::timeline::text::TimelineLayout;
 
-/// The event name in a row that says that a session waits for a person.
+/// The name in the event column of a row that says that a session waits for a person.
 const WAITS: &str = "waits";
 /// How many earlier events of an existing session are shown, as `tail` does.
 const LAST: usize = 10;
-/// The shortest and the longest pause between two looks. An event is shown at most the longest
-/// pause late.
+/// The shortest and the longest pause between two looks at the journals. An event is shown at most
+/// the longest pause late.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How often to check, without a new event, whether sessions wait for a person.
@@ -85,7 +85,7 @@ struct Waits<'a> {
 }
 
 impl<'a> Waits<'a> {
-    /// Begins to watch. Sessions that wait already are no news.
+    /// Begins to watch. Sessions that already wait are not reported.
     fn new(
         context: &'a Context,
         state: &'a StateDir,
@@ -106,7 +106,7 @@ impl<'a> Waits<'a> {
     }
 
     /// Returns the sessions that began to wait since the last look, and notifies the user of them.
-    /// Looks at once if events `came`, otherwise once a second.
+    /// Looks only once a second, unless new events `came`.
     fn look(&mut self, came: bool) -> Result<Vec<AttentionChange>> {
         let now = clock::now();
         if !came && self.next > now {
@@ -122,7 +122,7 @@ impl<'a> Waits<'a> {
     }
 }
 
-/// Begins to follow. Returns `None` if stdout is closed before anything was ever recorded.
+/// Begins to follow. Returns `None` if stdout was closed before anything was recorded.
 fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(StateDir, Follower)>> {
     if let Some(state) = context.state()? {
         let follower = match id {
@@ -140,17 +140,17 @@ fn begin(context: &Context, id: Option<&SessionId>) -> Result<Option<(StateDir, 
     Ok(None)
 }
 
-/// Turns journal lines into printed rows.
+/// Prints the lines of journals as rows.
 struct Printer<'a> {
     state: &'a StateDir,
     filter: EventFilter,
-    /// Whether to print the lines as they are recorded.
+    /// True to print the lines as they are recorded.
     as_recorded: bool,
     colour: bool,
     bars: bool,
     screen: Screen,
     rows: Rows,
-    /// The names of the sessions' projects, or `None` if all events are of one session.
+    /// The names of the sessions' projects. `None` if only one session is followed.
     projects: Option<HashMap<SessionId, String>>,
 }
 
@@ -173,7 +173,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints the last of the events that were recorded before.
+    /// Prints the last events before the start, at most [`LAST`].
     fn last(&mut self, follower: &mut Follower) -> Result<()> {
         let mut last = VecDeque::new();
         let failed = follower.look(|id, line| {
@@ -202,8 +202,8 @@ impl<'a> Printer<'a> {
         self.filter.shows(&event).then_some(row)
     }
 
-    /// Prints that a session waits for a person. Prints nothing and returns false if only recorded
-    /// lines are wanted, or only filtered events.
+    /// Prints that a session waits for a person. Prints nothing and returns false if the user wants
+    /// lines as they are recorded, or only certain events.
     fn wait(&mut self, change: &AttentionChange) -> bool {
         if self.as_recorded || self.filter != EventFilter::default() {
             return false;

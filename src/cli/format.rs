@@ -1,6 +1,6 @@
 //! Formats for prompts and status bars: text with `{fields}` to fill in.
 
-/// The fields that can be used.
+/// The names that can be used between braces.
 const FIELDS: [&str; 15] = [
     "id",
     "short",

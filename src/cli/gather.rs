@@ -1,5 +1,5 @@
-//! Reads the requested sessions on all processors at once. Each thread takes the next free session.
-//! The caller decides what to count.
+//! Reads the requested sessions on all processors at once. Each thread takes the next session that
+//! no other has taken. The caller decides what to count.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::view::commit_makers::{OwnCommands, Suspect};
 pub(super) enum SessionSelection {
     /// This session.
     One(SessionId),
-    /// The sessions of the projects with these roots.
+    /// The sessions of the projects with these root directories.
     Projects(Vec<PathBuf>),
     /// Every recorded session.
     All,
@@ -31,26 +31,26 @@ pub(super) enum SessionSelection {
     These(Vec<SessionId>),
 }
 
-/// Counts sessions. Each thread has its own counter, and the counters are added up.
+/// Something to count in sessions. Each thread has its own counter, and the counters are added up.
 pub(super) trait Count: Send {
-    /// True if the calls must have their labels.
+    /// True if calls need their labels.
     const WITH_LABELS: bool = false;
 
-    /// True if the counter looks at single events. Calls then have their labels, too.
+    /// True if the counter reads single events. Then calls have their labels, too.
     const WITH_EVENTS: bool = false;
 
-    /// True if turns and subagents that no process can end any more must count as ended. Calls that
-    /// no process can end always do.
+    /// True to end the turns and subagents that no process can end any more. Such calls always
+    /// count as ended.
     const CLOSES_ALL: bool = false;
 
-    /// True if the sessions must be taken in the order in which they began.
+    /// True if the sessions must be counted in the order in which they began.
     const IN_ORDER: bool = false;
 
     /// Counts a session. The error says, in words for people, what could not be counted.
     fn session(&mut self, session: &GatheredSession<'_>) -> Result<(), String>;
 
-    /// Called after each requested session, whether or not it was counted. `place` is the session's
-    /// place in the order.
+    /// Called after each requested session, whether or not it was counted. `place` is the index of
+    /// the session.
     fn pass(&mut self, _place: usize) {}
 
     /// Adds the counts of another thread.
@@ -60,41 +60,41 @@ pub(super) trait Count: Send {
 /// A session that was read.
 #[derive(Debug)]
 pub(super) struct GatheredSession<'a> {
-    /// Its place among the sessions that were requested.
+    /// The index of the session among the requested ones.
     pub(super) place: usize,
     pub(super) id: &'a SessionId,
     pub(super) dir: &'a SessionDir,
     pub(super) record: &'a Record,
     pub(super) trace: &'a Trace,
     pub(super) activity: Activity<'a>,
-    /// The path of Claude Code's transcript, by the last event that names one.
+    /// The path of the transcript in the last event that reports one.
     pub(super) moved: Option<&'a str>,
-    /// What the session's hooks noted of commits.
+    /// What the session's events report about commits.
     pub(super) noted: &'a NotedCommits,
-    /// Lines of the journal that are not events.
+    /// The lines of the journal that are not events.
     pub(super) damage: Damage,
     judge: &'a Judge<'a>,
     last_word: LastWord,
     has_open_calls: bool,
 }
 
-/// What events of a session say about commits: those that they note, where the session was, and
-/// what it ran.
+/// What a session's events report about commits: the commits, the directories in which the session
+/// was, and the commands that it ran.
 #[derive(Debug, Default)]
 pub(super) struct NotedCommits {
-    /// Each commit with the directory of its event. `None` means the directory on record.
+    /// Each commit with the directory of its event. `None` means the directory in the record.
     pub(super) commits: Vec<(CommitNote, Option<String>)>,
-    /// The directories that events name besides the one on record.
+    /// The directories in events that differ from the one in the record.
     pub(super) dirs: Vec<String>,
-    /// The commands that the session ran besides calls.
+    /// The commands that the session ran apart from calls.
     pub(super) commands: OwnCommands,
 }
 
 impl NotedCommits {
-    /// The most directories that are kept.
+    /// How many different directories are kept at most.
     const MAX_DIRS: usize = 100;
 
-    /// Adds what an event says.
+    /// Adds what an event reports.
     pub(super) fn hear(&mut self, line: &JournalLine<'_>) {
         self.commands.hear(line, PROCESS_NAME);
         let commits = line.commits.iter().cloned();
@@ -116,7 +116,7 @@ impl GatheredSession<'_> {
             .find_heard(self.id, &self.last_word, self.has_open_calls)
     }
 
-    /// Returns what matters of the session for who made a commit.
+    /// Returns what is needed to decide whether the session made a commit.
     pub(super) fn suspect(&self) -> Suspect<'_, '_> {
         let is_live = self.finding().state.is_live();
         Suspect::new(self.record, &self.activity, &self.noted.commands, is_live)
@@ -127,7 +127,7 @@ impl GatheredSession<'_> {
 #[derive(Debug)]
 pub(super) struct GatherResult<C> {
     pub(super) counts: C,
-    /// Files with lines that are not events.
+    /// Journal files with lines that are not events.
     pub(super) damaged: Vec<(PathBuf, Damage)>,
     /// What could not be read or counted, and why, in words for people.
     pub(super) left_out: Vec<String>,
@@ -152,7 +152,7 @@ pub(super) fn gather<C: Count>(
         SessionSelection::Projects(_) | SessionSelection::All => state.session_ids()?.collect(),
     };
     if C::IN_ORDER {
-        // What is wrong with a record is reported when the session is read.
+        // Ignore a record that cannot be read: reading the session reports it.
         let began = |id: &SessionId| Some(state.session(id).record().ok()??.started_at);
         ids.sort_by_cached_key(|id| (began(id), id.clone()));
     }
@@ -210,13 +210,14 @@ impl<C> GatherResult<C> {
         }
     }
 
-    /// Returns how many lines are not events. A line that is still being written does not count.
+    /// Returns the number of lines that are not events. A line that is still being written does not
+    /// count.
     pub(super) fn damaged_lines(&self) -> u64 {
         let lines = self.damaged.iter().flat_map(|(_, damage)| damage.named());
         lines.map(|(count, _)| count).sum()
     }
 
-    /// Makes the order independent of which thread read which session.
+    /// Sorts the messages, so that their order does not depend on the threads.
     fn sort(&mut self) {
         self.damaged.sort_by(|one, other| one.0.cmp(&other.0));
         self.left_out.sort();
@@ -231,7 +232,7 @@ impl<C: Count> GatherResult<C> {
     }
 }
 
-/// One thread's part of the work.
+/// One thread's share of the work.
 struct GatherWorker<'a, C> {
     judge: &'a Judge<'a>,
     which: &'a SessionSelection,
@@ -264,8 +265,8 @@ impl<C: Count> GatherWorker<'_, C> {
         }
     }
 
-    /// Returns whether the session was requested. Its start directory matters only while it runs,
-    /// so the state of the other sessions need not be found out.
+    /// Returns whether the session was requested. The directory in which it started counts only
+    /// while the session runs. So the state of sessions that do not run need not be determined.
     fn is_wanted(&self, id: &SessionId, record: &Record) -> bool {
         match self.which {
             SessionSelection::One(_) | SessionSelection::All | SessionSelection::These(_) => true,

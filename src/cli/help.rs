@@ -8,7 +8,7 @@ use clap::{Command, CommandFactory};
 
 use super::args::Arguments;
 
-/// The groups of verbs, each under what a user wants to do.
+/// The groups of verbs. Each heading says what a user wants to do.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Which session is this?", &["current", "store"]),
     (
@@ -63,7 +63,7 @@ pub(super) fn is_front(arguments: &[OsString]) -> bool {
     first.is_none_or(|first| first == "--help" || first == "-h")
 }
 
-/// Returns the verbs at the beginning of a command line: they name the help page about it.
+/// Returns the verbs at the beginning of a command line, whose help page a message can name.
 pub(super) fn verbs_of<'a>(command: &'a Command, arguments: &[OsString]) -> Vec<&'a str> {
     let mut at = command;
     let words = arguments.iter().skip(1);

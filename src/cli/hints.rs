@@ -10,8 +10,8 @@ use crate::model::Project;
 use crate::store::project::current_dir;
 use crate::store::{Host, StateDir, exclusion};
 
-/// Returns `nothing`, which says that an answer is empty, and a hint. If sessions are on record,
-/// `elsewhere` gets their number in words, such as `3 sessions`, and says how to see them.
+/// Returns `nothing`, a sentence for an empty answer, and adds hints. If sessions are on record,
+/// `elsewhere` gets their number in words, such as `3 sessions`, and returns how to see them.
 pub(super) fn filled(
     nothing: &str,
     context: &Context,
@@ -38,7 +38,7 @@ pub(super) fn filled(
     }
 }
 
-/// Returns which options would select a longer time; `None` if neither was given.
+/// Returns which options would select a longer period; `None` if the user gave neither.
 pub(super) fn wider(since: &Option<String>, until: &Option<String>) -> Option<&'static str> {
     match (since, until) {
         (Some(_), Some(_)) => Some("an earlier --since or a later --until"),
@@ -48,8 +48,8 @@ pub(super) fn wider(since: &Option<String>, until: &Option<String>) -> Option<&'
     }
 }
 
-/// Returns a sentence that says why sessions of the project are not recorded; `None` if they are.
-/// Without a `project`, it is about the one of the current directory.
+/// Returns a sentence that says why no session of the project is recorded; `None` if they are
+/// recorded. Without a `project`, the sentence is about the one of the current directory.
 pub(super) fn not_recorded(host: &Host<'_>, project: Option<&Project>) -> Option<String> {
     let here = match project {
         Some(project) => project.clone(),

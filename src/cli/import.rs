@@ -117,9 +117,8 @@ fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {
     }
 }
 
-/// Returns the error for a `path` that does not exist.
-/// Returns the root of the project that `--project` means. A project that is not on record may still
-/// have transcripts: then the path counts as its root.
+/// Returns the root of the project that `--project` names. If the project is not on record, it may
+/// still have transcripts. Then the path counts as its root.
 fn root_asked(context: &Context, path: &Path) -> Result<PathBuf> {
     match project_asked(context.state()?.as_ref(), path) {
         Ok(project) => Ok(project.root().to_owned()),
@@ -128,6 +127,7 @@ fn root_asked(context: &Context, path: &Path) -> Result<PathBuf> {
     }
 }
 
+/// Returns the error for a `path` at which nothing exists.
 fn no_folder(path: &Path, is_given: bool) -> anyhow::Error {
     let path = shown(path);
     let text = match is_given {
@@ -157,7 +157,7 @@ fn progress_bar(sources: &ImportSources) -> ProgressBar {
 fn print(args: &ImportArgs, report: &ImportReport) {
     for ExcludedFile { path, why } in &report.left_out {
         let path = shown(path);
-        // A file operation's error names the file already.
+        // The error of a file operation names the file already.
         if why.contains(&path) {
             output::complain(&format!("{why}; skipped"));
         } else {
@@ -174,7 +174,7 @@ fn print(args: &ImportArgs, report: &ImportReport) {
         ),
     ];
     for (count, what) in passed_over.into_iter().filter(|(count, _)| *count > 0) {
-        output::complain(&format!("passed over {} {what}", plural(count, "line")));
+        output::complain(&format!("skipped {} {what}", plural(count, "line")));
     }
     if args.json {
         let left_out: Vec<_> = report
@@ -227,7 +227,7 @@ fn summary(args: &ImportArgs, report: &ImportReport) -> String {
         (report.deleted, "deleted before"),
     ] {
         if count > 0 {
-            text += &format!("; passed over {} {what}", plural(count, "session"));
+            text += &format!("; skipped {} {what}", plural(count, "session"));
         }
     }
     text

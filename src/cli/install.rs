@@ -171,7 +171,7 @@ fn say_what_is_kept(context: &Context) {
     ));
 }
 
-/// Says how many sessions an import would bring in. On a terminal, it offers to import them.
+/// Says how many sessions `ccsession import` would add. On a terminal, offers to import them.
 fn offer_the_past(context: &Context) -> Result<()> {
     let state = context.state()?;
     let Some(past) = UnrecordedPast::of(&context.env, state.as_ref()) else {
@@ -187,7 +187,8 @@ fn offer_the_past(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Returns why Claude Code will not run the registered hooks, according to its settings.
+/// Returns the reason in Claude Code's settings why it will not run the registered hooks. Returns
+/// `None` if there is none.
 fn hindrance(
     context: &Context,
     settings: &SettingsEditor,
@@ -211,7 +212,7 @@ fn hindrance(
     Some(format!("nothing is recorded until this is fixed: {why}"))
 }
 
-/// Warns that a settings file that a team shares now contains paths of this machine.
+/// Warns that a settings file which a team shares now contains paths of this machine.
 fn say_who_shares_it(settings: &SettingsEditor) {
     if settings.scope == SettingsScope::Project {
         output::line(&format!(
@@ -221,7 +222,7 @@ fn say_who_shares_it(settings: &SettingsEditor) {
     }
 }
 
-/// Reports if Claude Code's settings disable automatic archiving.
+/// Warns if Claude Code's settings turn off automatic archiving.
 fn say_what_is_not_archived(context: &Context) {
     let keeping = Retention::of_client(&context.env);
     let loaded = retention::settled(load(&context.places), &keeping);

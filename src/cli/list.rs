@@ -82,18 +82,18 @@ pub(super) struct ListArgs {
 }
 
 impl ListArgs {
-    /// Returns whether sessions are listed that are no longer live, whatever their state.
+    /// Returns whether the list also contains sessions that are not live.
     fn includes_ended(&self) -> bool {
         self.ended || self.scope.all
     }
 }
 
-/// How many characters of what a session does are shown.
+/// How many characters of a session's current call are shown.
 const MAX_DOING: usize = 40;
 /// How many characters of a title are shown.
 const MAX_TITLE: usize = 40;
 
-/// How the table is made narrower: what a person needs least is cut first.
+/// How the table is made narrower: the first step comes first, and cuts what a person needs least.
 const NARROWER: [Squeeze; 19] = [
     Squeeze::Cut("ROOT", 16),
     Squeeze::Ids("SESSION"),
@@ -194,7 +194,7 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Finds out what the list shows of a session.
+/// Determines what the list shows of a session.
 struct Lister<'a, W> {
     context: &'a Context,
     judge: Judge<'a>,
@@ -206,14 +206,14 @@ struct Lister<'a, W> {
     heads: Heads,
 }
 
-/// What a look at one session found.
+/// The result of looking at one session.
 enum ListLook {
-    /// It is listed.
+    /// The session is listed.
     Listed(Box<ListedSession>),
-    /// The options exclude it.
+    /// The user's options exclude the session.
     NotWanted,
-    /// It cannot be listed, although it may have been requested. Contains the reason, for people,
-    /// if the user should know it.
+    /// The session cannot be listed, although it may have been requested. Contains the reason, if
+    /// the user should know it.
     LeftOut(Option<String>),
 }
 
@@ -255,7 +255,7 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
             }
         };
         let record = self.heads.now_at(place, record, is_live);
-        // With a limit, titles are read later, only for the sessions that are listed.
+        // With a limit, titles are read later, and only for the sessions that are listed.
         let is_shown = self.args.limit.is_none();
         ListedSession {
             state: finding.state,
@@ -273,10 +273,11 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
     }
 }
 
-/// Sorts first the sessions whose work stands still, the one that has waited longest at the top.
-/// The others follow, the most recently active first.
+/// Sorts first the sessions that cannot go on without a person, the one that has waited longest at
+/// the top. The others follow, the most recently active first.
 fn by_urgency(one: &ListedSession, other: &ListedSession) -> Ordering {
-    // All dialogs are one group. The other states are as urgent as their order in `Need` says.
+    // All dialogs are equally urgent. The order of the other states in `Need` says how urgent they
+    // are.
     let group = |listed: &ListedSession| match listed.attention.state {
         need if need.is_dialog() => Need::Permission,
         need => need,
@@ -334,7 +335,7 @@ fn print(
         "STATE", "WAITS", "SESSION", "TITLE", "AGE", "IDLE", "PROJECT", "BRANCH", "ROLE", "FOCUS",
         "PID", "NOW", "MACHINE", "ROOT",
     ]);
-    // The machine is named only for collected sessions.
+    // The machine is shown only for collected sessions.
     let machine = |record: &Record| record.machine.clone().filter(|_| args.from.is_given());
     for listed in sessions {
         let record = &listed.record;

@@ -46,7 +46,7 @@ pub(super) struct MetricsArgs {
     pub(super) output: Option<PathBuf>,
 }
 
-/// How the name of a manifest ends. The manifest is written last: an archive that has one is
+/// The ending of a manifest's name. The manifest is written last, so an archive that has one is
 /// complete.
 const MANIFEST: &str = ".manifest.json";
 
@@ -92,7 +92,7 @@ pub(super) fn run(context: &Context, args: MetricsArgs) -> Result<Status> {
 /// The metrics of all sessions.
 pub(super) struct CountedMetrics {
     pub(super) summary: MetricsSummary,
-    /// When the first session began.
+    /// When the first session began; `None` without sessions.
     pub(super) since: Option<Timestamp>,
 }
 
@@ -185,8 +185,8 @@ fn around(state: &StateDir) -> Result<StoreCounts, Error> {
     })
 }
 
-/// Writes the text to a file that programs of other users can read, such as the textfile collector
-/// of Prometheus' node exporter.
+/// Writes the text to a file that other users' programs can read, such as the textfile collector of
+/// Prometheus' node exporter.
 fn publish(path: &Path, text: &str) -> Result<()> {
     write::publish(path, text.as_bytes()).map_err(|err| match err {
         Error::Untrusted { path, why } => {

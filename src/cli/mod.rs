@@ -91,19 +91,19 @@ pub fn command() -> clap::Command {
 /// Runs the command, from its first instruction to its exit status.
 pub fn main() -> u8 {
     write::open_closed_streams();
-    // A closed pipe must show as a write error. Rust's own startup code, which would ignore
-    // SIGPIPE, is not run; without a handler, the signal would kill the process first.
+    // A closed pipe must cause a write error. Without a handler, SIGPIPE would kill the process
+    // first. Rust's own startup code would ignore the signal, but it is not run.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
     fail_without_memory();
     run(std::env::args_os().collect())
 }
 
 fn run(arguments: Vec<OsString>) -> u8 {
-    // A hook line in Claude Code's settings must never cause a parser error: that would veto a tool
-    // call.
+    // The parser must never refuse a hook command from Claude Code's settings. Its exit status
+    // would prevent a tool call.
     if arguments.get(1).is_some_and(|verb| verb == "hook") && !is_question(&arguments) {
         let event = arguments.get(2).map(|event| event.to_string_lossy());
-        // An option is not an event, and ccsession registers no hook with an option here.
+        // A word with a dash is not an event; ccsession registers no hook command with an option.
         if !event.as_ref().is_some_and(|event| event.starts_with('-')) {
             let name = event.filter(|event| crate::hook::is_event_name(event));
             crate::hook::run(name.as_deref());
@@ -112,11 +112,11 @@ fn run(arguments: Vec<OsString>) -> u8 {
     }
     // Only ccsession itself starts this verb, so the parser does not know it and never suggests it.
     if arguments.get(1).is_some_and(|verb| verb == LISTEN) {
-        // It ends when its stdin is closed. Nobody needs to know of a failure.
+        // This ends when its stdin is closed. A failure need not be reported.
         let _ = crate::lifecycle::run::listen();
         return Status::Done as u8;
     }
-    // In this form, a shell's completion script asks what a word may become.
+    // In this form, a shell's completion script asks for the completions of a word.
     if arguments.get(1).is_some_and(|word| word == "--")
         && let Some(shell) = env::completing_shell()
     {
@@ -137,7 +137,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-/// Returns whether a person asks for the help of a verb. No hook is registered with such an option.
+/// Returns whether a person asks for the help of a verb. No hook command has such an option.
 fn is_question(arguments: &[OsString]) -> bool {
     matches!(arguments, [_, _, word] if word == "--help" || word == "-h")
 }
@@ -150,7 +150,8 @@ fn run_verb(verb: Verb) -> u8 {
         ));
         return Status::Failed as u8;
     }
-    // The programs that these verbs become or start must get the original limit.
+    // The programs that these verbs start, or that replace this process, must get the original
+    // limit.
     if !matches!(verb, Verb::Run(_) | Verb::Become(_) | Verb::Resume(_)) {
         raise_limit_of_files();
     }
@@ -196,8 +197,8 @@ fn run_verb(verb: Verb) -> u8 {
         Verb::Install(args) => install::install(&context, args),
         Verb::Uninstall(args) => install::uninstall(&context, args),
         Verb::Doctor(args) => doctor::run(&context, args),
-        // Handled before the parser returns: hooks by `run`, the others as `--help` and
-        // `--version`.
+        // These verbs never arrive here. `run` handles hooks before parsing, and the parser treats
+        // the others as `--help` and `--version`.
         Verb::Hook { .. } | Verb::Help { .. } | Verb::Version => Ok(Status::Done),
     };
     say_operations(&context);
@@ -209,9 +210,9 @@ fn run_verb(verb: Verb) -> u8 {
     status as u8
 }
 
-/// Makes the process exit with [`Status::Failed`] if memory runs out. The standard library then
-/// prints to stderr and aborts, which cannot be prevented. So a handler turns the abort's signal
-/// into an exit.
+/// Makes the process exit with [`Status::Failed`] if memory runs out. The standard library prints
+/// to stderr and aborts then, which cannot be prevented. So a handler turns the abort's signal into
+/// an exit.
 fn fail_without_memory() {
     let always = Arc::new(AtomicBool::new(true));
     let status = Status::Failed as i32;
@@ -219,7 +220,7 @@ fn fail_without_memory() {
     let _ = signal_hook::flag::register_conditional_shutdown(aborts, status, always);
 }
 
-/// Raises this process's limit of open files to the maximum: a journal may have unusually many
+/// Raises this process's limit of open files to the maximum, because a journal may have very many
 /// parts.
 fn raise_limit_of_files() {
     let mut limit = getrlimit(Resource::Nofile);
@@ -249,7 +250,7 @@ fn say_operations(context: &Context) {
 }
 
 /// Prints what the parser returned instead of arguments: help and version on stdout, an error as
-/// one line on stderr. Never returns status 2.
+/// one line on stderr. Never returns exit status 2, with which a hook would block a tool call.
 fn refuse(err: &clap::Error, arguments: &[OsString]) -> Status {
     match err.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

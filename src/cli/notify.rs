@@ -8,8 +8,8 @@ use crate::identity::attention::AttentionChange;
 use crate::model::text::escaped;
 use crate::store::reason;
 
-/// How many commands may run at once. While this many run, no more are started, so that a command
-/// that hangs does not fill the machine.
+/// How many commands may run at once. No more are started while this many run. Otherwise commands
+/// that hang would fill the machine.
 const MOST: usize = 32;
 
 /// Runs the command. Texts that come from a session are only in its environment, never in the
@@ -40,7 +40,7 @@ impl Notifier {
         }
         let AttentionChange { record, attention } = change;
         let since = attention.since.map(|since| since.to_string());
-        // A zero byte cannot be in the environment.
+        // `escaped` also removes zero bytes, which an environment variable cannot contain.
         let text = |text: &Option<String>| escaped(text.as_deref().unwrap_or_default());
         #[expect(
             clippy::disallowed_methods,

@@ -1,5 +1,5 @@
 //! Writes to stdout and stderr, for all verbs. If stdout is a closed pipe, the command ends with
-//! success: its reader has read enough.
+//! success, because its reader has read enough.
 
 use std::io::IsTerminal;
 use std::os::fd::BorrowedFd;
@@ -29,7 +29,7 @@ pub(super) fn print(text: &str) {
     }
 }
 
-/// Writes all bytes. Waits for room, because a pipe may be non-blocking.
+/// Writes all bytes. Waits while a non-blocking pipe is full.
 fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(stream, bytes) {
@@ -48,10 +48,10 @@ fn write_all(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()>
     Ok(())
 }
 
-/// Writes the bytes that draw on a terminal to stdout.
+/// Writes bytes to stdout that draw on a terminal.
 ///
 /// # Errors
-/// Fails if the terminal takes no output, for example after it was closed.
+/// Fails if the terminal accepts no output, for example after it was closed.
 pub(super) fn draw(bytes: &[u8]) -> rustix::io::Result<()> {
     write_all(rustix::stdio::stdout(), bytes)
 }
@@ -66,7 +66,7 @@ pub(super) fn json(value: &Value) {
     print_json(&format!("{value:#}\n"));
 }
 
-/// Prints a value on stdout as [`json`] does, without building a tree of it first.
+/// Prints a value on stdout as [`json`] does, but serializes it directly.
 pub(super) fn json_of(value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
@@ -74,13 +74,13 @@ pub(super) fn json_of(value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// Prints a JSON text on stdout. Its meaning is unchanged, and on a terminal it moves no cursor.
+/// Prints a JSON text on stdout. Control characters are escaped, which does not change its meaning.
 pub(super) fn print_json(text: &str) {
     print(&escaped_json(text));
 }
 
-/// Prints JSON that another program wrote on stdout: unchanged for programs, and on a terminal as
-/// [`print_json`] does.
+/// Prints JSON that another program wrote on stdout. On a terminal, escapes control characters as
+/// [`print_json`] does; for programs, prints the text unchanged.
 pub(super) fn print_recorded(text: &str) {
     match is_for_people() {
         true => print_json(text),
@@ -122,8 +122,8 @@ pub(super) fn wants_bars(wanted: BarsArg, screen: Screen) -> bool {
     }
 }
 
-/// Prints `text` on stdout, for people. Unless `drawn`, replaces the characters that draw, such as
-/// `└` and `→`, with plain ones.
+/// Prints `text` on stdout, for people. Unless `drawn`, replaces the characters of bars and lines,
+/// such as `└` and `→`, by plain ones.
 pub(super) fn print_drawn(text: &str, drawn: bool) {
     if drawn {
         print(text);
@@ -132,7 +132,7 @@ pub(super) fn print_drawn(text: &str, drawn: bool) {
     }
 }
 
-/// Returns the text with a plain character for each drawn one, so that columns stay in place.
+/// Replaces each character of a bar or line by a plain one, so that columns stay aligned.
 pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -152,7 +152,7 @@ pub(super) fn wait(time: Duration) -> bool {
     match rustix::event::poll(&mut polled, timeout.as_ref()) {
         Ok(0) | Err(Errno::INTR) => true,
         Ok(_) if is_closed(&polled) => false,
-        // If the stream cannot be polled, wait all the same: the caller must not loop without
+        // If stdout cannot be polled, wait all the same, so that the caller does not loop without a
         // pause.
         Ok(_) | Err(_) => {
             std::thread::sleep(time);
@@ -172,15 +172,15 @@ pub(super) fn complain(text: &str) {
     warn(&format!("ccsession: {text}"));
 }
 
-/// Prints text on stderr. Whatever it contains, it moves no cursor. A failure to print is ignored:
-/// the exit status still tells what happened.
+/// Prints text on stderr, with control characters escaped. A failure to print is ignored, because
+/// the exit status also says what happened.
 pub(super) fn warn(text: &str) {
     let text = escaped_lines(text);
     let _ = write_all(rustix::stdio::stderr(), format!("{text}\n").as_bytes());
 }
 
-/// Asks a person a question on a terminal, and returns whether the answer is yes; just Enter is
-/// yes. Where nobody can answer, it asks nothing and returns false.
+/// Asks a person a question on a terminal, and returns whether the answer is yes. Just Enter means
+/// yes. Without a terminal, asks nothing and returns false.
 pub(super) fn ask(question: &str) -> bool {
     if !is_for_people() || !std::io::stdin().is_terminal() {
         return false;

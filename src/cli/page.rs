@@ -28,15 +28,15 @@ use crate::view::page::{
 use crate::view::stats::{Stats, StatsSummary, WallClock};
 use crate::view::subtree::Subtrees;
 
-/// The most calls on a page of several sessions: about 15 MB.
+/// The most calls on a page of several sessions. So many make the page about 15 MB large.
 const MOST_CALLS: usize = 150_000;
 
-/// The most relatives that the page of a session names.
+/// The most related sessions that the page of a session names.
 const MOST_KIN: usize = 50;
 
-/// The sessions of a page.
+/// The sessions of a page, and what goes with them.
 pub(super) struct GatheredPages {
-    /// The latest first.
+    /// The pages of the sessions, the latest session first.
     pub(super) sessions: Vec<SessionPage>,
     /// The numbers that `stats` shows for all these sessions.
     pub(super) stats: StatsSummary,
@@ -48,8 +48,8 @@ pub(super) struct GatheredPages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PageEffort {
     Whole,
-    /// Only what an event changes. The tokens are those of the last count; coverage, commits and
-    /// relatives are left out.
+    /// Reads only what an event changes. The tokens are those of the last count. Coverage, commits
+    /// and relatives are left out.
     Brief,
 }
 
@@ -121,7 +121,7 @@ fn leave_out_oldest(sessions: &mut [SessionPage]) -> Option<String> {
     })
 }
 
-/// A relative of a session, with its record.
+/// A related session, with its record.
 type NearKin<'a> = (Kinship, &'a SessionId, Option<&'a Record>);
 
 /// Makes the page of each session.
@@ -131,7 +131,8 @@ struct PageCounter<'a> {
     families: Option<&'a Families>,
     config: &'a Config,
     state: &'a StateDir,
-    /// True if a single session was requested. Its transcripts are then searched for everywhere.
+    /// True if a single session was requested. Then its transcripts are searched for in every
+    /// folder.
     is_one: bool,
     effort: PageEffort,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
@@ -208,7 +209,7 @@ impl PageCounter<'_> {
             model: text(&record.model),
             source: text(&record.source),
             started_at: record.started_at,
-            // The record of a session that was resumed still has the former end.
+            // The record of a resumed session still contains the former end.
             ended_at: record.ended_at.filter(|_| !is_live),
             last_activity: finding.last_activity,
             outcome: text(&record.outcome),
@@ -250,7 +251,7 @@ impl PageCounter<'_> {
         }
     }
 
-    /// Counts the tokens as `stats` does.
+    /// Counts the session's tokens as `stats` does.
     fn usage(&self, session: &GatheredSession<'_>) -> Result<Usage, String> {
         let (dir, record) = (session.dir, session.record);
         let env = &self.context.env;

@@ -1,4 +1,4 @@
-//! Shows long texts to people in the pager of their choice.
+//! Shows long texts in the pager that the user has chosen.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use signal_hook::consts::SIGINT;
 use super::output;
 use crate::store::env::{self, Screen};
 
-/// The options that say how a verb uses the screen.
+/// The options that decide how a verb uses the screen.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct ScreenArgs {
     /// Print plain text: words and numbers, no bars, lines or colour, no pager
@@ -22,7 +22,7 @@ pub(in crate::cli) struct ScreenArgs {
 }
 
 impl ScreenArgs {
-    /// Returns what the environment says about the screen, changed by these options.
+    /// Returns the screen that the environment describes, changed by these options.
     pub(super) fn screen(self) -> Screen {
         let screen = Screen::read();
         Screen {
@@ -32,8 +32,8 @@ impl ScreenArgs {
         }
     }
 
-    /// Prints `text` for people: as it is if `drawn`, or with plain characters. If it is longer than
-    /// the terminal, a pager shows it.
+    /// Prints `text` for people, with bars and lines as they are if `drawn`, else with plain
+    /// characters. If the text is longer than the terminal, a pager shows it.
     pub(super) fn print(self, text: &str, drawn: bool) {
         let text = match drawn {
             true => text.to_owned(),
@@ -50,7 +50,7 @@ impl ScreenArgs {
     }
 }
 
-/// Prints text to a pager or, without one, to stdout.
+/// Prints text to a pager or, if none runs, to stdout.
 #[derive(Debug)]
 pub(super) struct Pager {
     child: Option<Child>,
@@ -63,7 +63,8 @@ impl Pager {
         let is_needed = is_wanted && output::is_for_people();
         let child = is_needed.then(start_program).flatten();
         if child.is_some() {
-            // An interrupt is for the pager, where it ends a search. It must not end this program.
+            // An interrupt is meant for the pager, where it ends a search. It must not end this
+            // program.
             let _ = signal_hook::flag::register(SIGINT, Arc::default());
         }
         Self {
@@ -80,7 +81,7 @@ impl Pager {
         }
     }
 
-    /// Waits until the pager has ended. Returns false if it took only a part of the text.
+    /// Waits until the pager has ended. Returns false if the pager read only a part of the text.
     pub(super) fn end(self) -> bool {
         if let Some(mut child) = self.child {
             drop(child.stdin.take());

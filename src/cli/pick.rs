@@ -15,7 +15,7 @@ use crate::view::timeline::text::cut;
 
 /// The most lines that are on the screen at once.
 const MAX_LINES: usize = 15;
-/// The width of the mark before each line.
+/// The width of the pointer before each line, in columns.
 const MARK: usize = 2;
 
 /// Returns whether there is a terminal on which a person can pick.
@@ -23,8 +23,8 @@ pub(super) fn is_possible() -> bool {
     io::stdin().is_terminal() && output::are_warnings_for_people()
 }
 
-/// Returns the index of the line that the person picked; `None` if they picked none. The list is on
-/// stderr. An interrupt ends the program as it would without a list.
+/// Returns the index of the line that the person picked; `None` if they picked none. The list
+/// appears on stderr. An interrupt ends the program as usual.
 pub(super) fn pick(prompt: &str, lines: &[String], typed: &str) -> Result<Option<usize>> {
     let width = usize::from(Term::stderr().size().1).max(20);
     let lines: Vec<String> = lines.iter().map(|line| cut(line, width - MARK)).collect();

@@ -16,19 +16,19 @@ use crate::model::text::{escaped, one_line};
 use crate::store::collected::transfer::{self, Contents, Received, TransferError};
 use crate::store::{lock, project, reason, write};
 
-/// The hidden verb with which a machine sends its sessions.
+/// The hidden verb that a machine runs to send its sessions.
 pub(super) const SEND: &str = "__send";
-/// The command that runs on the other machine. ssh starts no login shell, so it adds the usual
-/// places of the program to its search path.
+/// The command that runs on the other machine. ssh starts no login shell, so the command adds the
+/// usual directories of ccsession to the search path.
 const REMOTE: &str =
     "PATH=\"$HOME/.local/bin:$HOME/.cargo/bin:/usr/local/bin:$PATH\" exec ccsession __send";
-/// The option of the hidden verb for archives.
+/// The option of the hidden verb that also sends archives.
 const ARCHIVES: &str = " --archives";
 /// How many bytes are written at once.
 const PIECE: usize = 1 << 18;
 /// The exit status of a shell that does not find a program.
 const NOT_FOUND: i32 = 127;
-/// How many characters of another machine's line are shown.
+/// How many characters of a line from another machine a message shows.
 const MAX_SHOWN: usize = 80;
 
 #[derive(Debug, Args)]
@@ -66,7 +66,7 @@ fn contents(archives: bool) -> Contents {
     }
 }
 
-/// What was copied from a machine, or why not.
+/// What was copied from a machine, or why nothing was.
 #[derive(Debug, Serialize)]
 struct PulledHost<'a> {
     host: &'a str,
@@ -75,7 +75,7 @@ struct PulledHost<'a> {
     error: Option<String>,
 }
 
-/// The answer as JSON.
+/// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct PullOutput<'a> {
     v: u32,
@@ -142,7 +142,7 @@ pub(super) fn send(context: &Context, args: &SendArgs) -> Result<Status> {
     }
 }
 
-/// Refuses a name that ssh would take for an option, or that cannot name a directory.
+/// Refuses a name that ssh would take as an option, or that cannot be the name of a directory.
 fn check_host(host: &str) -> Result<()> {
     let is_name = !host.starts_with(['-', '.']) && !host.contains(['/', '\0']) && !host.is_empty();
     let is_plain = !host.chars().any(|it| it.is_control() || it.is_whitespace());
@@ -163,7 +163,7 @@ fn pull(host: &str, into: &Path, contents: Contents) -> Result<Received, String>
     let _lock = lock::acquire(&dir.join("lock"), lock::CLI_PATIENCE).map_err(here)?;
     let mut child = start(host, contents)?;
     let done = transfer(&mut child, &dir, contents);
-    // What the other machine still sends is no longer read.
+    // Stop reading, so that the other machine stops sending.
     drop(child.stdout.take());
     let ended = child.wait().map_err(|err| reason(&err).to_string())?;
     done.map_err(|err| explain(host, &err, ended))
@@ -190,10 +190,10 @@ fn transfer(child: &mut Child, dir: &Path, contents: Contents) -> Result<Receive
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TransferError::BrokenOff);
     };
-    // The sender reads the whole list of what is here before it sends any file.
+    // The sender reads the whole list of existing files before it sends any.
     let mut stdin = io::BufWriter::new(stdin);
     match transfer::write_held(dir, contents, &mut stdin) {
-        // If the sender stopped reading, its answer says more than this error.
+        // If the sender stopped reading, its answer explains more than this error.
         Ok(()) | Err(TransferError::BrokenOff) => {}
         Err(err) => return Err(err),
     }
@@ -202,13 +202,13 @@ fn transfer(child: &mut Child, dir: &Path, contents: Contents) -> Result<Receive
     transfer::receive(dir, contents, stdout)
 }
 
-/// Returns why a transfer broke off, and what to do.
+/// Returns a sentence that says why a transfer ended early, and what to do.
 fn explain(host: &str, err: &TransferError, ended: ExitStatus) -> String {
     let again = "what was copied is kept; run it again to go on";
     match err {
         TransferError::Here(err) => format!("{err}; {again}"),
         TransferError::OtherVersion(version) => format!(
-            "it sends version {version} of the transfer, this program knows another; install the same ccsession on both"
+            "it sends version {version} of the transfer format, which is unknown here; install the same ccsession on both"
         ),
         _ if ended.code() == Some(NOT_FOUND) => {
             "ccsession is not installed there, or too old".to_owned()

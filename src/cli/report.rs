@@ -25,7 +25,7 @@ use crate::view::page::{PageData, PageMode, document};
 /// The page without data, as `src/web` builds it.
 const PAGE: &str = include_str!("../web/built/report.html");
 
-/// How every report begins. A file that begins otherwise is never replaced.
+/// The beginning of every report. A file with another beginning is never replaced.
 const BEGINNING: &str = "<!doctype html><!-- ccsession report -->";
 
 /// The file name that means stdout.
@@ -105,7 +105,7 @@ pub(super) fn run(context: &Context, args: ReportArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Returns the sessions that were asked for, and the name of a file for them.
+/// Returns the requested sessions, and a file name for their report.
 fn which(
     context: &Context,
     state: Option<&StateDir>,
@@ -138,7 +138,7 @@ fn which(
 }
 
 /// Returns the beginning of an id, for a file name. With `metadata`, an id that a person made up is
-/// content and is left out.
+/// left out, because it is content.
 fn beginning(id: &SessionId, metadata: bool) -> String {
     let beginning: String = id.as_str().chars().take(8).collect();
     let is_random = beginning.chars().all(|c| c.is_ascii_hexdigit());

@@ -1,4 +1,5 @@
-//! `ccsession resume`: takes up a session again, in its directory, from its archive if need be.
+//! `ccsession resume`: resumes a session in its directory. If Claude Code has deleted the
+//! transcript, restores it from the archive first.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -60,18 +61,18 @@ pub(super) struct ResumeArgs {
     pub(super) more: Vec<OsString>,
 }
 
-/// What is left of a session's conversation.
+/// What still exists of a session's conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Conversation {
     /// Claude Code has its transcript.
     Present,
-    /// Claude Code has deleted it, and an archive has it.
+    /// Claude Code has deleted the transcript, and an archive contains it.
     Archived,
-    /// Nothing is left of it.
+    /// Nothing exists any more.
     Gone,
 }
 
-/// A session that may be taken up again.
+/// A session that may be resumed.
 struct ResumableSession {
     record: Record,
     title: String,
@@ -89,7 +90,7 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
             false => nothing(context, None, None, 0),
         });
     };
-    // The machine went down for every project.
+    // Sessions of every project were open when the machine went down.
     let about = match args.lost {
         true => Timeframe::Now,
         false => Timeframe::Past,
@@ -145,8 +146,8 @@ pub(super) fn run(context: &Context, args: ResumeArgs) -> Result<Status> {
     }
 }
 
-/// Returns the error for no session to resume. `gone` is how many sessions match without a
-/// transcript.
+/// Returns the error for a command line that matches no session to resume. `gone` is the number of
+/// matching sessions without a transcript.
 fn nothing(
     context: &Context,
     state: Option<&StateDir>,
@@ -190,26 +191,26 @@ fn none_lost() -> anyhow::Error {
 
 /// The sessions that a command line may mean.
 struct Candidates {
-    /// Those that can be resumed.
+    /// The sessions that can be resumed.
     sessions: Vec<ResumableSession>,
-    /// How many others match and have no transcript.
+    /// The number of other sessions that match, but have no transcript.
     gone: u64,
 }
 
-/// What is needed to find and resume sessions.
+/// The search for sessions to resume, and everything that it needs.
 struct Look<'a> {
     context: &'a Context,
     config: &'a Config,
     state: &'a StateDir,
     args: &'a ResumeArgs,
     scope: &'a Scope,
-    /// Claude Code's transcripts, for sessions whose records name none.
+    /// Claude Code's transcripts by session id, for sessions whose recorded path does not exist.
     by_name: OnceCell<BTreeMap<SessionId, Vec<PathBuf>>>,
 }
 
 impl Look<'_> {
-    /// Returns the sessions that may be meant: first those of the project here, then the others,
-    /// the most recently active first in each group.
+    /// Returns the sessions that may be meant: first those of the current directory's project, then
+    /// the others. Each group has the most recently active session first.
     fn find(&self) -> Result<Candidates> {
         if !self.args.words.is_empty() {
             let given = self.args.words.join(" ");
@@ -244,7 +245,10 @@ impl Look<'_> {
         })
     }
 
-    /// Returns the session that the user named. Fails if it cannot be resumed.
+    /// Returns the session that the user named.
+    ///
+    /// # Errors
+    /// Fails if the session is live, or if its conversation no longer exists.
     fn named(&self, id: &SessionId) -> Result<ResumableSession> {
         let record = self.state.session(id).record()?;
         let session = record.and_then(|record| self.session(record));
@@ -306,7 +310,7 @@ impl Look<'_> {
         })
     }
 
-    /// Replaces this process by Claude Code, which resumes the session. Returns only if that fails.
+    /// Replaces this process by a Claude Code that resumes the session. Returns only if that fails.
     fn take_up(&self, session: &ResumableSession) -> Result<Status> {
         let command = &session.command;
         let id = &session.record.session_id;
@@ -333,7 +337,7 @@ impl Look<'_> {
         Err(refusal(Status::Failed, text))
     }
 
-    /// Puts the transcript back where Claude Code had it.
+    /// Restores the transcript from the archive to where Claude Code had it.
     fn restore(&self, session: &ResumableSession) -> Result<()> {
         let archives = Archives::of(self.state);
         let archived = known(&archives, &session.record)?
@@ -363,7 +367,7 @@ impl Look<'_> {
             return Err(none_lost());
         }
         if earlier > 0 && !is_all && !self.scope.is_narrow() && output::are_warnings_for_people() {
-            output::warn(&format!("{earlier} more from earlier times: --all"));
+            output::warn(&format!("--all shows {earlier} more from earlier times"));
         }
         Ok(Status::Done)
     }
@@ -397,7 +401,7 @@ fn print(args: &ResumeArgs, now: Timestamp, sessions: &[ResumableSession]) {
 }
 
 impl ResumableSession {
-    /// Returns whether each of the words is in its id, title, project or branch.
+    /// Returns whether each of the words occurs in the session's id, title, project or branch.
     fn has(&self, words: &[String]) -> bool {
         let head = self.record.head.as_ref();
         let branch = head.and_then(|head| head.branch.as_deref());
@@ -411,8 +415,8 @@ impl ResumableSession {
         words.iter().all(|word| text.contains(&word.to_lowercase()))
     }
 
-    /// Returns the line that a person picks: title, project, branch, age and the beginning of the
-    /// id.
+    /// Returns the line from which a person picks the session: title, project, branch, age and the
+    /// beginning of the id.
     fn line(&self, now: Timestamp) -> String {
         let Record {
             session_id,
@@ -437,7 +441,7 @@ impl ResumableSession {
         escaped(&parts.cloned().collect::<Vec<_>>().join("  "))
     }
 
-    /// Returns the command for a shell, with a comment that says which session it is.
+    /// Returns the command for a shell, with a comment that describes the session.
     fn command_line(&self, now: Timestamp) -> String {
         let id = &self.record.session_id;
         let restore = match self.conversation {

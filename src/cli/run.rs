@@ -98,7 +98,8 @@ fn status_of(err: &anyhow::Error) -> Status {
     }
 }
 
-/// Enters this process, which `run` has started, into the lease. Then becomes the command.
+/// Enters this process, which `ccsession run` has started, into the session's lease. Then becomes
+/// the command. Returns an exit status only if that fails.
 pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let (Ok(Some(state)), Ok(id)) = (context.state(), valid(&args.id)) else {
         output::complain("could not run the command: the state directory can no longer be used");

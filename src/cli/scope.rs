@@ -1,9 +1,9 @@
-//! Decides which projects a verb means, by one rule for all verbs that read several sessions.
+//! Decides which projects a verb is about, by one rule for all verbs that read several sessions.
 //!
-//! A verb about the present means every project, so that it hides no session that waits for a
-//! person. A verb about the past means the project of the current directory, or every project if
-//! that one has no session on record. `--project` chooses other projects, and `--all` every
-//! project.
+//! A verb about the present is about every project, so that it hides no session that waits for a
+//! person. A verb about the past is about the project of the current directory. If that project has
+//! no session on record, such a verb is about every project. `--project` chooses other projects,
+//! and `--all` every project.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,17 +40,18 @@ impl ScopeArgs {
     }
 }
 
-/// What time a verb is about. That decides which projects are meant if the user chooses none.
+/// Whether a verb is about the present or the past. That decides which projects it is about if the
+/// user chooses none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timeframe {
-    /// What happens now: every project.
+    /// The present: every project.
     Now,
-    /// What happened: the project here if it has sessions on record, else every project.
+    /// The past: the current directory's project if it has sessions on record, else every project.
     Past,
 }
 
 impl Timeframe {
-    /// Returns the time of a verb about the past that can read collected sessions. Collected
+    /// Returns the timeframe of a verb about the past that can read collected sessions. Collected
     /// sessions belong to no project on this machine, so with `--from` every project is meant.
     pub(super) fn past_of(from: &FromArgs) -> Self {
         match from.is_given() {
@@ -60,17 +61,17 @@ impl Timeframe {
     }
 }
 
-/// The projects that a verb means.
+/// The projects that a verb is about.
 #[derive(Debug)]
 pub(super) enum Scope {
-    /// The project here. The user chose none.
+    /// The current directory's project, because the user chose none.
     Here(Project),
     /// The projects that the user named.
     Named(NamedProjects),
     /// Every project.
     Every {
-        /// The project here, if the verb means every project only because this one has no session
-        /// on record.
+        /// The current directory's project, if it has no session on record and therefore every
+        /// project is meant.
         instead_of: Option<Project>,
     },
 }
@@ -78,12 +79,12 @@ pub(super) enum Scope {
 /// The projects that `--project` chose, by a path or a name.
 #[derive(Debug)]
 pub(super) struct NamedProjects {
-    /// The roots of the projects. The first is the one that the path leads to.
+    /// The root directories of the projects. The first one is where the path leads.
     roots: Vec<PathBuf>,
-    /// The path as it was given, if nothing exists there. It may be a name.
+    /// The path that the user gave, if nothing exists there. It may be the name of a project.
     name: Option<PathBuf>,
-    /// Why the path leads nowhere. `None` if it exists, or if a session on record has it as its
-    /// project's root or name.
+    /// The path and the reason why it leads nowhere. `None` if the path exists, or if it is the
+    /// project root or project name of a session on record.
     unknown: Option<(PathBuf, Error)>,
 }
 
@@ -102,8 +103,8 @@ impl Scope {
         scope.known()
     }
 
-    /// Acts as [`Self::of`], but accepts an unknown project, for a verb that also reads archives or
-    /// transcripts. If that verb finds nothing, it must call [`Self::known`].
+    /// Acts as [`Self::of`], but accepts a project that is not known, for a verb that also reads
+    /// archives or transcripts. If that verb finds nothing, it must call [`Self::known`].
     pub(super) fn of_texts(
         context: &Context,
         state: Option<&StateDir>,
@@ -117,7 +118,7 @@ impl Scope {
         let (Some(state), false, Timeframe::Past) = (state, args.all, time) else {
             return Ok(every);
         };
-        // If the current directory was removed, it belongs to no project.
+        // A current directory that was removed belongs to no project.
         let Ok(here) = project_here(&context.env, Some(state)) else {
             return Ok(every);
         };
@@ -177,18 +178,17 @@ impl Scope {
         self.roots()?.into_iter().next().map(Project::at)
     }
 
-    /// Returns whether `--all` would mean more projects.
+    /// Returns whether there may be sessions that only `--all` would add.
     pub(super) fn is_narrow(&self) -> bool {
         !matches!(self, Self::Every { .. })
     }
 
-    /// Returns whether the verb means the project here, because the user chose none.
+    /// Returns whether the current directory's project is meant, because the user chose none.
     pub(super) fn is_here(&self) -> bool {
         matches!(self, Self::Here(_))
     }
 
-    /// Says on a terminal which projects an answer is about, if the user chose none and cannot
-    /// know.
+    /// If the user chose no project, says on a terminal which projects the answer is about.
     pub(super) fn say(&self, env: &Environment) {
         if let Some(text) = self.note(env)
             && output::are_warnings_for_people()
@@ -206,7 +206,7 @@ impl Scope {
             Self::Every {
                 instead_of: Some(project),
             } => Some(format!(
-                "no session of {} is on record; these are those of every project",
+                "no session of {} is on record; these are the sessions of every project",
                 below_home(env, project.root())
             )),
             Self::Named(_) | Self::Every { instead_of: None } => None,
@@ -270,8 +270,8 @@ pub(super) fn selected(
     Ok((scope.selection(), Some(scope)))
 }
 
-/// Returns the session that the user named. Fails if its record cannot be read, because nothing
-/// else was requested.
+/// Returns the session that the user named. Fails if its record cannot be read, because no other
+/// session was requested.
 fn one(context: &Context, state: Option<&StateDir>, given: &str) -> Result<SessionId> {
     let id = find_session(context, state, given)?;
     let record = state.map(|state| state.session(&id).record()).transpose()?;

@@ -136,7 +136,7 @@ fn what_is_deleted_is_named_nowhere_and_does_not_come_back() {
     }
     let said = sandbox.ccsession(["import"]).stdout();
     assert!(
-        said.ends_with("; passed over 1 session deleted before\n"),
+        said.ends_with("; skipped 1 session deleted before\n"),
         "{said}"
     );
     assert_gone(&sandbox);

@@ -288,7 +288,7 @@ fn an_import_skips_excluded_projects_and_counts_them() {
     let said = sandbox.ccsession(["import"]).stdout();
     assert_eq!(
         said,
-        "imported 1 session, 2 events; passed over 1 session of excluded projects\n"
+        "imported 1 session, 2 events; skipped 1 session of excluded projects\n"
     );
     assert!(!sandbox.session(ID).exists() && sandbox.session(OTHER).exists());
     let json = sandbox.ccsession(["import", "--json"]).json();

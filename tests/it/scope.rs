@@ -240,7 +240,7 @@ fn on_a_terminal_a_line_names_the_projects_chosen_by_default() {
     let here = "these are the sessions of ~/src/api; use --all for those of every project\r\n";
     let new = sandbox.path("new");
     let every = format!(
-        "no session of {} is on record; these are those of every project\r\n",
+        "no session of {} is on record; these are the sessions of every project\r\n",
         new.display()
     );
     for verb in PAST {

@@ -305,7 +305,7 @@ fn sentence(args: &ImportArgs, report: &BundleReport) -> String {
         (report.deleted, "deleted before"),
     ] {
         if count > 0 {
-            text += &format!("; passed over {} {what}", plural(count, "session"));
+            text += &format!("; skipped {} {what}", plural(count, "session"));
         }
     }
     text

@@ -22,10 +22,10 @@ use crate::view::otlp::{
     CallContents, OtlpMachine, OtlpSession, Remote, Resource, SpanPolicy, Telemetry, json, metrics,
 };
 
-/// The most spans or records on a line.
+/// The most spans or log records on a line.
 const MOST_ON_A_LINE: usize = 256;
-/// About how many bytes a line has at most, unless a single span has more. By default, the
-/// Collector reads lines of up to 1 MiB.
+/// The length of a line, in bytes, from which the next span or record begins a new line. By
+/// default, the Collector reads lines of up to 1 MiB.
 const LONGEST_LINE: usize = 512 << 10;
 
 /// Which signal is written.
@@ -64,17 +64,17 @@ impl From<SpansArg> for SpanPolicy {
     }
 }
 
-/// What is written of each session.
+/// Which parts of each session are written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OtlpChoice {
     pub(super) signal: SignalArg,
     pub(super) spans: SpansArg,
-    /// Whether spans have the arguments and results of calls.
+    /// True if spans contain the arguments and results of calls.
     pub(super) has_content: bool,
 }
 
 impl SignalArg {
-    /// Returns the signal as one word, for the names of files.
+    /// Returns the name of the signal, for file names.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Traces => "traces",
@@ -91,12 +91,13 @@ pub(super) enum OtlpTurns<'a> {
     Days(&'a InTurn<DayFiles>),
 }
 
-/// One thread's part of the work.
+/// One thread's share of the export.
 struct OtlpExporter<'a> {
     request: &'a ExportRequest<'a>,
     choice: OtlpChoice,
     turns: OtlpTurns<'a>,
-    /// The lines of the current session by day. The day is empty if all lines go to one file.
+    /// The lines of the current session by day. If all lines go to one file, the day is an empty
+    /// string.
     texts: BTreeMap<String, String>,
     sessions: u64,
 }
@@ -121,8 +122,8 @@ impl Count for OtlpExporter<'_> {
         let machine = shown_machine(request.hash.as_ref(), machine);
         let remote = match &record.remote {
             Some(url) => Remote::parse(url),
-            // Old records and those of imported sessions lack it. For a session of another machine,
-            // the same path here may be another repository.
+            // Old records and those of imported sessions have no remote URL, so ask git here. For a
+            // session of another machine, the same path may be another repository here.
             None if record.machine.is_none() || record.machine == request.here.name => {
                 remote::remote(&record.project.root())
             }
@@ -133,7 +134,7 @@ impl Count for OtlpExporter<'_> {
             false => CallContents::default(),
         };
         let commits = commits(session);
-        // Only spans of subagents say what was used.
+        // Of all spans, only those of subagents contain token counts.
         let has_tokens =
             self.choice.signal == SignalArg::Logs || !session.activity.agents.is_empty();
         let usage =
@@ -201,7 +202,8 @@ impl Count for OtlpExporter<'_> {
 }
 
 impl OtlpExporter<'_> {
-    /// Adds items as lines, each line of one day. `measure` returns the time and the size of an item.
+    /// Adds items as lines. All items on a line are of one day. `measure` returns the time and the
+    /// size of an item.
     fn lines<T>(
         &mut self,
         items: Vec<T>,
@@ -240,7 +242,7 @@ impl OtlpExporter<'_> {
     }
 }
 
-/// Reads what the calls of a session were given and what they returned.
+/// Reads the arguments and results of a session's calls.
 fn contents(session: &GatheredSession<'_>) -> store::Result<CallContents> {
     let mut contents = CallContents::default();
     let events = session.dir.journal().events()?;

@@ -19,7 +19,7 @@ pub(super) struct OutputFile {
 }
 
 impl OutputFile {
-    /// Begins the output. A file that cannot be replaced is refused at once.
+    /// Begins the output. Fails at once if an existing file at `path` cannot be replaced.
     pub(super) fn begin(path: Option<&Path>) -> Result<Self> {
         let file = match path.filter(|path| *path != Path::new("-")) {
             None => None,
@@ -31,7 +31,7 @@ impl OutputFile {
         Ok(Self { file })
     }
 
-    /// Writes a text. It must contain nothing that moves a cursor, because stdout may be a
+    /// Writes a text. The caller must have escaped control characters, because stdout may be a
     /// terminal.
     pub(super) fn write(&mut self, text: &str) -> Result<(), Error> {
         match &mut self.file {
@@ -43,17 +43,17 @@ impl OutputFile {
         }
     }
 
-    /// Makes the complete file appear under its name.
+    /// Gives the complete file its name.
     pub(super) fn end(self) -> Result<(), Error> {
         self.file.map_or(Ok(()), GuestFile::replace)
     }
 }
 
-/// A file for each day in one directory. All appear once all are complete, in place of earlier ones.
+/// A file for each day in one directory. Once all are complete, they replace earlier ones together.
 #[derive(Debug)]
 pub(super) struct DayFiles {
     dir: PathBuf,
-    /// How the names of the files begin.
+    /// The beginning of the files' names.
     what: &'static str,
     files: BTreeMap<String, GuestFile>,
 }
@@ -81,26 +81,26 @@ impl DayFiles {
         Ok(())
     }
 
-    /// Makes the complete files appear under their names.
+    /// Gives the complete files their names.
     pub(super) fn end(self) -> Result<(), Error> {
         self.files.into_values().try_for_each(GuestFile::replace)
     }
 }
 
-/// An output to which threads write in a fixed order: each waits until all texts before its own are
+/// An output to which threads write in a fixed order: each thread waits until all earlier texts are
 /// written.
 #[derive(Debug)]
 pub(super) struct InTurn<F = OutputFile> {
     state: Mutex<TurnState<F>>,
     moved: Condvar,
-    /// What is written between two texts.
+    /// The text that is written between two others.
     separator: &'static str,
     has_failed: AtomicBool,
 }
 
 #[derive(Debug)]
 struct TurnState<F> {
-    /// The place whose turn it is.
+    /// The number of the text that is written next.
     next: usize,
     is_empty: bool,
     file: F,
@@ -108,7 +108,8 @@ struct TurnState<F> {
 }
 
 impl InTurn<OutputFile> {
-    /// Waits for the turn of `place`, and writes its text. Each place must come once.
+    /// Waits until all texts before number `place` are written, and writes this one. Every number
+    /// must occur exactly once.
     pub(super) fn put(&self, place: usize, text: &str) {
         self.take_turn(place, |state| {
             if text.is_empty() {
@@ -123,7 +124,8 @@ impl InTurn<OutputFile> {
 }
 
 impl InTurn<DayFiles> {
-    /// Waits for the turn of `place`, and writes its text of each day. Each place must come once.
+    /// Waits until all texts before number `place` are written, and writes this one's text of each
+    /// day. Every number must occur exactly once.
     pub(super) fn put_days(&self, place: usize, texts: &BTreeMap<String, String>) {
         self.take_turn(place, |state| {
             let mut texts = texts.iter();
@@ -168,10 +170,10 @@ impl<F> InTurn<F> {
         self.moved.notify_all();
     }
 
-    /// Returns the output, with everything written.
+    /// Returns the output, after everything is written.
     ///
     /// # Errors
-    /// Fails with the first error of writing.
+    /// Fails with the first error that occurred while writing.
     pub(super) fn finish(self) -> Result<F, Error> {
         let state = self.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +184,7 @@ impl<F> InTurn<F> {
     }
 
     fn lock(&self) -> MutexGuard<'_, TurnState<F>> {
-        // Never poisoned: a panic ends the process.
+        // The lock is never poisoned, because a panic ends the process.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Finds the calls that took longest in all sessions. Keeps only as many in memory as were
+//! Finds the calls that took longest in all sessions. Keeps only as many calls in memory as were
 //! requested.
 
 use std::cmp::Reverse;
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use crate::model::{SessionId, Timestamp};
 
-/// The order of the rows: the longest first; of equally long ones, the earliest first.
+/// The order of the calls: the longest first; of equally long ones, the earliest first.
 type Rank = (Duration, Reverse<Timestamp>, Reverse<SessionId>);
 
-/// The rows of the slowest calls so far.
+/// The slowest calls so far, as rows of the output.
 #[derive(Debug)]
 pub(super) struct Slowest {
     count: usize,
-    /// The rows, with the fastest on top of the heap.
+    /// The rows. The top of the heap is the fastest call, which the next slower one replaces.
     rows: BinaryHeap<Reverse<(Rank, Reverse<usize>, String)>>,
 }
 
@@ -28,8 +28,8 @@ impl Slowest {
         }
     }
 
-    /// Adds the row of a call, if it is among the slowest. `number` is the call's place in its
-    /// session.
+    /// Adds the row of a call, if the call is among the slowest. `number` is the call's index in
+    /// its session.
     pub(super) fn offer(
         &mut self,
         took: Duration,

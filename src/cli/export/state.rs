@@ -1,5 +1,5 @@
 //! `export --state FILE`: writes only what is new since the last export with that file. The file
-//! remembers what was exported as `ship` remembers what a destination has.
+//! records what was exported, as `ship` does for each destination.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -24,10 +24,11 @@ use crate::ship::{Batch, Delivery, Failure, Form, Outlet, Protocol, Signal, obse
 use crate::store::machine::{machine_id, machine_name};
 use crate::store::{Host, StateDir, clock, project};
 
-/// About how many bytes a line has at most. By default, the Collector reads lines of up to 1 MiB.
+/// The length of a line, in bytes, from which a new line begins. By default, the Collector reads
+/// lines of up to 1 MiB.
 const LINE: usize = 512 << 10;
 
-/// Writes what is new of the selected sessions since the last export with the file at `path`.
+/// Writes what is new in the selected sessions since the last export with the file at `path`.
 pub(super) fn run(
     context: &Context,
     args: &ExportArgs,
@@ -57,7 +58,7 @@ pub(super) fn run(
         }
         Some(began) if began.what != what => {
             let text = format!(
-                "the file of --state is about `{}` and not about `{what}`; use another file",
+                "the file of --state belongs to an export of `{}`, not of `{what}`; use another file",
                 began.what
             );
             return Err(refusal(Status::Usage, text));
@@ -103,8 +104,8 @@ pub(super) fn run(
     if result.halt.is_some() {
         return Ok(Status::Failed);
     }
-    // The output is complete before the state is noted: if this is killed in between, the same is
-    // exported again.
+    // Complete the output before the state. If this process is killed in between, the same events
+    // are exported again, and none is lost.
     let file = file.lock().unwrap_or_else(PoisonError::into_inner).take();
     file.map_or(Ok(()), OutputFile::end)?;
     if let Notebook::InMemory(known) = notebook {
@@ -144,7 +145,7 @@ impl From<SpansArg> for SpansSetting {
     }
 }
 
-/// Writes each batch as a line.
+/// Writes each batch as a line of the output file.
 #[derive(Debug)]
 struct LineOutlet(Arc<Mutex<Option<OutputFile>>>);
 

@@ -13,7 +13,7 @@ use crate::view::otlp::OtlpMachine;
 use crate::view::stats::{Stats, WallClock};
 use crate::view::tables::{Cell, SessionNumbers, Table, TabledSession, csv_line, json_line};
 
-/// Appends the rows of a session to `text`. The error says what is missing from them.
+/// Appends the rows of a session to `text`. The error says what the rows lack.
 pub(super) fn write(
     request: &ExportRequest<'_>,
     session: &GatheredSession<'_>,
@@ -107,7 +107,7 @@ fn write_session(
     let known = SessionNumbers {
         state: finding.state.as_str(),
         last_activity: finding.last_activity,
-        // The record of a session that was resumed still has the former end.
+        // The record of a resumed session still contains the former end.
         ended_at: ended.filter(|_| !finding.state.is_live()),
         imported_calls: imported as u64,
         stats: &stats,

@@ -10,15 +10,15 @@ use crate::model::commit::CommitNote;
 use crate::model::text::escaped_json;
 use crate::view::chrome_trace::{TraceEvent, TracedSession, trace_events};
 
-/// What is written between two events.
+/// The text between two events.
 pub(super) const SEPARATOR: &str = ",\n";
 
-/// Returns what comes before the first event.
+/// Returns the text before the first event.
 pub(super) fn beginning() -> String {
     "{\"traceEvents\":[\n".to_owned()
 }
 
-/// Returns what comes after the last event.
+/// Returns the text after the last event.
 pub(super) fn end(machine: Option<&str>) -> String {
     let about = json!({
         "made_by": concat!("ccsession ", env!("CARGO_PKG_VERSION")),
@@ -56,7 +56,8 @@ fn as_json(event: &TraceEvent) -> String {
     escaped_json(&text).into_owned()
 }
 
-/// Returns each commit that hooks noted while the session ran something that can make commits, once.
+/// Returns each commit that hooks reported while the session ran something that can make commits.
+/// Each commit occurs once.
 pub(super) fn commits(session: &GatheredSession<'_>) -> Vec<CommitNote> {
     let mut seen = HashSet::new();
     let noted = session.noted.commits.iter().map(|(note, _)| note);

@@ -16,16 +16,16 @@ use crate::store::{Decompressor, StateDir, shown};
 #[derive(Debug)]
 pub(super) struct TimerPlan {
     units: Vec<Unit>,
-    /// The line for cron that does the same.
+    /// A line for cron that starts the same cleanups.
     line: String,
 }
 
-/// Plans what to write, and changes nothing. Fails if another program or user wrote one of the
-/// files.
+/// Plans which files to write, and changes nothing. Fails if another program or user wrote one of
+/// the files.
 pub(super) fn planned(context: &Context) -> Result<TimerPlan> {
     let program = programs::lasting(&context.env)?;
     let (command, _) = command_for(&program.to_string_lossy());
-    // Cron takes a percent sign for the end of the command.
+    // For cron, a percent sign would end the command.
     let command = escaped(&command).replace('%', "\\%");
     let line = format!("* * * * * {command} cleanup --if-due --quiet");
     if cfg!(target_os = "macos") {
@@ -70,7 +70,7 @@ impl TimerPlan {
     }
 }
 
-/// Stops the timer, and removes its files if this program wrote them.
+/// Stops the timer, and removes its files if ccsession wrote them.
 pub(super) fn uninstall(context: &Context, dry: bool) -> Result<()> {
     let present = timer::present(&context.env)?;
     for path in &present.others {

@@ -11,7 +11,7 @@ use crate::cli::table::{TableLayout, TextTable};
 use crate::view::metrics::Durations;
 use crate::view::timeline::text::duration;
 
-/// How many columns the longest bar has.
+/// The width of the longest bar, in columns.
 const BAR: u64 = 20;
 
 pub(super) fn as_json(summary: &MetricsSummary) -> Result<String> {
@@ -88,7 +88,7 @@ fn tools(summary: &MetricsSummary, layout: TableLayout) -> String {
     table.to_string()
 }
 
-/// Returns a table of the calls of all tools by their durations.
+/// Returns a table that shows how long the calls of all tools took.
 fn durations(summary: &MetricsSummary, layout: TableLayout) -> String {
     let all = summary.tools.iter().map(|tool| &tool.durations);
     let Some(all) = all.fold(None, |sum: Option<Durations>, more| match sum {

@@ -231,7 +231,7 @@ fn whole_records_are_read_whatever_surrounds_them() {
     let told = run.output();
     assert_eq!(
         String::from_utf8_lossy(&told.stderr),
-        "ccsession: passed over 1 line damaged\n"
+        "ccsession: skipped 1 line damaged\n"
     );
     let prompts = all(&sandbox.imported(ID), "UserPromptSubmit", "ts");
     assert_eq!(prompts.len(), 5);

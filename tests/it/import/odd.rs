@@ -206,7 +206,7 @@ fn an_overlong_line_is_skipped() {
     sandbox.ccsession(["import"]).expect(
         0,
         "imported 1 session, 3 events\n",
-        "ccsession: passed over 1 line longer than 64 MiB\n",
+        "ccsession: skipped 1 line longer than 64 MiB\n",
     );
     let archived = sandbox.ccsession(["clock-out", ID]).output();
     let said = crate::support::text(&archived.stderr);
