@@ -55,14 +55,19 @@ impl fmt::Display for DeletionStep {
             }
             Self::Entry(path) => write!(f, "remove {}", shown(path)),
             Self::Processes(count) => {
-                write!(f, "remove the session from the index entries of processes: {count}")
+                write!(
+                    f,
+                    "remove the session from the index entries of processes: {count}"
+                )
             }
             Self::Lineage(other) => write!(
                 f,
                 "remove the session's id from the record of session {other}; that session's journal and archive may still contain the id"
             ),
             Self::Pointer(_, path) => write!(f, "remove the pointer {}", shown(path)),
-            Self::LogLines(count) => write!(f, "remove the lines of logs that name the session: {count}"),
+            Self::LogLines(count) => {
+                write!(f, "remove the lines of logs that name the session: {count}")
+            }
         }
     }
 }

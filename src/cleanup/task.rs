@@ -163,7 +163,9 @@ impl Task {
                 };
             }
             Self::ReturnLease(_) => "its holder is gone",
-            Self::RemoveOwner { .. } => "it has exited, and the session's state no longer depends on it",
+            Self::RemoveOwner { .. } => {
+                "it has exited, and the session's state no longer depends on it"
+            }
             Self::PruneSession(_) | Self::PruneArchive(_) => "it is older than the retention limit",
         };
         fixed.to_owned()

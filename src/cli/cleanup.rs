@@ -177,7 +177,11 @@ fn besides(report: &CleanupReport) -> Option<String> {
             "session",
             "taken off the live index",
         ),
-        (count(TaskKind::Listed), "session", "put back on the live index"),
+        (
+            count(TaskKind::Listed),
+            "session",
+            "put back on the live index",
+        ),
         (count(TaskKind::Leases), "lease", "returned"),
         (traces, "trace", "of dead processes removed"),
         (count(TaskKind::PrunedSessions), "session", "pruned"),

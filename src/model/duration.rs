@@ -7,7 +7,7 @@ use std::time::Duration;
 const DAY: u64 = 24 * HOUR;
 const HOUR: u64 = 60 * MINUTE;
 const MINUTE: u64 = 60;
-/// Below this many days, a duration is written in hours: `24h`, `30h`, `2d`.
+/// From this many days on, a duration is written with days: `30h`, but `2d 3h`.
 const MIN_DAYS: u64 = 2;
 
 /// Formats a duration exactly.

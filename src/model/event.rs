@@ -13,17 +13,17 @@ use super::id::SessionId;
 use super::redact::{Counts, Redactor};
 use super::time::Timestamp;
 
-/// The version of a journal line that this program writes.
+/// The version of a journal line that this ccsession writes.
 pub const VERSION: u64 = 1;
 
-/// The `source` of a prompt that no person wrote: a background task has ended.
+/// The `source` of a prompt with which Claude Code itself reports the end of a background task.
 pub const TASK_NOTIFICATION: &str = "task-notification";
-/// The `origin` of an event, and the `source` of a record, that came from Claude Code's own
-/// transcript.
+/// The `origin` of an event that an import read from Claude Code's transcript. Also the `source` of
+/// a record that an import wrote.
 pub const TRANSCRIPT: &str = "transcript";
 
-/// Names of Claude Code's hook events that this program interprets. Any other name is journaled as
-/// it is.
+/// Names of Claude Code's hook events that ccsession interprets. An event with any other name is
+/// recorded under that name.
 pub mod name {
     #![allow(missing_docs, reason = "each is the name of Claude Code's event")]
     pub const SESSION_START: &str = "SessionStart";
@@ -46,14 +46,14 @@ pub mod name {
     pub const ELICITATION: &str = "Elicitation";
     pub const ELICITATION_RESULT: &str = "ElicitationResult";
     pub const MESSAGE_DISPLAY: &str = "MessageDisplay";
-    /// Written by an import: in the middle of a turn, a transcript reports that a background task
-    /// has ended.
+    /// Written by an import, when a transcript reports in the middle of a turn that a background
+    /// task has ended.
     pub const TASK_NOTIFICATION: &str = "TaskNotification";
-    /// Written by `ccsession run`, which is about to start a command.
+    /// Written by `ccsession run` before it starts a command.
     pub const RUN_START: &str = "RunStart";
-    /// Written by `ccsession run`: that command has ended.
+    /// Written by `ccsession run` after its command has ended.
     pub const RUN_END: &str = "RunEnd";
-    /// Written by `ccsession clock-in`, which set the session's role or focus.
+    /// Written by `ccsession clock-in`, which sets the session's role or focus.
     pub const CLOCK_IN: &str = "ClockIn";
 }
 
@@ -64,8 +64,8 @@ pub mod name {
 pub struct Event {
     pub v: u64,
     pub ts: Option<Timestamp>,
-    /// Microseconds on the boot clock, which does not change when the clock is set. It gives the
-    /// order of events within one boot.
+    /// Microseconds on the boot clock, which goes on evenly when the system's clock is set. It
+    /// gives the order of events within one boot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mono: Option<u64>,
     pub event: String,
@@ -98,8 +98,8 @@ pub struct Event {
     pub branch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The commits that anybody made in the working tree since the session's last event of one of
-    /// these three kinds.
+    /// The commits that anybody made in the working tree since the last event that could have this
+    /// field: a prompt, or the end of a turn or of the session.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<CommitNote>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,13 +137,14 @@ pub struct Event {
     pub to_model: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_type: Option<String>,
-    /// The background task that the call left running.
+    /// The id of the background task that the call left running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<String>,
-    /// The subagent that the call started.
+    /// The id of the subagent that the call started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spawned_agent: Option<String>,
-    /// The task that a TaskCreated, TaskCompleted or `<task-notification>` prompt is about.
+    /// The id of the task that a TaskCreated, TaskCompleted or `<task-notification>` prompt is
+    /// about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
     /// The source of the event if no hook recorded it: [`TRANSCRIPT`].
@@ -156,12 +157,12 @@ pub struct Event {
     pub output: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Value>,
-    /// The assistant's last message.
+    /// The model's last message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_text: Option<Value>,
-    /// The names of those five fields whose values were cut.
+    /// Which of the five fields from `input` to `error_text` were cut because they were too long.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cut: Vec<String>,
     /// The number of secrets that each rule of the redactor removed from this line.
@@ -175,14 +176,14 @@ pub struct Event {
     pub extra: Map<String, Value>,
 }
 
-/// One call in a PostToolBatch. Only this event contains every call, including refused and invalid
+/// One call in a PostToolBatch. No other event contains every call, including refused and invalid
 /// ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BatchCall {
     /// The id of the call.
     pub tool_use_id: Option<String>,
-    /// The tool, as the model wrote it.
+    /// The tool's name, as the model wrote it.
     pub tool: Option<String>,
     /// The outcome, if the result's text reports one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,20 +194,20 @@ pub struct BatchCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
-    /// It ran and failed, or never passed validation.
+    /// The call ran and failed, or its input was invalid.
     Failed,
-    /// It was not allowed to run.
+    /// The call was not allowed to run.
     Denied,
 }
 
 /// The reason why a journal line is not an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadLine {
-    /// Not a JSON object, as after a torn write.
+    /// The line is not a JSON object, for example because only a part of it was written.
     Torn,
-    /// JSON, but not an event.
+    /// The line is JSON, but not an event.
     Foreign,
-    /// Written by a newer version in a form that this one cannot read.
+    /// A newer version of ccsession wrote the line in a form that this one cannot read.
     Newer(u64),
 }
 
@@ -227,9 +228,9 @@ impl Event {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Removes secrets from every word that comes from outside, and counts them. Paths and the
-    /// session id stay as they are, because they identify the session. Labels and bodies are
-    /// redacted where they are created.
+    /// Removes secrets from every text that comes from outside ccsession, and counts them. Paths
+    /// and the session id stay as they are, because they identify the session. Labels and bodies
+    /// are redacted where they are created.
     ///
     /// # Security
     /// The creator of an event must call this once, before anything is written.
@@ -268,8 +269,9 @@ impl Event {
     /// Reads one line of a journal.
     ///
     /// # Errors
-    /// [`BadLine`] describes the line. A proper prefix of a JSON object is never valid JSON, so a
-    /// torn line is always recognised.
+    /// Returns a [`BadLine`] if the line is not an event that this version can read. A part of a
+    /// JSON object is never valid JSON, so a line that was not written to its end is always
+    /// recognised.
     pub fn decode(line: &[u8]) -> Result<Self, BadLine> {
         #[derive(Deserialize)]
         struct VersionedEvent {

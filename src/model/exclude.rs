@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::config::BadValue;
 
-/// The text of a list without patterns.
+/// The text that stands for an empty list of patterns.
 const NONE: &str = "none";
 /// Separates the patterns of a list in one text, as in the environment.
 const SEPARATOR: char = ':';
@@ -25,11 +25,11 @@ const LIST: &str = "a list of patterns, such as [\"~/clients/**\"]";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exclusions {
     patterns: Vec<ExcludePattern>,
-    /// True if the setting could not be read.
+    /// True if the setting could not be read, so that the patterns are unknown.
     is_unknown: bool,
 }
 
-/// One pattern.
+/// A pattern for directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExcludePattern {
     text: String,
@@ -52,7 +52,7 @@ impl Exclusions {
     /// Parses patterns separated by colons, or `none`. Write `?` for a colon in a path.
     ///
     /// # Errors
-    /// [`BadValue`] names the first that is not a pattern.
+    /// Returns a [`BadValue`] that names the first invalid pattern.
     pub fn parse(text: &str) -> Result<Self, BadValue> {
         if text.trim() == NONE {
             return Ok(Self::default());
@@ -64,7 +64,7 @@ impl Exclusions {
     /// Parses a list of patterns.
     ///
     /// # Errors
-    /// [`BadValue`] names the first that is not a pattern.
+    /// Returns a [`BadValue`] that names the first invalid pattern.
     pub fn of<'t>(patterns: impl IntoIterator<Item = &'t str>) -> Result<Self, BadValue> {
         let patterns = patterns.into_iter().map(ExcludePattern::parse);
         Ok(Self {
@@ -206,7 +206,8 @@ impl ExcludePattern {
         after
     }
 
-    /// Marks the step after each `**` that may come next, because `**` also matches no directory.
+    /// Marks the step after each `**` that may come next, because `**` may also match no directory
+    /// at all.
     fn pass_any_depth(&self, next: &mut [bool]) {
         for (at, step) in self.rest.iter().enumerate() {
             if *step == Step::AnyDepth
@@ -232,8 +233,8 @@ fn is_match(glob: &str, name: &str) -> bool {
     let glob: Vec<char> = glob.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut g, mut n) = (0, 0);
-    // The place in the glob after the last `*`, and the place in the name after the text that this
-    // `*` matches.
+    // The position in the glob after the last `*`, and the position in the name after the text that
+    // this `*` matches so far.
     let mut star: Option<(usize, usize)> = None;
     while let Some(&c) = name.get(n) {
         match glob.get(g) {

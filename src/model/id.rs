@@ -15,7 +15,7 @@ pub struct SessionId(String);
 /// The longest session id, in bytes.
 pub const MAX_LEN: usize = 128;
 
-/// The output if no session id can be known. It is an answer, never an id.
+/// What commands print if no session id is known. It is never an id.
 pub const UNKNOWN: &str = "unknown";
 
 /// Why a text is not a session id.
@@ -23,11 +23,11 @@ pub const UNKNOWN: &str = "unknown";
 pub enum InvalidId {
     /// The text is empty.
     Empty,
-    /// More than [`MAX_LEN`] bytes.
+    /// The text has more than [`MAX_LEN`] bytes.
     TooLong,
-    /// A byte outside `[A-Za-z0-9._-]`, or a first byte that is not a letter or a digit.
+    /// The text has a byte outside `[A-Za-z0-9._-]`, or its first byte is not a letter or a digit.
     BadByte,
-    /// The word `unknown`, which means that there is no id.
+    /// The text is the word `unknown`, which means that there is no id.
     Unknown,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for InvalidId {
             Self::Empty => "it is empty",
             Self::TooLong => "it is longer than 128 bytes",
             Self::BadByte => "it may hold only letters, digits, `.`, `_` and `-`, and starts with a letter or a digit",
-            Self::Unknown => "`unknown` stands for no session",
+            Self::Unknown => "`unknown` means that there is no session",
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Makes the member `what`, a short label for people. A tool call's label comes from inputs that
-//! are safe to show, a prompt's from its beginning.
+//! Makes labels for people, which the journal stores as the member `what`. The label of a tool call
+//! comes from inputs that are safe to show, that of a prompt from its beginning.
 
 use super::redact::Redactor;
 use super::text::{one_line, without_last_word};
@@ -7,14 +7,14 @@ use super::text::{one_line, without_last_word};
 /// The longest label, in characters.
 pub const MAX_CHARS: usize = 160;
 
-/// How much of a text a label is made from, in bytes.
+/// How many bytes at the beginning of a text are used for a label.
 pub const PART: usize = 4 * MAX_CHARS;
 
 /// The longest session name, in characters.
 const MAX_NAME: usize = 120;
 
-/// The inputs that a label may be made from, the most specific first. All other inputs stay out of
-/// the journal.
+/// The tool inputs from which a label may be made, the most specific first. All other inputs stay
+/// out of the journal.
 pub const INPUTS: [&str; 7] = [
     "file_path",
     "notebook_path",
@@ -25,8 +25,8 @@ pub const INPUTS: [&str; 7] = [
     "subagent_type",
 ];
 
-/// Returns the label for the first of [`INPUTS`] that `input` has, without secrets, or `None` if it
-/// has none.
+/// Returns the label for the first of [`INPUTS`] that `input` has, with secrets redacted. Returns
+/// `None` if it has none of them.
 pub fn label<'a>(
     input: impl Fn(&str) -> Option<&'a str>,
     redactor: &mut Redactor,
@@ -39,8 +39,8 @@ pub fn label<'a>(
     (!line.is_empty()).then_some(line)
 }
 
-/// Returns the part of a text that a label is made from. `is_whole` says whether `text` is all of
-/// it. A text that was cut loses its last word, which may be half of a secret.
+/// Returns the part of a text that is used for a label. `is_whole` says whether `text` is complete.
+/// A text that was cut loses its last word, which may be half of a secret.
 pub fn beginning(text: &str, is_whole: bool) -> &str {
     let kept = text
         .get(..text.floor_char_boundary(PART))
@@ -51,14 +51,14 @@ pub fn beginning(text: &str, is_whole: bool) -> &str {
     }
 }
 
-/// Returns the label of a prompt: its beginning on one line, without secrets, or `None` if it has no
-/// text. `is_whole` says whether `prompt` is all of it.
+/// Returns the label of a prompt: its beginning on one line, with secrets redacted. Returns `None`
+/// if the prompt has no text. `is_whole` says whether `prompt` is complete.
 pub fn prompt_label(prompt: &str, is_whole: bool, redactor: &mut Redactor) -> Option<String> {
     bounded(prompt, is_whole, MAX_CHARS, redactor)
 }
 
-/// Returns a session's name from a title that somebody gave it, without secrets, or `None` if it has
-/// no text.
+/// Returns a session's name from a title that somebody gave it, with secrets redacted. Returns
+/// `None` if the title has no text.
 pub fn session_name(title: &str) -> Option<String> {
     bounded(title, true, MAX_NAME, &mut Redactor::default())
 }

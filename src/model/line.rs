@@ -1,9 +1,9 @@
-//! A fast reader of journal lines, for millions of them: it borrows from the bytes and builds no
-//! tree.
+//! A fast reader of journal lines, of which there may be millions: it borrows from the bytes and
+//! builds no tree.
 //!
-//! The lines that this program writes are flat and nearly always free of escapes. Those are read
-//! here, member by member. Anything else, damage included, is left to [`Event::decode`], so that
-//! both readers agree on what an event is.
+//! The lines that ccsession writes are flat and nearly always free of escapes. This reader reads
+//! such lines member by member. It leaves any other line, damaged ones included, to
+//! [`Event::decode`], so that both readers agree on what an event is.
 
 use std::borrow::Cow;
 
@@ -111,18 +111,18 @@ pub struct JournalLine<'a> {
     pub commits: Cow<'a, [CommitNote]>,
 }
 
-/// A label as it is written in a line. Labels often contain escapes, and few readers need them, so
-/// a label is unescaped only on request.
+/// A label as a journal line contains it. Labels often contain escapes, and few readers need them,
+/// so a label is unescaped only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label<'a> {
-    /// The text itself.
+    /// The label as text.
     Plain(&'a str),
-    /// The text as JSON, including the quotes.
+    /// The label as JSON, including the quotes.
     Written(&'a str),
 }
 
 impl<'a> Label<'a> {
-    /// Returns the text.
+    /// Returns the label as text.
     pub fn text(self) -> Cow<'a, str> {
         match self {
             Self::Plain(text) => Cow::Borrowed(text),
@@ -135,7 +135,7 @@ impl<'a> JournalLine<'a> {
     /// Reads one line of a journal and passes it to `reader`.
     ///
     /// # Errors
-    /// Those of [`Event::decode`]; `reader` is then not called.
+    /// Fails as [`Event::decode`] does; `reader` is then not called.
     pub fn read(line: &[u8], reader: impl FnOnce(&JournalLine<'_>)) -> Result<(), BadLine> {
         let mut flat = JournalLine::default();
         match flat.fill(line) {
@@ -157,7 +157,7 @@ impl<'a> JournalLine<'a> {
             match cursor.member(next) {
                 Some(place) => {
                     next = place + 1;
-                    // `Event::decode` decides about a line with a repeated member.
+                    // This member occurs twice. `Event::decode` decides about such a line.
                     if seen & 1 << place != 0 {
                         return None;
                     }
@@ -264,9 +264,9 @@ enum LineMember {
     Branch,
     Revision,
     Commits,
-    /// True or false, which no view needs.
+    /// A member that is true or false, and that no view needs.
     OtherFlag,
-    /// A text that no view needs.
+    /// A member with a text that no view needs.
     OtherText,
 }
 
@@ -359,8 +359,8 @@ impl MemberName {
         }
     }
 
-    /// Returns true if `text` begins with this name. Eight bytes at each end cover most names
-    /// completely.
+    /// Returns true if `text` begins with this name. Most names have at most sixteen bytes, which
+    /// two comparisons of eight bytes cover.
     fn begins(&self, text: &[u8]) -> bool {
         let length = self.written.len();
         let tail = || {
@@ -434,8 +434,8 @@ impl<'a> Cursor<'a> {
         (self.next()? == byte).then_some(())
     }
 
-    /// Reads the next name and returns its index in [`MEMBERS`]. The search begins at `next`,
-    /// because members come in order.
+    /// Reads the next member's name and returns its index in [`MEMBERS`]. The search begins at
+    /// index `next`, because members come in order.
     fn member(&mut self, next: usize) -> Option<usize> {
         let rest = self.text.as_bytes().get(self.at..)?;
         let is_it = |(_, key): &(LineMember, MemberName)| key.begins(rest);
@@ -504,9 +504,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads a whole number in its usual form.
+    /// Reads a whole number that is written in its usual form.
     fn number(&mut self) -> Option<u64> {
-        /// A number of this many digits cannot overflow. A longer one is left to [`Event::decode`].
+        /// A number with at most this many digits cannot overflow. A longer one is left to
+        /// [`Event::decode`].
         const MOST: usize = 19;
         let rest = self.text.as_bytes().get(self.at..)?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -516,7 +517,7 @@ impl<'a> Cursor<'a> {
         }
         self.at += digits;
         let add = |number: u64, digit: &u8| number * 10 + u64::from(digit - b'0');
-        // A fraction or an exponent fails at the comma that is expected next.
+        // If a fraction or an exponent follows, reading fails at the comma that is expected next.
         Some(rest.iter().take(digits).fold(0, add))
     }
 
@@ -555,8 +556,8 @@ impl<'a> Cursor<'a> {
 }
 
 /// Returns the number of bytes before the first one that ends or interrupts a JSON string: a quote,
-/// a backslash or a control character. It checks eight bytes at a time, by the usual arithmetic on
-/// whole words.
+/// a backslash or a control character. Checks eight bytes at a time with arithmetic on a 64-bit
+/// word.
 #[inline]
 fn first_special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -571,7 +572,8 @@ fn first_special(bytes: &[u8]) -> usize {
         let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
         let found = quote | escape | control;
         if found != 0 {
-            // A borrow may mark a byte after the first match by mistake, but never one before it.
+            // The subtraction's borrow may wrongly flag a byte after the first match, but never one
+            // before it.
             return at * 8 + found.trailing_zeros() as usize / 8;
         }
     }

@@ -1,8 +1,8 @@
 //! The pointer's two lines as text: the session id, then local civil time. `store` checks the file
 //! itself.
 //!
-//! Only one form is written, the one that existing Python readers of the pointer accept: they
-//! subtract the second line, without offset, from `datetime.now()`. Every form that existing
+//! Of all forms, only the one that existing Python readers of the pointer accept is written. They
+//! subtract the second line, which has no offset, from `datetime.now()`. Every form that existing
 //! programs ever wrote can be read.
 
 use std::fmt;
@@ -12,10 +12,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use super::id::{InvalidId, SessionId};
 use super::time::{Timestamp, civil};
 
-/// The beginning of the file's name; the project's name follows.
+/// The beginning of a pointer's file name; the project's name follows.
 pub const PREFIX: &str = "claude_session_";
 
-/// The largest pointer, in bytes.
+/// The largest pointer file that is read, in bytes.
 pub const MAX_BYTES: usize = 4096;
 
 /// The time in a pointer.
@@ -30,9 +30,9 @@ pub enum PointerTime {
 /// Why a file's text is not a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidPointer {
-    /// Not UTF-8.
+    /// The text is not UTF-8.
     NotUtf8,
-    /// Fewer than two lines.
+    /// The text has fewer than two lines.
     MissingLine,
     /// The first line is not a session id.
     Id(InvalidId),
@@ -60,7 +60,7 @@ pub fn encode(id: &SessionId, at: NaiveDateTime) -> String {
 /// and further lines.
 ///
 /// # Errors
-/// [`InvalidPointer`] names the wrong line.
+/// Returns an [`InvalidPointer`] that names what is wrong.
 pub fn decode(bytes: &[u8]) -> Result<(SessionId, PointerTime), InvalidPointer> {
     let text = std::str::from_utf8(bytes).map_err(|_| InvalidPointer::NotUtf8)?;
     let mut lines = text.trim().split('\n').map(str::trim_end);

@@ -1,10 +1,10 @@
-//! The user's own price table. A cost computed from it is an estimate.
+//! The user's own price table. A cost computed with it is an estimate.
 
 use std::collections::BTreeMap;
 
 use super::usage::ModelUsage;
 
-/// The number of tokens that a price is for.
+/// The number of tokens to which a price applies.
 const UNIT: f64 = 1_000_000.0;
 
 /// What a model costs, in US dollars for a million tokens.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 /// The longest project name that is used as it is, in bytes.
 const MAX_PLAIN: usize = 200;
-/// How many bytes of any other name are kept.
+/// How many bytes of a longer or unsafe project name are kept.
 const MAX_HINT: usize = 100;
 
 /// A project: its canonical root directory, which gives it its name.
@@ -43,8 +43,9 @@ impl Project {
         ProjectName(name.unwrap_or_default().to_owned())
     }
 
-    /// Returns the root as a folder name: 16 hex digits of FNV-1a. Two projects of one name have
-    /// different keys. If two roots ever share a key, the records distinguish them.
+    /// Returns a folder name for the root: 16 hex digits of its FNV-1a hash. Two projects with the
+    /// same name have different keys. If two roots ever share a key, the sessions' records
+    /// distinguish them.
     pub fn key(&self) -> String {
         const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -76,7 +77,7 @@ fn is_windows_path(path: &str) -> bool {
     path.starts_with("\\\\") || has_drive().is_some()
 }
 
-/// A project's bare name, which may be any bytes.
+/// A project's name, which may contain any bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectName(OsString);
 
@@ -132,8 +133,8 @@ fn hex(bytes: &[u8], digits: usize) -> String {
     pairs.flatten().take(digits).collect()
 }
 
-/// Returns a hash that recognises `text` without revealing it, in 16 hex digits. Each `purpose` has
-/// its own hashes.
+/// Returns a hash that recognises `text` without revealing it, in 16 hex digits. The same text has
+/// another hash for each `purpose`.
 pub fn fingerprint(purpose: &str, text: &str) -> String {
     hex(&Sha256::digest(format!("{purpose}\n{text}")), 16)
 }

@@ -1,5 +1,5 @@
-//! The purpose of a session: role, focus and notes as a record keeps them, and the focus from a
-//! branch's name.
+//! The purpose of a session: role, focus and notes as the record contains them, and the focus that
+//! a branch's name suggests.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub const MAX_TEXT: usize = 120;
 /// The longest note that is kept, in characters.
 const MAX_NOTE: usize = 2000;
 
-/// The most digits of an issue's number. A longer number is something else.
+/// The most digits of an issue's number. A longer number is not an issue's.
 const MAX_NUMBER: usize = 10;
 
 /// The focus if none is given or found.
@@ -32,11 +32,11 @@ const KINDS: [&str; 21] = [
 pub enum FocusSource {
     /// The user gave it.
     Given,
-    /// The record had it.
+    /// The record contained it already.
     Kept,
     /// It comes from the name of the branch.
     Branch,
-    /// There was none.
+    /// No focus was given or found.
     Default,
 }
 
@@ -100,7 +100,7 @@ fn issue(branch: &str) -> Option<&str> {
         .or_else(|| after_word(branch))
 }
 
-/// Returns the number after the word `issue` or `issues`.
+/// Returns the issue's number after the word `issue` or `issues`.
 fn after_word(branch: &str) -> Option<&str> {
     let lower = branch.to_ascii_lowercase();
     lower.match_indices("issue").find_map(|(at, word)| {
@@ -133,7 +133,7 @@ fn is_date(branch: &str, number: &str) -> bool {
     number.len() == 4 && month.is_some_and(|month| month.len() == 2)
 }
 
-/// Adds `more` to a record's notes, with the time `at`, and returns them. If the record had
+/// Adds `more` to a record's notes, with the time `at`, and returns all notes. If the record had
 /// something other than a list, that becomes the first entry and is returned as well. A text that
 /// is empty after cleaning is dropped.
 pub fn with_notes(
@@ -158,7 +158,7 @@ pub fn with_notes(
 /// One of a record's notes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Note {
-    /// The time at which it was written.
+    /// When the note was written.
     pub at: Timestamp,
     /// The text of the note.
     pub text: String,

@@ -1,6 +1,6 @@
 //! The record of one session, as it is stored in `session.json`, and the owner files beside it.
 //!
-//! A hook writes a record once. Only the CLI rewrites it, or a hook that stops or resumes the
+//! A hook writes a record once. Only commands rewrite it, or a hook that stops or resumes the
 //! recording. So values that change during a session (activity, owners, its end as a hook saw it)
 //! are not in the record. They are in the journal and in the owner files.
 
@@ -17,7 +17,7 @@ use super::project::{Project, from_hex, to_hex};
 use super::redact::Redactor;
 use super::time::Timestamp;
 
-/// The version of `session.json` and of owner files that this program writes.
+/// The version of `session.json` and of owner files that this ccsession writes.
 pub const VERSION: u64 = 1;
 
 /// The `end_reason` of a session whose end no process reported.
@@ -36,7 +36,7 @@ pub struct Record {
     pub model: Option<String>,
     pub agent_type: Option<String>,
     pub head: Option<Head>,
-    /// The repository on a server, without user and password.
+    /// The URL of the repository on a server, without user and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
     pub started_at: Timestamp,
@@ -102,7 +102,7 @@ impl From<&Project> for ProjectRef {
     }
 }
 
-/// The checkout when the session started, read from git's files.
+/// The branch and the commit that were checked out when the session started, from git's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The branch; null on a detached head.
@@ -114,9 +114,9 @@ pub struct Head {
 /// The reason why a file's text is not a record.
 #[derive(Debug)]
 pub enum InvalidRecord {
-    /// A newer version wrote it in a form that this one cannot read.
+    /// A newer version of ccsession wrote the record in a form that this one cannot read.
     Newer(u64),
-    /// Not a record.
+    /// The text is not a record, for this reason.
     Malformed(String),
 }
 
@@ -126,7 +126,7 @@ impl fmt::Display for InvalidRecord {
             Self::Newer(version) => {
                 write!(
                     f,
-                    "it has format version {version}, this program knows {VERSION}; upgrade it"
+                    "it has format version {version}, this program knows {VERSION}; update ccsession here"
                 )
             }
             Self::Malformed(why) => f.write_str(why),
@@ -168,11 +168,11 @@ impl Record {
         }
     }
 
-    /// Removes secrets from every word that comes from outside. Paths and the session id stay as
-    /// they are, because they identify the session.
+    /// Removes secrets from every text that comes from outside ccsession. Paths and the session id
+    /// stay as they are, because they identify the session.
     ///
     /// # Security
-    /// The creator of a record must call this before it is written.
+    /// The creator of a record must call this before the record is written.
     pub fn redact_words(&mut self) {
         let branch = self.head.as_mut().map(|head| &mut head.branch);
         let words = [
@@ -190,7 +190,7 @@ impl Record {
     /// Reads `session.json`.
     ///
     /// # Errors
-    /// Returns [`InvalidRecord`] if the format is newer, or if this is not a record.
+    /// Returns [`InvalidRecord`] if the format is newer, or if the text is not a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
         check_version(bytes)?;
         serde_json::from_slice(bytes).map_err(|err| InvalidRecord::Malformed(err.to_string()))
@@ -203,7 +203,8 @@ impl Record {
         bytes
     }
 
-    /// Returns the values that a hook leaves out of an event if they are the same.
+    /// Returns the values that events have by default. A hook leaves such a value out of an event
+    /// if the event has the same.
     pub fn scope(&self) -> EventDefaults {
         EventDefaults {
             cwd: self.cwd.clone(),
@@ -234,7 +235,8 @@ pub(super) fn check_version(bytes: &[u8]) -> Result<(), InvalidRecord> {
     }
 }
 
-/// The values of a record that a hook leaves out of an event if they are the same.
+/// The values of a record that events have by default. A hook leaves such a value out of an event
+/// if the event has the same.
 #[derive(Debug, Default, Deserialize)]
 pub struct EventDefaults {
     /// The directory in which the session started.
@@ -262,16 +264,16 @@ pub struct Owner {
     pub boot: String,
     /// The pid namespace's inode.
     pub pidns: u64,
-    /// The machine's name at that time, for people.
+    /// The machine's name when the process started, for people.
     pub machine: Option<String>,
-    /// The identity of the machine, if it has one. Older versions used the name.
+    /// The machine's unique id, if it is known. Older versions of ccsession stored only the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_id: Option<String>,
-    /// The root of the project that the process was started in.
+    /// The root of the project in which the process was started.
     #[serde(default)]
     pub root: Option<String>,
-    /// True if it holds the session for a command that it started. A Claude Code that this command
-    /// starts may move to another session.
+    /// True for a launcher, which holds the session for the command that it started. A Claude Code
+    /// that this command starts may move to another session.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub launcher: bool,
 }
@@ -282,7 +284,7 @@ impl Owner {
         format!("{}-{}", self.pid, self.start)
     }
 
-    /// Returns the pid and the start in the name of an owner's file.
+    /// Returns the pid and the start time in the name of an owner's file.
     pub fn of_file_name(name: &OsStr) -> Option<(u32, u64)> {
         let (pid, start) = name.to_str()?.split_once('-')?;
         Some((pid.parse().ok()?, start.parse().ok()?))

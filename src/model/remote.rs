@@ -1,5 +1,5 @@
-//! A repository on a server, named as OpenTelemetry does, by the URL of its remote. The name has no
-//! user, password or port, so all clones of a repository have one name, and no secret is sent.
+//! A repository on a server, named by the URL of its remote, as in OpenTelemetry. The URL has no
+//! user, password or port. So all clones of a repository have the same one, and no secret is sent.
 
 /// A repository on a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Remote {
     pub name: String,
     /// All parts of the path before the name.
     pub owner: Option<String>,
-    /// Who runs the server, for well-known hosts.
+    /// The company that runs the server, for well-known hosts.
     pub provider: Option<&'static str>,
 }
 
@@ -64,7 +64,7 @@ impl Remote {
     }
 }
 
-/// Returns who runs a server, in the words of OpenTelemetry's conventions.
+/// Returns the company that runs a server, in the words of OpenTelemetry's conventions.
 fn provider(host: &str) -> Option<&'static str> {
     match host {
         "github.com" => Some("github"),

@@ -1,24 +1,25 @@
-//! One event of a session, of small and fixed size. Its texts are in the trace that contains it.
+//! One event of a session, of small and fixed size. The `Trace` that contains it stores the event's
+//! texts.
 
 use super::call::Moment;
 use super::event::CallOutcome;
 use super::line::EventKind;
 use super::time::Timestamp;
 
-/// The longest time since a boot that is believed, in microseconds: three hundred years.
+/// The longest time since a boot that is accepted, in microseconds: about three hundred years.
 const LONGEST_UP: u64 = 10_000_000_000_000_000;
 
-/// One event. Its texts are in the trace.
+/// One event of a session.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Step {
     /// The kind of the event.
     pub kind: EventKind,
-    /// The time that the clock showed at that moment.
+    /// The time on the system's clock when the event happened.
     pub ts: Timestamp,
-    /// The place on a time line without jumps, in microseconds.
+    /// The time of the event on a time line without jumps, in microseconds.
     pub at: i64,
     pub(super) mono: Option<u64>,
-    /// The process of Claude Code.
+    /// The process id of Claude Code.
     pub pid: Option<u32>,
     /// How long the tool ran, as Claude Code measured it, in milliseconds.
     pub duration_ms: Option<u64>,
@@ -37,16 +38,16 @@ pub struct Step {
     /// `error`, `source`, `reason`, `trigger` or `notification_type`, the first that the event
     /// has.
     pub(super) word: Span,
-    /// `background`, or the task or agent that the event is about.
+    /// The event's `background`, or else the task or agent that the event is about.
     pub(super) task: Span,
     pub(super) spawned_agent: Span,
-    /// The calls of a PostToolBatch in the trace: first index and end.
+    /// The range of a PostToolBatch's calls in the trace: first index and end.
     pub(super) batch: (u32, u32),
-    /// The event's further members in the trace: first index and end.
+    /// The range of the event's further members in the trace: first index and end.
     pub(super) rest: (u32, u32),
 }
 
-/// The position of a text in the trace, in bytes.
+/// Where a text is in the trace, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -57,7 +58,7 @@ pub(super) struct Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub enum FurtherMember {
-    /// The name of an event that affects no calls and turns.
+    /// The name of an event that affects neither calls nor turns.
     Event,
     Error,
     Source,
@@ -86,7 +87,7 @@ impl Step {
         self.mono
     }
 
-    /// Returns its time, by the clock and on the time line.
+    /// Returns when the event happened, by the clock and on the time line.
     pub(super) fn moment(&self) -> Moment {
         Moment {
             ts: self.ts,
@@ -94,12 +95,14 @@ impl Step {
         }
     }
 
-    /// Returns true if no hook recorded it. A hook has a boot clock and knows its process.
+    /// Returns true if an import created the event. An event of a hook has a boot clock and a
+    /// process id.
     pub(super) fn is_imported(&self) -> bool {
         self.mono.is_none() && self.pid.is_none()
     }
 
-    /// Returns how far the clock was ahead of the boot clock, and the boot clock, in microseconds.
+    /// Returns how far the system's clock was ahead of the boot clock, and the boot clock itself,
+    /// in microseconds.
     pub(super) fn clocks(&self) -> Option<(i64, i64)> {
         let mono = self.mono.filter(|mono| *mono <= LONGEST_UP)?;
         let mono = i64::try_from(mono).ok()?;

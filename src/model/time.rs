@@ -18,7 +18,7 @@ pub struct Timestamp(i64);
 const YEAR_0: i64 = -62_167_219_200_000_000;
 const YEAR_9999_END: i64 = 253_402_300_799_999_999;
 
-/// A text that is not an RFC 3339 time.
+/// The error for a text that is not an RFC 3339 time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidTime;
 
@@ -78,7 +78,7 @@ impl Timestamp {
     /// Parses RFC 3339 with any offset and number of digits.
     ///
     /// # Errors
-    /// [`InvalidTime`] for any other text.
+    /// Returns [`InvalidTime`] for any other text.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         if let Some(time) = parse_as_written(text.as_bytes()) {
             return Ok(time);
@@ -114,8 +114,8 @@ impl From<DateTime<Utc>> for Timestamp {
     }
 }
 
-/// Parses the one form in which this program writes times. Each line of a journal has one, so this
-/// is fast.
+/// Parses the one form in which ccsession writes times. This is fast, because each line of a
+/// journal has a time.
 fn parse_as_written(text: &[u8]) -> Option<Timestamp> {
     let &[
         y1,

@@ -1,9 +1,9 @@
 //! All events of one session, in the order in which they happened, in little memory.
 //!
 //! A journal's lines are in the order of writing, which is nearly that of the events. But hooks of
-//! one moment run in parallel, and the clock may be set while a session runs. Within a boot, `mono`
-//! (the boot clock) gives the order. So a [`TraceBuilder`] collects the events, and only a
-//! [`Trace`], which has sorted them, can be read.
+//! the same moment run in parallel, and somebody may set the clock while a session runs. Within a
+//! boot, `mono` (the boot clock) gives the order. So a [`TraceBuilder`] collects the events, and
+//! only a [`Trace`], which has sorted them, can be read.
 
 use super::boots::{TimeLine, role};
 use super::line::{EventKind, JournalLine};
@@ -15,7 +15,7 @@ pub struct Trace {
     collected: TraceBuilder,
 }
 
-/// The texts of a single event that every trace keeps. An absent text is `None`.
+/// The texts that every trace keeps of an event. An absent text is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "docs/formats.md describes the fields")]
 pub struct StepWords<'a> {
@@ -26,7 +26,7 @@ pub struct StepWords<'a> {
     pub prompt_id: Option<&'a str>,
     pub branch: Option<&'a str>,
     pub what: Option<&'a str>,
-    /// The member `background`, else `task_id`.
+    /// The event's `background`, else its `task_id`.
     pub task: Option<&'a str>,
     pub spawned_agent: Option<&'a str>,
 }
@@ -45,15 +45,15 @@ pub struct TraceBuilder {
     has_rest: bool,
     /// The least and the greatest distance between the clock and the boot clock, in microseconds.
     offsets: Option<(i64, i64)>,
-    /// True if an event has no boot clock.
+    /// True if at least one event has no boot clock.
     has_unclocked: bool,
 }
 
-/// How many recent texts of a member are compared. Up to this many calls may run at once without
-/// their ids being stored twice.
+/// With how many recent texts of the same member a new one is compared. Up to this many calls may
+/// run at once without their ids being stored twice.
 const RECENT: usize = 4;
 
-/// A member whose text neighbouring events often have in common.
+/// A member of which neighbouring events often have the same text.
 #[derive(Debug, Clone, Copy)]
 enum Shared {
     Tool,
@@ -70,8 +70,8 @@ impl Shared {
 }
 
 impl TraceBuilder {
-    /// Creates a builder that keeps all labels, for views that show single calls. Every builder
-    /// keeps the labels of events that name no call, to recognise copies.
+    /// Creates a builder that keeps all labels, for views that show single calls. Without this,
+    /// only events that name no call keep their labels, so that copies of events can be recognised.
     pub fn with_labels() -> Self {
         Self {
             has_labels: true,
@@ -153,7 +153,7 @@ impl TraceBuilder {
     fn add(&mut self, text: &str) -> Span {
         let start = self.text.len();
         let place = |length: usize| u32::try_from(length).ok();
-        // A text that does not fit below 4 GiB is dropped, as if the line did not have it.
+        // A text that does not fit within 4 GiB is dropped, as if the line did not have it.
         let (Some(start), Some(end)) = (place(start), place(start + text.len())) else {
             return Span::default();
         };
@@ -237,8 +237,8 @@ impl TraceBuilder {
         Trace { collected: self }
     }
 
-    /// Compares two steps by place, kind, process, texts and numbers, and then by their batches and
-    /// further members. Only steps that are the same in everything compare as equal.
+    /// Compares two steps by time, kind, process, texts and numbers, and then by their batches and
+    /// further members. Only identical steps compare as equal.
     fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
         let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
         let numbers = |step: &Step| {
@@ -321,7 +321,7 @@ impl Trace {
         self.collected.batch(step)
     }
 
-    /// Returns the texts of a single event. It has its label if the builder kept labels.
+    /// Returns the texts of an event. The label is among them if the builder kept labels.
     pub fn words(&self, step: &Step) -> StepWords<'_> {
         StepWords {
             tool: self.text(step.tool),
@@ -336,7 +336,7 @@ impl Trace {
         }
     }
 
-    /// Returns a further member of an event, if the builder kept those.
+    /// Returns a further member of an event, if the builder kept such members.
     pub fn further(&self, step: &Step, member: FurtherMember) -> Option<&str> {
         let mut members = self.collected.rest(step).iter();
         let found = members.find(|(it, _)| *it == member);
@@ -354,7 +354,7 @@ impl Trace {
         &self.collected.steps
     }
 
-    /// Returns a builder with the same events, so that more can be added.
+    /// Returns a builder with the same events, so that more events can be added.
     pub fn reopen(self) -> TraceBuilder {
         self.collected
     }

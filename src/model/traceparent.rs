@@ -1,22 +1,23 @@
-//! The span of another program in which something happened, as the W3C's trace context writes it:
-//! `00-{trace id}-{span id}-{flags}`, in lower-case hex.
+//! A span of another program, as the W3C's trace context writes it: `00-{trace id}-{span
+//! id}-{flags}`, in lower-case hex.
 
 /// A span of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceParent {
-    /// The id of its trace.
+    /// The id of the trace to which the span belongs.
     pub trace: [u8; 16],
-    /// Its own id.
+    /// The id of the span.
     pub span: [u8; 8],
     /// True if that program keeps the trace.
     pub is_sampled: bool,
 }
 
-/// The length of a header of version 00.
+/// The length of a `traceparent` of version 00, in bytes.
 const LENGTH: usize = 55;
 
 impl TraceParent {
-    /// Reads a header of version 00. Returns `None` for any other text, and for ids of zeros.
+    /// Reads a `traceparent` of version 00. Returns `None` for any other text, and for ids of
+    /// zeros.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != LENGTH {
             return None;

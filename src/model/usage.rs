@@ -36,7 +36,7 @@ pub struct ModelUsage {
     pub cache_creation: u64,
 }
 
-/// What a session used, message by message.
+/// What a session used, by message.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UsageByMessage {
     /// The messages, the earliest first.
@@ -46,8 +46,8 @@ pub struct UsageByMessage {
 }
 
 impl UsageByMessage {
-    /// Returns the sum over the messages that began at `since` or later. A cost that Claude Code
-    /// reports only for the whole session is not in it.
+    /// Returns the sum over the messages that began in the period. A cost that Claude Code reports
+    /// only for the whole session is not included.
     pub fn within(&self, period: Period) -> Usage {
         let mut sum = Usage::default();
         let counted = self.messages.iter().filter(|it| period.may_have(it.at));
@@ -92,16 +92,17 @@ pub struct UsageOfDay {
 /// The tokens of one message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UsedMessage {
-    /// When it began; `None` if its line does not say.
+    /// When the message began; `None` if its line in the transcript does not say.
     pub at: Option<Timestamp>,
-    /// Its tokens.
+    /// The tokens of the message.
     pub used: ModelUsage,
-    /// Its cost in US dollars, if Claude Code reports it.
+    /// The cost of the message in US dollars, if Claude Code reports it.
     pub cost_usd: Option<f64>,
 }
 
 impl Usage {
-    /// Adds to the entry of the same agent and model, or inserts a new entry in order.
+    /// Adds `more` to the entry of the same agent and model. If there is none, inserts one in
+    /// order.
     pub fn add(&mut self, more: &ModelUsage) {
         let key = |entry: &ModelUsage| (entry.agent_id.clone(), entry.model.clone());
         let place = self.by.binary_search_by_key(&key(more), key);
@@ -130,7 +131,7 @@ impl Usage {
 }
 
 impl ModelUsage {
-    /// Adds the numbers of `more`. Another program writes them, so they may be huge: the sums
+    /// Adds the numbers of `more`. Another program wrote them and they may be huge, so the sums
     /// saturate.
     pub fn add(&mut self, more: &Self) {
         let sum = |known: &mut u64, more: u64| *known = known.saturating_add(more);

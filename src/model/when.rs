@@ -13,13 +13,13 @@ use super::config::duration;
 pub const FORMS: &str = "`today`, `yesterday`, a weekday (`monday`), a time (`14:30`), how long ago (`3h`, `2w`), \
     a date (`2026-11-01`), a month (`2026-11`), a year (`2026`), or a time of RFC 3339 (`2026-11-20T14:00:00Z`)";
 
-/// A span of time. Without an end, it is open there.
+/// A period of time. Either end may be open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Period {
-    /// Its beginning, which belongs to it.
+    /// The beginning, which belongs to the period. `None` if that end is open.
     pub since: Option<Timestamp>,
-    /// Its end, which no longer belongs to it. So a day is the period from its beginning until the
-    /// beginning of the next one, and adjoining periods share nothing.
+    /// The end, which does not belong to the period. `None` if that end is open. So a day ends
+    /// where the next one begins, and adjoining periods share nothing.
     pub until: Option<Timestamp>,
 }
 
@@ -29,7 +29,7 @@ impl Period {
         self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
     }
 
-    /// Returns true if `at` is in the period. An unknown time is only in the period of all time.
+    /// Returns true if `at` is in the period. An unknown time is only in the period without ends.
     pub fn may_have(self, at: Option<Timestamp>) -> bool {
         at.map_or(self.is_all_time(), |at| self.has(at))
     }
@@ -96,7 +96,7 @@ fn day(text: &str, now: Timestamp, zone: &impl TimeZone) -> Option<Timestamp> {
         _ => weekday(text, today).or_else(|| date(text))?,
     };
     let midnight = date.and_time(NaiveTime::MIN);
-    // Where clocks go back at midnight, a day begins twice: the first time counts.
+    // Where clocks go back at midnight, a day begins twice. The first beginning counts.
     let before = zone
         .from_local_datetime(&midnight)
         .earliest()

@@ -94,7 +94,7 @@ pub fn read(state: &StateDir, id: &SessionId) -> Result<Option<Lease>> {
         Ok(lease) if lease.v == VERSION => Ok(Some(lease)),
         Ok(lease) => Err(Error::Content {
             path,
-            why: format!("it has format version {}; upgrade this program", lease.v),
+            why: format!("it has format version {}; update ccsession here", lease.v),
         }),
         Err(err) => Err(Error::Content {
             path,

@@ -343,7 +343,7 @@ fn an_invalid_or_newer_bundle_is_refused_by_name() {
     fs::write(&path, forged(&[], &head(2))).unwrap();
     let said = import(&bert, &path).refused(1);
     assert!(
-        said.contains("bundle version 2, this program knows 1; upgrade it"),
+        said.contains("bundle version 2, this program knows 1; update ccsession here"),
         "{said}"
     );
     fs::write(&path, zstd::encode_all(b"some text".as_slice(), 3).unwrap()).unwrap();

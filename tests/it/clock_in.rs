@@ -628,7 +628,7 @@ fn a_record_that_is_an_array_is_named_skipped_and_kept() {
 
 #[test]
 fn a_record_of_a_newer_version_is_named_skipped_and_kept() {
-    check_bad_neighbour("{\"v\": 9, \"focus\": \"cart\"}\n", "upgrade it");
+    check_bad_neighbour("{\"v\": 9, \"focus\": \"cart\"}\n", "update ccsession here");
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn an_unreadable_record_is_named_and_stops_nothing() {
     check_unreadable("not JSON", "expected ident at line 1 column 2");
     check_unreadable(
         "{\"v\": 99}",
-        "it has format version 99, this program knows 1; upgrade it",
+        "it has format version 99, this program knows 1; update ccsession here",
     );
     check_unreadable(
         "[]",

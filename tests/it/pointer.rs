@@ -174,7 +174,7 @@ fn store_refuses_a_bad_id_and_leaves_the_old_pointer() {
     const ALPHABET: &str =
         "it may hold only letters, digits, `.`, `_` and `-`, and starts with a letter or a digit";
     check_bad_id("", "it is empty");
-    check_bad_id("unknown", "`unknown` stands for no session");
+    check_bad_id("unknown", "`unknown` means that there is no session");
     check_bad_id(&"x".repeat(129), "it is longer than 128 bytes");
     for id in [
         "../../x",
@@ -648,7 +648,7 @@ fn an_invalid_pointer_is_refused_with_the_wrong_line() {
         (b"s-1\nsoon\n", "its second line is not a time"),
         (
             b"unknown\n2026-11-20T14:27:52\n",
-            "its first line is not a session id: `unknown` stands for no session",
+            "its first line is not a session id: `unknown` means that there is no session",
         ),
         (
             b"a b\n2026-11-20T14:27:52\n",

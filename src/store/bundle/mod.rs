@@ -130,7 +130,7 @@ impl fmt::Display for BundleError {
             Self::NotABundle => f.write_str("it is not a bundle"),
             Self::OtherVersion(version) => write!(
                 f,
-                "it has bundle version {version}, this program knows {VERSION}; upgrade it"
+                "it has bundle version {version}, this program knows {VERSION}; update ccsession here"
             ),
             Self::Truncated => f.write_str("it ends early; copy it again"),
             Self::Changed(Some(path)) => {

@@ -143,7 +143,7 @@ impl CollectedState {
         for ((path, version), count) in newer {
             let (path, sessions) = (shown(path), if count == 1 { "session" } else { "sessions" });
             left_out.push(format!(
-                "left out {count} {sessions} of `{path}`: they have format version {version}, this program knows {VERSION}; upgrade it"
+                "left out {count} {sessions} of `{path}`: they have format version {version}, this program knows {VERSION}; update ccsession here"
             ));
         }
         left_out.extend(archives::merge(sources, state.root())?);

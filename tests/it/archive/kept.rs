@@ -169,7 +169,9 @@ fn a_transcript_is_restored_to_where_it_was_and_never_over_a_file() {
     let again = sandbox.ccsession(["archive", "restore", RUN_C]).output();
     assert_eq!(again.status.code(), Some(1));
     assert_eq!(
-        text(&again.stderr).matches("the file exists already").count(),
+        text(&again.stderr)
+            .matches("the file exists already")
+            .count(),
         6
     );
     assert_eq!(fs::read_to_string(main).unwrap(), "mine\n");

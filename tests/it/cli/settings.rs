@@ -40,7 +40,7 @@ fn a_stored_session_is_the_projects_current_one() {
 fn only_a_whole_session_id_is_stored() {
     let sandbox = Sandbox::new();
     for (id, why) in [
-        ("unknown", "`unknown` stands for no session"),
+        ("unknown", "`unknown` means that there is no session"),
         ("", "it is empty"),
         (
             "../x",

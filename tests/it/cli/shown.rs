@@ -351,7 +351,7 @@ fn a_corrupt_record_is_named_and_never_removed() {
 fn a_record_of_a_newer_version_is_named_and_never_removed() {
     check_unreadable(
         "{\"v\": 2, \"future\": true}",
-        "it has format version 2, this program knows 1; upgrade it",
+        "it has format version 2, this program knows 1; update ccsession here",
     );
 }
 
