@@ -1,35 +1,38 @@
-//! Tells what can begin with four given bytes, or contain them. `prefilter` and `keys` look it up.
+//! Tells what can begin with four given bytes, or contain them. `prefilter` and `keys` look this up
+//! to skip text without secrets.
 //!
-//! The compiler makes the table from the rules' own tables. This module does not know what an answer is used for.
+//! The compiler makes the table from the rules' own tables. This module does not know what its
+//! answers are used for.
 
 use super::commands;
 use super::foreign;
 use super::shapes;
 
-/// A key may begin here if a word does.
+/// A key may begin with these bytes if they begin a word.
 pub(super) const AT_START: u8 = 1;
-/// A key may begin here, whatever stands before it.
+/// A key may begin with these bytes, also within a word.
 pub(super) const ANYWHERE: u8 = 2;
-/// The short name of a program may begin here, if a word does.
+/// A short name of a program may begin with these bytes if they begin a word.
 pub(super) const PROGRAM: u8 = 4;
-/// The longer name of a program may contain these bytes.
+/// A longer name of a program may contain these bytes.
 pub(super) const PROGRAM_PART: u8 = 64;
-/// A sign or a part of a word may begin with these.
+/// These bytes may be a part of a key or of an escape, anywhere in a word.
 pub(super) const PART: u8 = 128;
-/// Something other than a key or a program may begin here, if a word does.
+/// Something other than a key or a program may begin with these bytes if they begin a word.
 pub(super) const WORD: u8 = 8;
-/// A name in letters that are not ASCII may begin here.
+/// A name that announces a secret, in letters that are not ASCII, may contain these bytes.
 pub(super) const FOREIGN: u8 = 16;
-/// These bytes may belong to something that begins before them.
+/// Something that begins before these bytes may contain them.
 pub(super) const WITHIN: u8 = 32;
 
-/// For each hash of four bytes: what can begin with those bytes, as bits like [`AT_START`].
+/// For each hash of four bytes: what can begin with those bytes or contain them, as bits like
+/// [`AT_START`].
 pub(super) static BEGINNINGS: [u8; 1 << HASH_BITS] = beginnings();
 pub(super) const HASH_BITS: u32 = 13;
 pub(super) const MULTIPLIER: u32 = 0xfb49_5555;
 
-/// Returns the multiplicative hash of three bytes and the upper half of the fourth. That half tells
-/// signs, digits and letters apart.
+/// Returns the multiplicative hash of three bytes and the upper half of the fourth. The upper half
+/// of a byte tells signs, digits and letters apart.
 pub(super) const fn hash(bytes: u32) -> usize {
     let bytes = bytes & 0xf0ff_ffff;
     (bytes.wrapping_mul(MULTIPLIER) >> (u32::BITS - HASH_BITS)) as usize
@@ -104,8 +107,8 @@ pub(super) const fn from(bytes: &[u8], offset: usize) -> &[u8] {
     bytes.split_at(offset).1
 }
 
-/// Returns the offset of those four bytes in a row that are rarest in texts. With `may_end`, the last
-/// three bytes and a sign after them count as four, too.
+/// Returns the offset of the four bytes in a row that are rarest in usual texts. With `may_end`,
+/// the last three bytes and a sign after them also count as four.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -134,7 +137,7 @@ pub(super) const fn rarest(bytes: &[u8], may_end: bool) -> usize {
     best
 }
 
-/// Returns whether the four letters at `at` are common in texts although each of them is rare.
+/// Returns whether the four letters at `at` are common in texts, although each letter is rare.
 #[rustfmt::skip]
 #[allow(
     clippy::indexing_slicing,
@@ -158,7 +161,7 @@ pub(super) const fn is_common(bytes: &[u8], at: usize) -> bool {
     false
 }
 
-/// Returns how rare a byte is in texts, roughly as a logarithm: the rarer, the greater.
+/// Returns how rare a byte is in texts, on a roughly logarithmic scale: the rarer, the greater.
 pub(super) const fn rarity_of(byte: u8) -> u32 {
     match byte {
         b'M' | b'N' | b'O' => 7,
@@ -176,13 +179,13 @@ pub(super) const fn rarity_of(byte: u8) -> u32 {
     }
 }
 
-/// Returns whether the filter finds a program's name by its beginning. It does for short names and for
-/// names that many words end with.
+/// Returns whether the filter finds a program by the beginning of its name. This is so for short
+/// names, and for names with which many other words end.
 pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
     matches!(name, [_, _] | b"age" | b"now" | b"hub")
 }
 
-/// Sets `mark` for every four bytes that begin with `prefix`.
+/// Sets the bit `mark` in the entries of all groups of four bytes that begin with `prefix`.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -190,12 +193,12 @@ pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
 pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
     let mut third = 0u8;
     while third < u8::MAX {
-        // After a prefix of two bytes come hexadecimal digits or an argument.
+        // After a prefix of two bytes, hexadecimal digits follow, or an argument of a program.
         let fits = match prefix.len() {
             2 => third.is_ascii_hexdigit() || matches!(third, b' ' | b'\t' | b'"' | b'\''),
             _ => prefix[2] == third,
         };
-        // Any character of ASCII may follow a shorter prefix.
+        // After a prefix of three bytes, any ASCII character may follow.
         let mut kind = 0u8;
         while fits && kind < 16 {
             let is_kind = match prefix.len() {
@@ -212,11 +215,11 @@ pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], ma
     }
 }
 
-/// The beginnings of keys that a beginning alone does not identify. They count wherever a part of a
-/// word begins.
+/// The beginnings of keys that are identified only together with their other parts. They count
+/// wherever a part of a word begins.
 pub(super) const KEYS: [&[u8]; 2] = [b"eyJ", b"LS0tLS1C"];
 
-/// Other beginnings. They count only where a word begins.
+/// Other beginnings of what the rules look for. They count only where a word begins.
 #[rustfmt::skip]
 pub(super) const WORDS: &[&[u8]] = &[
     b"by ", b"by\t", b"BY ", b"BY\t", b"By ",
@@ -230,7 +233,7 @@ pub(super) const RARE: &[&[u8]] = &[
     b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz",
 ];
 
-/// For each of [`RARE`]: the offset of its four rarest bytes, and those bytes.
+/// For each of [`RARE`], the offset of its four rarest bytes.
 pub(super) const RARE_AT: [usize; RARE.len()] = rare_at();
 pub(super) const RARE_FOURS: [u32; RARE.len()] = rare_fours();
 
@@ -264,7 +267,7 @@ pub(super) const fn rare_fours() -> [u32; RARE.len()] {
     fours
 }
 
-/// Parts of keys and blocks. They count anywhere in a word.
+/// Parts of keys and of private key blocks. They count anywhere in a word.
 pub(super) const LITERALS: [&[u8]; 9] = [
     b"-BEG", b"-END", b"-us0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk",
 ];

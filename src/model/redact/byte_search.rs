@@ -5,8 +5,8 @@
 //! payload. So this module searches a small text itself, eight bytes at a time, and leaves only long
 //! texts to memchr.
 
-/// The longest text that is searched without memchr, in bytes. In a longer one, memchr saves more than
-/// its questions cost.
+/// The longest text that is searched without memchr, in bytes. In a longer text, memchr saves more
+/// time than its questions to the processor cost.
 const SMALL: usize = 16 * 1024;
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -76,7 +76,8 @@ fn forward(text: &[u8], places: impl Fn(u64) -> u64) -> Option<usize> {
         at += word.len();
     }
     let found = match text.last_chunk() {
-        // The last eight bytes, without those that were searched: a copy of the rest would take longer.
+        // Search the last eight bytes of the text, without those that were searched already. This
+        // is faster than copying the rest.
         Some(last) => {
             let searched = 8 * (last.len() - rest.len()) as u32;
             let found = places(u64::from_le_bytes(*last)).checked_shr(searched);

@@ -1,15 +1,17 @@
-//! Lists the programs that take a secret as an argument or from their standard input: behind which option, and in which form.
+//! Lists the programs that take a secret as an argument or from their standard input: after which
+//! option, and in which form.
 //!
-//! `docs/redaction.md` lists the same, and a test compares the page with the tables. `scan` reads the arguments.
+//! `docs/redaction.md` lists the same programs, and a test compares the page with the tables.
+//! `scan` reads the arguments.
 
 /// The form in which an option takes its secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OptionForm {
     /// As a separate word, or after `=`.
     Apart,
-    /// Right after the option's letter.
+    /// In the same word, right after the option's letter.
     Attached,
-    /// As [`Self::Apart`] or as [`Self::Attached`].
+    /// In either of the two forms, [`Self::Apart`] or [`Self::Attached`].
     Either,
     /// `user:secret`.
     Pair,
@@ -27,14 +29,15 @@ pub(super) enum OptionForm {
 
 use OptionForm::{Apart, Assignment, Attached, Comma, Cookie, Either, Pair, Pass, Percent};
 
-/// Programs with the same options, and those options that take a secret.
+/// Programs with the same options, and their options that take a secret.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) names: &'static [&'static str],
-    /// A word that must precede the options, such as `login`. Without it they mean something else.
+    /// A word that must precede the options, such as `login`. Without it the options mean something
+    /// else.
     pub(super) only_after: Option<&'static str>,
     pub(super) options: &'static [(&'static str, OptionForm)],
-    /// Whether `NAME value` among the arguments sets a name to a value.
+    /// True if `NAME value` among the arguments sets a name to a value.
     pub(super) sets: bool,
 }
 
@@ -154,8 +157,8 @@ pub(super) const PROGRAMS: &[Program] = &[
     program(&["sshfs", "mount", "mount.cifs"], &[]),
 ];
 
-/// Programs whose secret has a fixed place among the arguments. `_` stands for any word, `*` for a token, and `**` for a
-/// password, which may be any word.
+/// Programs whose secret is at a fixed position among the arguments. `_` stands for any word, `*`
+/// for a token, and `**` for a password, which may be any word.
 #[rustfmt::skip]
 pub(super) const PLACES: &[&[&str]] = &[
     &["vault", "login", "*"],
@@ -196,7 +199,8 @@ pub(super) const PLACES: &[&[&str]] = &[
     &["tailscale", "login", "*"],
 ];
 
-/// Programs that read a secret from their standard input, and the word that must stand among their arguments.
+/// Programs that read a secret from their standard input. The second word must be among their
+/// arguments for that.
 #[rustfmt::skip]
 pub(super) const STDIN: &[(&str, &str)] = &[
     ("sudo", "-S"), ("su", ""), ("chpasswd", ""), ("passwd", "--stdin"), ("docker", "--password-stdin"), ("podman", "--password-stdin"),
@@ -211,11 +215,11 @@ pub(super) const STDIN: &[(&str, &str)] = &[
     ("huggingface-cli", "login"), ("llm", "keys"), ("expect", ""), ("ssh-add", ""),
 ];
 
-/// What the tables say about a program.
+/// What the tables contain about a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProgramEntry {
     name: &'static str,
-    /// Its options, if it is one of [`PROGRAMS`].
+    /// The program's options, if it is one of [`PROGRAMS`].
     pub(super) program: Option<&'static Program>,
     /// A bit for each of [`STDIN`] that belongs to the program.
     stdin: u64,
@@ -229,7 +233,8 @@ impl ProgramEntry {
         self.stdin != 0
     }
 
-    /// Returns the words of which one must stand among the program's arguments, if it is to read a secret from its standard input.
+    /// Returns the words of which one must be among the program's arguments, for it to read a
+    /// secret from its standard input.
     pub(super) fn stdin(&self) -> impl Iterator<Item = &'static str> + use<> {
         marked(STDIN, self.stdin).map(|(_, needed)| *needed)
     }
@@ -240,7 +245,7 @@ impl ProgramEntry {
     }
 }
 
-/// Returns the rows of a table that have their bit in `left`.
+/// Returns the rows of a table whose bits are set in `left`.
 fn marked<T>(table: &'static [T], mut left: u64) -> impl Iterator<Item = &'static T> {
     std::iter::from_fn(move || {
         let row = table.get(left.trailing_zeros() as usize);
@@ -249,13 +254,13 @@ fn marked<T>(table: &'static [T], mut left: u64) -> impl Iterator<Item = &'stati
     })
 }
 
-/// The names in all tables, each once, in buckets.
+/// The program names of all tables, each once, in buckets for a fast search.
 struct Index {
     known: [ProgramEntry; NAMES],
     starts: [u16; BUCKETS + 1],
 }
 
-/// The capacity of [`Index::known`]: a name in several tables counts several times.
+/// The capacity of [`Index::known`]. A name in several tables counts several times.
 const NAMES: usize = count();
 const BUCKETS: usize = 1 << 9;
 
@@ -275,7 +280,7 @@ const fn count() -> usize {
 static INDEX: Index = INDEX_OF;
 const INDEX_OF: Index = index();
 
-/// Returns the bucket of a name, by its first letter, its last letter and its length.
+/// Returns the bucket of a program name, by its first letter, its last letter and its length.
 const fn bucket(name: &[u8]) -> usize {
     match name {
         [first, .., last] => {
@@ -311,7 +316,8 @@ const NONE: ProgramEntry = ProgramEntry {
     places: 0,
 };
 
-/// Returns the names in all tables, each once and in the order of the tables, and their number.
+/// Returns the program names of all tables, each once and in the order of the tables, and how many
+/// there are.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -372,7 +378,8 @@ const fn index() -> Index {
         starts[bucket(listed[at].name.as_bytes())] += 1;
         at += 1;
     }
-    // `starts` first holds the end of each bucket. Filling each bucket from its end leaves its beginning there.
+    // `starts` first has the end of each bucket. Each bucket is filled from its end, which leaves
+    // the beginning of the bucket there.
     let (mut of, mut placed) = (0, 0);
     while of <= BUCKETS {
         placed += starts[of];
@@ -388,8 +395,8 @@ const fn index() -> Index {
     Index { known, starts }
 }
 
-/// Returns the name at `at`, for the filter.
-#[allow(clippy::indexing_slicing, reason = "it is looked at before")]
+/// Returns the program name with index `at`, for the filter.
+#[allow(clippy::indexing_slicing, reason = "the index is checked before")]
 pub(super) const fn name(at: usize) -> Option<&'static [u8]> {
     if at >= INDEX_OF.starts[BUCKETS] as usize {
         return None;
@@ -397,7 +404,7 @@ pub(super) const fn name(at: usize) -> Option<&'static [u8]> {
     Some(INDEX_OF.known[at].name.as_bytes())
 }
 
-/// Returns the program called `name`, if a table has it.
+/// Returns the entry of the program called `name`, if a table has it.
 #[inline]
 pub(super) fn known(name: &[u8]) -> Option<&'static ProgramEntry> {
     let bucket = bucket(name);
@@ -406,5 +413,6 @@ pub(super) fn known(name: &[u8]) -> Option<&'static ProgramEntry> {
     known.iter().find(|known| known.name.as_bytes() == name)
 }
 
-/// The letters of curl's options without a value. Several may stand in one word, before an option with a value.
+/// The letters of curl's options without a value. One word may have several of them before an
+/// option with a value.
 pub(super) const CURL_FLAGS: &[u8] = b"sSkLfigGIvnNqajJlpRORBM0123460#Z";

@@ -1,8 +1,8 @@
-//! Lists the telling names in letters that are not ASCII.
+//! Lists the names that announce a password in letters that are not ASCII.
 //!
-//! Such a name always announces a password. Other modules decide which values are secrets.
+//! Other modules decide which of the values after these names are secrets.
 
-/// The names, each in the cases in which it is written.
+/// The names, each in all spellings of upper and lower case that occur.
 pub(super) const NAMES: &[&str] = &[
     "contraseña",
     "Contraseña",
@@ -43,19 +43,20 @@ pub(super) const NAMES: &[&str] = &[
 /// The length of the longest of [`NAMES`], in bytes.
 pub(super) const LONGEST: usize = 24;
 
-/// Returns the length of the name that `text` ends with, if there is one.
+/// Returns the length of the name with which `text` ends, if it ends with one.
 pub(super) fn length_before(text: &[u8]) -> Option<usize> {
     let four: [u8; 4] = *text.last_chunk()?;
-    // Most texts end with another byte.
+    // Most texts do not end with the last byte of a name.
     has(&LASTS, four[3]).then_some(())?;
     alike(&FOURS.last, u32::from_le_bytes(four))
         .find(|name| text.ends_with(name))
         .map(<[u8]>::len)
 }
 
-/// Returns the length of the name that `text` begins with, or 0.
+/// Returns the length of the name with which `text` begins, or 0.
 pub(super) fn length_at(text: &[u8]) -> usize {
-    // Each name has a byte beyond ASCII among its first nine. Only `heslo` has none, but `names` lists it, too.
+    // Each name has a byte beyond ASCII among its first nine. The exception is `heslo`, which
+    // `names` lists, too.
     if text.get(..9).unwrap_or(text).is_ascii() {
         return 0;
     }
@@ -67,7 +68,7 @@ pub(super) fn length_at(text: &[u8]) -> usize {
         .map_or(0, <[u8]>::len)
 }
 
-/// Returns the beginning of the name whose window begins at `at`.
+/// Returns the beginning of the name whose [`window`] begins at `at`.
 pub(super) fn around(bytes: &[u8], at: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
     alike(&FOURS.window, four).find_map(|name| {
@@ -76,8 +77,9 @@ pub(super) fn around(bytes: &[u8], at: usize) -> Option<usize> {
     })
 }
 
-/// Returns the offset of a name's window: the four bytes by which the filter finds it. They end with the first byte beyond ASCII.
-#[allow(clippy::indexing_slicing, reason = "it is looked at before")]
+/// Returns where a name's window begins: the four bytes by which the filter finds the name. The
+/// window ends with the first byte beyond ASCII.
+#[allow(clippy::indexing_slicing, reason = "the index is checked before")]
 pub(super) const fn window(name: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < name.len() {
@@ -89,15 +91,15 @@ pub(super) const fn window(name: &[u8]) -> Option<usize> {
     None
 }
 
-/// Returns whether `byte` is one of `bytes`, which have a bit for each.
+/// Returns whether `byte` is in the set `bytes`, which has a bit for each byte.
 fn has(bytes: &[u32; 8], byte: u8) -> bool {
     let bytes = bytes.get(usize::from(byte >> 5)).copied();
     bytes.unwrap_or_default() >> (byte & 31) & 1 != 0
 }
 
-/// The first bytes of [`NAMES`], a bit for each.
+/// The set of the first bytes of [`NAMES`], a bit for each byte.
 static FIRSTS: [u32; 8] = outermost(false);
-/// The last bytes of [`NAMES`], a bit for each.
+/// The set of the last bytes of [`NAMES`], a bit for each byte.
 static LASTS: [u32; 8] = outermost(true);
 
 #[allow(
@@ -116,13 +118,13 @@ const fn outermost(is_last: bool) -> [u32; 8] {
     bytes
 }
 
-/// Returns the names whose four bytes in `fours` are `four`.
+/// Returns the names whose entry in `fours` is `four`.
 fn alike(fours: &'static [u32; NAMES.len()], four: u32) -> impl Iterator<Item = &'static [u8]> {
     let alike = fours.iter().zip(NAMES).filter(move |(of, _)| **of == four);
     alike.map(|(_, name)| name.as_bytes())
 }
 
-/// Four bytes of each of [`NAMES`]: the first, the last, and its window.
+/// Groups of four bytes from each of [`NAMES`]: the first four, the last four, and the [`window`].
 struct NameFours {
     first: [u32; NAMES.len()],
     last: [u32; NAMES.len()],

@@ -1,6 +1,8 @@
-//! Makes the filter's table of *fours*: the kinds of four bytes in a row with which something may begin or end.
+//! Makes the filter's table of *fours*. A four is the kinds of four bytes in a row. The table has a
+//! bit for each four with which something secret may begin or end.
 //!
-//! The compiler makes the table from the rules' own tables. `prefilter` decides what a hit means.
+//! The compiler makes the table from the rules' own tables. `prefilter` decides what a set bit
+//! means.
 
 use super::beginnings::{KEYS, LITERALS, RARE, RARE_AT, WORDS, from, is_told_by_start, rarest};
 use super::commands;
@@ -8,8 +10,8 @@ use super::foreign;
 use super::names;
 use super::shapes;
 
-/// Parts of telling names, by which the filter finds those names. They are for names whose last letters
-/// many other words share.
+/// Parts of names that announce a secret, by which the filter finds those names. They are for names
+/// whose last letters many other words share.
 #[rustfmt::skip]
 pub(super) const PARTS: &[&[u8]] = &[
     // Many words end like these names, so the filter looks for a part further to the left.
@@ -18,7 +20,8 @@ pub(super) const PARTS: &[&[u8]] = &[
     b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
 ];
 
-/// The kinds of bytes. The kind of a letter is its place in the alphabet, whatever its case.
+/// The kinds of bytes, apart from letters. The kind of a letter is its position in the alphabet,
+/// from 0, in either case.
 pub(super) const INITIAL: u8 = 26;
 pub(super) const DIGIT: u8 = 27;
 pub(super) const SIGN: u8 = 28;
@@ -29,7 +32,7 @@ pub(super) const ODD: u8 = 31;
 /// The kind of each byte.
 pub(super) const KINDS: [u8; 256] = kinds();
 
-/// The kind of each byte, multiplied for [`four_hash`].
+/// The [`four_product`] of each byte's kind.
 pub(super) static PRODUCTS: [u32; 256] = products();
 
 #[allow(
@@ -57,7 +60,7 @@ pub(super) const fn kinds() -> [u8; 256] {
         let byte = at as u8;
         kinds[at] = match byte {
             b'a'..=b'z' => byte - b'a',
-            // The tokens of some bots begin with these capitals, and keys in base64.
+            // The tokens of some bots begin with these capitals, and so do private keys in base64.
             b'M' | b'N' | b'O' => INITIAL,
             b'A'..=b'Z' => byte - b'A',
             b'0'..=b'9' => DIGIT,
@@ -71,32 +74,32 @@ pub(super) const fn kinds() -> [u8; 256] {
     kinds
 }
 
-/// Sets of kinds, a bit for each kind.
+/// Sets of kinds, as one bit for each kind.
 pub(super) const ANY: u32 = u32::MAX;
 pub(super) const SIGNS: u32 = 1 << SIGN | 1 << JOINT | 1 << MARK | 1 << ODD;
 pub(super) const HEX: u32 = 0b11_1111 | 1 << DIGIT;
 pub(super) const ALNUM: u32 = (1 << SIGN) - 1;
 
 /// Returns the set with the kind of `byte`.
-#[allow(clippy::indexing_slicing, reason = "there is one for each byte")]
+#[allow(clippy::indexing_slicing, reason = "KINDS has an entry for each byte")]
 pub(super) const fn one(byte: u8) -> u32 {
     1 << KINDS[byte as usize]
 }
 
-/// Returns the set with the kinds of a letter in both cases.
+/// Returns the set with the kinds of a letter in upper and in lower case.
 pub(super) const fn both(byte: u8) -> u32 {
     one(byte.to_ascii_lowercase()) | one(byte.to_ascii_uppercase())
 }
 
-/// For each hash of four kinds, one bit: whether the filter must look closer.
+/// One bit for each hash of a four: whether the filter must look closer there.
 pub(super) static FOURS: [u32; 1 << (FOUR_BITS - 5)] = fours();
 pub(super) const FOUR_BITS: u32 = 17;
-/// The multiplier of [`four_product`]. The product depends only on the last four kinds of a number that
-/// holds kinds of five bits each.
+/// The multiplier of [`four_product`]. With it, the product depends only on the last four kinds.
 pub(super) const FOUR_MULTIPLIER: u32 = 0x2_d9b9 << 12;
 
-/// Returns the product of a number that holds kinds of five bits each. To append a kind, shift the product
-/// and add the kind's own product; the kind that is then fifth from the end drops out.
+/// Returns the product of `kinds`, a number in which each kind takes five bits. To append a kind,
+/// shift the product by five bits and add the product of the new kind. The fifth kind from the end
+/// then drops out.
 pub(super) const fn four_product(kinds: u32) -> u32 {
     kinds.wrapping_mul(FOUR_MULTIPLIER)
 }
@@ -105,7 +108,7 @@ pub(super) const fn four_hash(product: u32) -> u32 {
     product >> (u32::BITS - FOUR_BITS)
 }
 
-/// Marks every four that takes one kind from each of these sets.
+/// Sets the bit of every four that takes one kind from each of these sets.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -134,13 +137,13 @@ pub(super) const fn mark(fours: &mut [u32; 1 << (FOUR_BITS - 5)], kinds: [u32; 4
     }
 }
 
-/// Marks the first four of `bytes`.
+/// Sets the bit of the four with which `bytes` begins.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 pub(super) const fn mark_bytes(fours: &mut [u32; 1 << (FOUR_BITS - 5)], bytes: &[u8]) {
-    // If there are only three bytes, a sign follows.
+    // If there are only three bytes, any sign may follow them.
     let last = if bytes.len() > 3 {
         one(bytes[3])
     } else {
@@ -149,7 +152,7 @@ pub(super) const fn mark_bytes(fours: &mut [u32; 1 << (FOUR_BITS - 5)], bytes: &
     mark(fours, [one(bytes[0]), one(bytes[1]), one(bytes[2]), last]);
 }
 
-/// Marks the beginning of a word, behind a sign or an escape.
+/// Sets the bits for the beginning of a word, after a sign or after an escape such as `\n`.
 pub(super) const fn mark_start(fours: &mut [u32; 1 << (FOUR_BITS - 5)], kinds: [u32; 3]) {
     let [first, second, third] = kinds;
     const ESCAPES: u32 =
@@ -167,8 +170,8 @@ pub(super) const fn start_of(word: &[u8], or: u32) -> [u32; 3] {
     [one(word[0]), one(word[1]), third]
 }
 
-/// Returns whether the filter finds a telling name by its last letters. It finds the other names, which
-/// end like many words, by [`PARTS`].
+/// Returns whether the filter finds a name that announces a secret by its last letters. It finds
+/// the other names by [`PARTS`], because many words end like them.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -190,7 +193,7 @@ pub(super) const fn is_told_by_end(name: &[u8]) -> bool {
     true
 }
 
-/// Marks the end of a telling name, by its last three letters.
+/// Sets the bits for the end of a name that announces a secret: its last three letters.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -259,8 +262,8 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         mark_bytes(&mut fours, LITERALS[at]);
         at += 1;
     }
-    // A bot's number in base64: two digits have only a few second characters in base64. Then private keys in
-    // base64, long and short ones.
+    // The number of a bot in base64: two digits have only a few second characters in base64. Then
+    // private keys in base64, long and short ones.
     const SECOND_OF_ID: u32 = one(b'd') | one(b't') | one(b'j') | one(b'z');
     const LETTERS: u32 = (1 << INITIAL) - 1;
     mark_start(&mut fours, [1 << INITIAL, SECOND_OF_ID, ALNUM]);
@@ -273,7 +276,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         [1 << INITIAL, LETTERS & 0b1111_1100, ALNUM, one(b'c')],
     );
     mark(&mut fours, [one(b'.'), one(b'a'), one(b't'), one(b'l')]);
-    // `by '`, and the private numbers of a JSON Web Key.
+    // `by '`, and the names of the private numbers of a JSON Web Key.
     mark_start(&mut fours, [one(b'b'), one(b'y'), 1 << SIGN]);
     let (quotes, behind) = (1 << SIGN | 1 << ODD, SIGNS);
     mark(
@@ -290,14 +293,15 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         [1 << SIGN, one(b'd'), one(b'p') | one(b'q'), quotes],
     );
     mark(&mut fours, [1 << SIGN, one(b'q'), one(b'i'), quotes]);
-    // The beginning of `1/123…:`. Then what follows a number or a key: `:AA`, `:APA91b`, `:fx`, `Q~`.
+    // The beginning of `1/123…:`. Then what follows a number or a key: `:AA`, `:APA91b`, `:fx`,
+    // `Q~`.
     mark_start(&mut fours, [1 << DIGIT, 1 << MARK, 1 << DIGIT]);
     mark(&mut fours, [1 << DIGIT, 1 << MARK, one(b'a'), one(b'a')]);
     mark(&mut fours, [ANY, 1 << MARK, one(b'a'), one(b'p')]);
     mark(&mut fours, [HEX, 1 << MARK, one(b'f'), one(b'x')]);
     mark(&mut fours, [1 << DIGIT, one(b'q'), 1 << ODD, ANY]);
     mark(&mut fours, [one(b'm'), one(b's'), one(b'h'), ALNUM]);
-    // Three hexadecimal numbers, of 32, 8 and 8 digits.
+    // Three hexadecimal numbers, of 32, 8 and 8 digits, with dashes between them.
     mark(&mut fours, [HEX, one(b'-'), HEX, HEX]);
     mark(
         &mut fours,
@@ -308,7 +312,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
             one(b'/'),
         ],
     );
-    // Escapes, and colours.
+    // Escapes, and the colour codes of terminals.
     mark(&mut fours, [one(b'u'), 1 << DIGIT, 1 << DIGIT, 1 << DIGIT]);
     mark(&mut fours, [1 << ODD, one(b'u'), 1 << DIGIT, ANY]);
     mark(&mut fours, [1 << ODD, one(b'x'), HEX, HEX]);
@@ -317,7 +321,8 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         &mut fours,
         [1 << ODD, one(b'['), 1 << DIGIT | 1 << ODD, ANY],
     );
-    // Names, and what may follow one: any sign, a number, or a suffix.
+    // Names that announce a secret, and what may follow such a name: any sign, a number, or a
+    // suffix.
     let mut behind = SIGNS | 1 << DIGIT;
     at = 0;
     while at < names::SUFFIXES.len() {
@@ -356,7 +361,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         }
         at += 1;
     }
-    // Texts are full of blanks: four of them must not be marked.
+    // Texts are full of blanks, so the filter must not stop at four blanks.
     let blanks = four_hash(four_product(
         (SIGN as u32) << 15 | (SIGN as u32) << 10 | (SIGN as u32) << 5 | SIGN as u32,
     ));
@@ -364,7 +369,8 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     fours
 }
 
-/// The last three letters of telling names, and the first three of [`PARTS`]: for two letters in any case, a bit for each third letter.
+/// The last three letters of names that announce a secret, and the first three of [`PARTS`]. An
+/// entry is for two letters in either case; it has a bit for each third letter.
 pub(super) static ENDS: [u32; 1 << 10] = ends();
 
 #[allow(

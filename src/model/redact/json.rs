@@ -1,7 +1,8 @@
 //! Redacts the strings of a JSON text without rewriting the rest.
 //!
-//! Only a string that holds a secret is rewritten. The order of members, white space, numbers and the client's escapes stay; a
-//! value of `serde_json` would lose them. The other modules decide what is secret in a string.
+//! Only a string that contains a secret is rewritten. The order of members, white space, numbers
+//! and Claude Code's escapes stay; a value of `serde_json` would lose them. The other modules
+//! decide what is secret in a string.
 
 use std::borrow::Cow;
 
@@ -12,33 +13,35 @@ use super::scan::{self, SecretScan};
 use super::{Redactor, byte_search, is_mark, keys, looks, pem, stand_ins, values};
 use crate::model::text::without_lone_surrogates;
 
-/// What an object or array already read tells about its next string.
+/// What the beginning of an object or array tells about its next string.
 #[derive(Debug, Clone, Copy, Default)]
 struct StringContext {
     is_array: bool,
-    /// The kind of secret that the member's name announces. In an array, the name is that of the array.
+    /// The kind of secret that the member's name announces. In an array, this is the name of the
+    /// member that has the array.
     telling: Option<SecretKind>,
-    /// The kind of secret that an array's name announces for each of its strings.
+    /// The kind of secret that the plural name of an array announces for each of its strings.
     telling_each: Option<SecretKind>,
-    /// Whether a placeholder or another stand-in for a secret is left as it is.
+    /// True if a placeholder, or something else that stands for a secret, is left as it is.
     is_doubtful: bool,
-    /// Whether the member's value names the next member's: `"name": "DB_PASSWORD", "value": "…"`.
+    /// True if the member's value names the next member: `"name": "DB_PASSWORD", "value": "…"`.
     names_value: bool,
-    /// The kind of secret that such a name announces for the member `value`.
+    /// The kind of secret that this name announces for the member `value`.
     telling_value: Option<SecretKind>,
-    /// Whether the member holds an id.
+    /// True if the member contains an id.
     is_id: bool,
-    /// Whether the member has the name of a private number of a JSON Web Key, such as `d`.
+    /// True if the member has the name of a private number of a JSON Web Key, such as `d`.
     is_number: bool,
-    /// Whether the member's name announces [`SecretKind::Hardly`]: a secret only if it can be nothing else.
+    /// True if the member's name announces [`SecretKind::Hardly`]: its value is a secret only if it
+    /// cannot be anything else.
     is_hardly: bool,
-    /// Whether a private key has begun in an array of lines.
+    /// True if a private key has begun in an array of lines.
     in_block: bool,
     /// In an array of arguments: the kind of secret that the preceding option announces.
     option: Option<SecretKind>,
 }
 
-/// Redacts the strings of `text`, but not the ids behind names that `is_id` accepts.
+/// Redacts the strings of `text`, except ids: the values of members whose names `is_id` accepts.
 pub(super) fn redact<'t>(
     redactor: &mut Redactor,
     text: &'t str,
@@ -48,7 +51,7 @@ pub(super) fn redact<'t>(
         return pass(redactor, text, is_id).map_or(Cow::Borrowed(text), Cow::Owned);
     }
     let clean = redactor.text(text);
-    // With the secrets replaced, it may be JSON.
+    // Without the secrets, the text may have become JSON.
     if matches!(clean, Cow::Owned(_)) && serde_json::from_str::<IgnoredAny>(&clean).is_ok() {
         let cleaner = pass(redactor, &clean, is_id);
         return cleaner.map_or(clean, Cow::Owned);
@@ -62,7 +65,7 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
     let mut clean = String::new();
     let mut copied = 0;
     let mut open = vec![StringContext::default()];
-    // Whether the text has a JSON Web Key, once a string has asked.
+    // Whether the text has a JSON Web Key; `None` until a string needs to know.
     let mut has_web_key = None;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -136,7 +139,7 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
 }
 
 impl StringContext {
-    /// Takes in the name of the member that begins.
+    /// Records what the name of the next member tells about its value.
     fn member(&mut self, name: &str) {
         let named = self.telling_value.take();
         self.telling = telling(name.as_bytes());
@@ -152,19 +155,19 @@ impl StringContext {
         let telling_one = one.and_then(|one| telling(one.as_bytes()));
         self.telling_each = telling_one.map(|telling| match telling {
             SecretKind::Password => SecretKind::Password,
-            // `tokens` and the like often hold something else.
+            // `tokens` and similar names often have other values than secrets.
             _ => SecretKind::Perhaps,
         });
     }
 }
 
-/// Returns the kind of secret that a member's name announces.
+/// Returns the kind of secret that a member's name announces, except [`SecretKind::Hardly`].
 fn telling(name: &[u8]) -> Option<SecretKind> {
     names::telling(name).filter(|telling| *telling != SecretKind::Hardly)
 }
 
 impl Redactor {
-    /// Redacts a string that is a value.
+    /// Redacts a string that is a value, given what is known from `around` it.
     fn string<'t>(&mut self, string: &'t str, around: &mut StringContext) -> Cow<'t, str> {
         if around.is_id {
             return self.id(string);
@@ -193,7 +196,7 @@ impl Redactor {
             Some(telling) => !values::is_label(string, telling),
             None => false,
         };
-        // A label may be none once the secrets within it are replaced.
+        // A string that looks like a label may no longer look like one without the secrets in it.
         let is_rest_secret =
             || matches!(super::redact(string), Cow::Owned(rest) if is_secret(&rest));
         let is_secret = is_secret(string) || telling.is_some() && is_rest_secret();
@@ -215,7 +218,7 @@ impl Redactor {
         self.text(string)
     }
 
-    /// Redacts an id. It is one word, and a secret only if it can be nothing else.
+    /// Redacts an id. An id is one word, and secret only if it cannot be anything else.
     fn id<'t>(&mut self, string: &'t str) -> Cow<'t, str> {
         match whole_key(string) {
             Some(rule) => self.replaced(rule),
@@ -233,7 +236,7 @@ fn is_line_of_a_block(string: &str, around: &mut StringContext) -> bool {
     is_within
 }
 
-/// Returns the rule of a key, if all of `string` is one.
+/// Returns the rule that recognises all of `string` as one key.
 fn whole_key(string: &str) -> Option<&'static str> {
     keys::whole(string).map(|key| key.rule)
 }
@@ -259,7 +262,8 @@ fn number_end(bytes: &[u8], at: usize) -> usize {
     at + rest.iter().take_while(is_part).count()
 }
 
-/// Returns whether a number can be a person's secret. Counts and lengths under such a name are shorter.
+/// Returns whether a number can be a person's secret. Counts and lengths with such a name are
+/// shorter.
 fn is_long_number(number: &str) -> bool {
     number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit())
 }
@@ -274,7 +278,8 @@ fn is_followed_by_colon(text: &str, at: usize) -> bool {
     rest.trim_ascii_start().starts_with(':')
 }
 
-/// Returns the text of a JSON string. Half a character, as a client that cuts texts can write, becomes U+FFFD.
+/// Returns the text of a JSON string. Half of a surrogate pair becomes U+FFFD; programs that cut
+/// texts may leave one.
 fn decoded(raw: &str) -> Cow<'_, str> {
     let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if !inside.contains('\\') {

@@ -1,18 +1,21 @@
 //! Finds keys: in a word, beside one, or as a whole text.
 //!
-//! `shapes` lists the keys that begin with a prefix. This module knows those that only their parts identify.
+//! `shapes` lists the keys that begin with a prefix. This module recognises all other keys, by
+//! their parts.
 
 use super::beginnings::{ANYWHERE, AT_START, beginning};
 use super::shapes::Alphabet::{self, Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
 use super::shapes::{SHORTEST, shapes_of};
 use super::{Secret, View, byte_search};
 
-/// The length of the shortest word that can contain a key. A shorter one can only be the beginning of a key.
+/// The length of the shortest word that can contain a key. A shorter word can only be the beginning
+/// of a key.
 const LEAST_WORD: usize = 14;
 
-/// Returns the first key that begins in the word from `start` to `end`. The word does not reach back beyond `start`.
+/// Returns the first key in the word from `start` to `end`. The word does not continue before
+/// `start`.
 ///
-/// `point` caches where the next point of the word is.
+/// `point` caches where the next `.` in the word is.
 pub(super) fn in_word(
     view: View<'_>,
     start: usize,
@@ -63,14 +66,14 @@ pub(super) fn in_word(
             return key;
         }
     }
-    // The next rule needs the whole length of the word, which a mark would hide.
+    // The next rule needs the whole length of the word, which a redaction mark would hide.
     if view.touches(end) {
         return None;
     }
     by_parts(bytes, start, end)
 }
 
-/// Returns the key if all of `word` is a key.
+/// Returns the key, if `word` as a whole is a key.
 pub(super) fn whole(word: &str) -> Option<Secret> {
     // Most values are shorter than a key.
     (word.len() >= SHORTEST).then_some(())?;
@@ -85,7 +88,8 @@ fn word_end(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// Returns whether a key of `alphabet` ends at `at`. At a mark it does not: the key may have gone on there.
+/// Returns whether a key of `alphabet` ends at `at`. Before a redaction mark it does not, because
+/// the key may have continued there.
 fn ends_at(view: View<'_>, at: usize, alphabet: Alphabet) -> bool {
     !view.touches(at) && view.byte(at).is_none_or(|byte| !alphabet.has(byte))
 }
@@ -105,7 +109,7 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
     let rest = bytes.get(at..)?;
     let mut alike = shapes_of(rest);
     let (shape, body) = alike.find_map(|shape| {
-        // Most prefixes are followed by something else.
+        // After most prefixes, something else than a key follows.
         shape.begins(rest).then_some(())?;
         let body = rest.get(shape.prefix.len()..)?;
         let least = body.get(..shape.least)?;
@@ -138,8 +142,8 @@ fn run_back(bytes: &[u8], alphabet: Alphabet, most: usize) -> usize {
     back.take_while(|byte| alphabet.has(**byte)).count()
 }
 
-/// Returns whether `body` has digits or letters of both cases. If so, it is neither prose nor an
-/// identifier of one case.
+/// Returns whether `body` has digits, or letters of both cases. Then it is neither prose nor an
+/// identifier in one case.
 pub(super) fn is_no_word(body: &[u8]) -> bool {
     // Without a branch, so that the compiler can compare many bytes at once.
     let (mut digit, mut small, mut capital) = (false, false, false);
@@ -151,8 +155,8 @@ pub(super) fn is_no_word(body: &[u8]) -> bool {
     digit || small && capital
 }
 
-/// Returns the first point of the word from `at` on, or the end of the word. `point` caches the answer,
-/// so that the word is searched once.
+/// Returns the first `.` in the word from `at` on, or the end of the word. `point` caches the
+/// answer, so that the word is searched only once.
 fn next_point(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> usize {
     if *point < at || *point == 0 {
         let rest = bytes.get(at..end).unwrap_or_default();
@@ -180,7 +184,7 @@ pub(super) const MOST_ID: usize = 28;
 
 /// Returns the token of a Discord bot: an id in base64, a time and a signature, with points between them.
 fn discord(bytes: &[u8], at: usize, point: &mut usize, end: usize) -> Option<Secret> {
-    // Two digits in base64 have one of these as their second character.
+    // In base64, two digits have one of these as their second character.
     matches!(bytes.get(at + 1), Some(b'D' | b'T' | b'j' | b'z')).then_some(())?;
     let first = next_point(bytes, at, point, end);
     (LEAST_ID..=MOST_ID).contains(&(first - at)).then_some(())?;
@@ -207,7 +211,8 @@ fn terraform(bytes: &[u8], start: usize, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the key in the word from `start` to `end`, recognised by the lengths and signs of its parts.
+/// Returns the key in the word from `start` to `end`, recognised by the lengths and signs of its
+/// parts.
 fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
     let word = bytes.get(start..end)?;
     let all = |rule| Some(Secret { start, end, rule });
@@ -286,7 +291,7 @@ fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
         }
         _ => {}
     }
-    // Most words that begin with 32 hexadecimal digits are hashes.
+    // Most words that begin with 32 hexadecimal digits are hashes, not keys.
     let tail = word.get(32..)?;
     if hex() != 32 || tail.first() != Some(&b'-') {
         return None;
@@ -303,7 +308,7 @@ fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
     if is_mailgun { all("mailgun") } else { None }
 }
 
-/// Returns the key that begins with the word from `start` to `end` and goes on behind it.
+/// Returns the key that begins with the word from `start` to `end` and continues after it.
 pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     let word = bytes.get(start..end)?;

@@ -1,18 +1,18 @@
-//! Tells how a value looks: like a word, a number, a path, an identifier, a constant, or random.
+//! Tells what a value looks like: a word, a number, a path, an identifier, a constant, or random.
 //!
-//! Nothing here knows of names or secrets.
+//! This module does not know names or secrets.
 
 use super::byte_search;
 
 /// The length of the longest word. Longer runs of letters belong to keys.
 const LONGEST_WORD: usize = 15;
 
-/// The set of characters that a text has. Most questions about the text need nothing else.
+/// The set of characters that occur in a text. Most questions about the text need nothing else.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signs {
     pub(super) seen: u128,
     pub(super) is_ascii: bool,
-    /// The lower six bits of the bytes beyond ASCII, a bit for each.
+    /// The lower six bits of each byte beyond ASCII that occurs, as a bit for each value.
     high: u64,
 }
 
@@ -83,7 +83,7 @@ impl Signs {
         self.is_ascii && self.seen & !(DIGITS | SMALL | CAPITALS) == 0
     }
 
-    /// Returns false only if the text cannot have `character`, which is beyond ASCII.
+    /// Returns false only if the text surely does not contain `character`, which is beyond ASCII.
     #[inline]
     pub(super) fn may_have(self, character: char) -> bool {
         let mut bytes = [0; 4];
@@ -111,9 +111,10 @@ pub(super) fn is_identifier(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
-/// Returns true if `value` consists of words, as prose and names do: `EngineDefaults.Marker`, `not fully specified`.
+/// Returns true if `value` consists of words, as prose and names do: `EngineDefaults.Marker`, `not
+/// fully specified`.
 ///
-/// A random key does not: its letters change case everywhere, or nowhere.
+/// A random key does not consist of words: its letters change case everywhere, or nowhere.
 pub(super) fn is_words(value: &str) -> bool {
     let is_mark = |b: u8| {
         matches!(
@@ -149,7 +150,7 @@ fn is_numbered_name_of(value: &[u8]) -> bool {
         }
         digits = 0;
     }
-    // A long name without joints consists of whole words.
+    // A long name without `_`, `-` or the like consists of whole words.
     let is_long = value.len() >= 24 && !has_joint;
     has_words_of(value, if is_long { 5 } else { MEAN })
 }
@@ -159,7 +160,7 @@ pub(super) fn has_words(value: &str) -> bool {
     has_words_of(value.as_bytes(), MEAN)
 }
 
-/// The least mean length of words.
+/// The least mean length of the words, in letters.
 const MEAN: usize = 3;
 
 fn has_words_of(value: &[u8], mean: usize) -> bool {
@@ -172,12 +173,12 @@ fn has_words_of(value: &[u8], mean: usize) -> bool {
         && letters >= mean * words
 }
 
-/// Calls `is_word` with the length of each word in a name; `HTTPServer` has two words. Stops at the first
-/// word that it refuses, and then returns false.
+/// Calls `is_word` with the length of each word in a name; `HTTPServer` has two words. Returns
+/// false as soon as `is_word` refuses a length.
 fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     let mut length = 0;
     for (at, &byte) in name.iter().enumerate() {
-        // Most bytes.
+        // Most bytes are small letters.
         if byte.is_ascii_lowercase() {
             length += 1;
             continue;
@@ -195,7 +196,7 @@ fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     length == 0 || is_word(length)
 }
 
-/// Returns whether `value` is named like a constant or a type of C: `NAME_OF_A_CONSTANT`.
+/// Returns whether `value` looks like the name of a constant or a type in C: `NAME_OF_A_CONSTANT`.
 pub(super) fn is_constant(value: &str) -> bool {
     let is_word = |part: &&str| {
         let word = part.trim_matches(|c: char| c.is_ascii_digit());
@@ -224,7 +225,8 @@ pub(super) fn is_type_of_number(value: &str) -> bool {
     ) && matches!(digits, "8" | "16" | "32" | "64" | "128" | "256")
 }
 
-/// Returns whether `value` is a number, a version or a time, perhaps with the sign that ends an expression: `0x04`, `3.30`, `12:30;`.
+/// Returns whether `value` is a number, a version or a time, perhaps with the sign that ends an
+/// expression: `0x04`, `3.30`, `12:30;`.
 pub(super) fn is_number(value: &str) -> bool {
     let bytes = value.as_bytes();
     let ends = |b: &u8| matches!(b, b',' | b';' | b')');
@@ -255,7 +257,7 @@ pub(super) fn is_number(value: &str) -> bool {
     hexadecimal || is_time || digits && (value.len() < 6 || value.contains('.'))
 }
 
-/// Returns whether `value` is a colour, as `#ffffff`.
+/// Returns whether `value` is a colour such as `#ffffff`.
 pub(super) fn is_colour(value: &str) -> bool {
     value.strip_prefix('#').is_some_and(|digits| {
         matches!(digits.len(), 3 | 6 | 8) && digits.bytes().all(|b| b.is_ascii_hexdigit())
@@ -264,7 +266,7 @@ pub(super) fn is_colour(value: &str) -> bool {
 
 /// Returns true if `value` contains an escape or a group of a regular expression.
 pub(super) fn is_pattern(value: &str) -> bool {
-    // All parts in one pass: a search for each would read the value eight times.
+    // Search for all parts in one pass. A search for each would read the value eight times.
     let bytes = value.as_bytes();
     bytes
         .array_windows()
@@ -281,7 +283,8 @@ pub(super) fn is_place(value: &str) -> bool {
     if is_short_path(value) {
         return true;
     }
-    // A step of a path is a number, a version or a name. Base64 has slashes, too, but mixes single letters with digits.
+    // A step of a path is a number, a version or a name. Base64 has slashes, too, but mixes single
+    // letters with digits.
     let is_step = |step: &[u8]| {
         let number = match step {
             [b'v', number @ ..] => number,
@@ -292,7 +295,7 @@ pub(super) fn is_place(value: &str) -> bool {
     };
     let bytes = value.as_bytes();
     let mut steps = bytes.split(|b| *b == b'/');
-    // Base64 may begin with a slash, too.
+    // Base64 may begin with a slash, like a path.
     let is_base64 = value.len() >= 32
         && value
             .bytes()
@@ -332,7 +335,8 @@ fn begins_path(value: &[u8]) -> bool {
     )
 }
 
-/// Returns whether `value` begins like a path and is too short to contain anything random. Most paths are.
+/// Returns whether `value` begins like a path and is too short to contain anything random. Most
+/// paths are that short.
 fn is_short_path(value: &str) -> bool {
     value.len() <= LEAST_RANDOM && begins_path(value.as_bytes())
 }
@@ -369,7 +373,7 @@ pub(super) fn is_uuid(value: &str) -> bool {
             })
 }
 
-/// Returns whether only a secret can look like `value`: long, with letters of both cases and digits.
+/// Returns whether `value` looks as only a secret can: long, with letters of both cases and digits.
 pub(super) fn is_surely_random(value: &str) -> bool {
     const LEAST: usize = 20;
     let signs = Signs::of(value);

@@ -1,14 +1,18 @@
-//! Finds secrets by their shape or by what stands before them, and replaces them before a byte is written.
+//! Finds secrets by their shape or by what precedes them, and replaces each by `[redacted:rule]`,
+//! called a redaction mark. This happens before a byte is written.
 //!
-//! One redactor serves everything that is recorded. [`Redactor::text`] takes plain text of any kind. [`Redactor::json`] and
-//! [`Redactor::value`] take JSON, where the names of members tell more. [`Redactor::transcript_line`] takes a line of the
-//! client's transcript. `[redacted:rule]` replaces a secret.
+//! One redactor serves everything that is recorded. [`Redactor::text`] takes plain text of any
+//! kind. [`Redactor::json`] and [`Redactor::value`] take JSON, where the names of members tell
+//! more. [`Redactor::transcript_line`] takes a line of Claude Code's transcript.
 //!
-//! One pass over the text (`scan`) takes in each byte once. A small filter (`prefilter`, with its tables in `fours` and `beginnings`) says where to
-//! look. The pass then asks for a key (`shapes`, `keys`), a name (`names`, `foreign`), a program (`commands`), a block (`pem`)
-//! or a URL (`urls`). `values`, `looks` and `stand_ins` decide if a value is a secret.
+//! One pass over the text (`scan`) reads each byte once. A small filter (`prefilter`, with its
+//! tables in `fours` and `beginnings`) says where to look. There the pass looks for a key
+//! (`shapes`, `keys`), a name that announces a secret (`names`, `foreign`), a program (`commands`),
+//! a private key (`pem`) or a URL (`urls`). `values`, `looks` and `stand_ins` decide whether a
+//! value is a secret.
 //!
-//! It is plain code without a library, because a hook runs it while a tool call waits. It knows no file and no event.
+//! This is plain code without a library, because a hook runs it while a tool call waits. It knows
+//! no file and no event.
 
 mod beginnings;
 mod byte_search;
@@ -47,7 +51,7 @@ pub struct Redactor {
     counts: Counts,
 }
 
-/// Where a secret is in a text: `end` is the byte after its last one.
+/// The position of a secret in a text. `end` is the byte after the last one of the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Secret {
     start: usize,
@@ -55,13 +59,13 @@ struct Secret {
     rule: &'static str,
 }
 
-/// The part of a text that a rule sees. It ends at the next mark, or at the next secret that was found,
-/// because a mark will replace that secret.
+/// The part of a text that a rule sees. It ends at the next redaction mark, or at the next secret
+/// that was found, because a mark will replace that secret.
 #[derive(Debug, Clone, Copy)]
 struct View<'t> {
     text: &'t str,
     is_cut: bool,
-    /// The end of the last secret or mark. No rule looks at anything before it.
+    /// The end of the last secret or redaction mark. No rule looks at anything before it.
     barrier: usize,
 }
 
@@ -78,22 +82,23 @@ impl<'t> View<'t> {
         self.text.as_bytes()
     }
 
-    /// Returns the byte that the redacted text will have at `at`; where a mark will begin, `[`.
+    /// Returns the byte that the redacted text will have at `at`. Where a redaction mark will
+    /// begin, this is `[`.
     fn byte(self, at: usize) -> Option<u8> {
         let byte = self.bytes().get(at).copied();
         byte.or_else(|| (self.is_cut && at == self.text.len()).then_some(b'['))
     }
 
-    /// Returns whether a mark begins at `at` or will begin there.
+    /// Returns whether a redaction mark begins at `at` or will begin there.
     fn touches(self, at: usize) -> bool {
         self.is_cut && at >= self.text.len()
     }
 }
 
-/// The beginning of a mark, the `[redacted:rule]` that replaces a secret.
+/// The beginning of a redaction mark, the `[redacted:rule]` that replaces a secret.
 const MARK: &[u8] = b"[redacted";
 
-/// Returns the length of the mark that begins at `at`, if one does.
+/// Returns the length of the redaction mark at `at`, if there is one.
 fn mark_at(bytes: &[u8], at: usize) -> Option<usize> {
     const LONGEST: usize = 64;
     let rest = bytes.get(at..)?.strip_prefix(MARK)?;
@@ -104,7 +109,7 @@ fn mark_at(bytes: &[u8], at: usize) -> Option<usize> {
     (rest.get(length) == Some(&b']')).then_some(MARK.len() + length + 1)
 }
 
-/// Returns `text` without the secrets that the rules recognise.
+/// Returns `text` with the secrets that the rules recognise redacted.
 pub fn redact(text: &str) -> Cow<'_, str> {
     Redactor::default().text(text)
 }
@@ -120,7 +125,8 @@ impl Redactor {
         self.counts
     }
 
-    /// Returns `text` without the secrets that the rules recognise. Redacting the result again changes nothing.
+    /// Returns `text` with the secrets that the rules recognise redacted. Redacting the result
+    /// again changes nothing.
     pub fn text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         self.scanned(text, SecretScan::new(text))
     }
@@ -132,7 +138,7 @@ impl Redactor {
         let mut clean = String::with_capacity(text.len() + 64);
         let mut copied = 0;
         let mut next = Some(first);
-        // Most secrets are found by the same rule as the one before.
+        // Most secrets are found by the same rule as the secret before.
         let (mut rule, mut count) = (first.rule, 0);
         while let Some(secret) = next {
             clean.push_str(text.get(copied..secret.start).unwrap_or_default());
@@ -150,14 +156,16 @@ impl Redactor {
         Cow::Owned(clean)
     }
 
-    /// Returns a JSON text without the secrets in its strings. Every other byte stays as it is.
+    /// Returns a JSON text with the secrets in its strings redacted. Every other byte stays as it
+    /// is.
     ///
-    /// Behind a telling name, the whole string is a secret. A text that is not JSON is redacted as plain text.
+    /// After a name that announces a secret, the whole string is a secret. A text that is not JSON
+    /// is redacted as plain text.
     pub fn json<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         json::redact(self, text, |_| false)
     }
 
-    /// Removes the secrets from a value, as [`Self::json`] does.
+    /// Redacts the secrets in a value, as [`Self::json`] does.
     pub fn value(&mut self, value: &mut Value) {
         let text = value.to_string();
         let clean = match self.json(&text) {
@@ -169,9 +177,10 @@ impl Redactor {
         }
     }
 
-    /// Returns a line of a transcript without its secrets. A line without secrets comes back byte for byte.
+    /// Returns a line of a transcript with its secrets redacted. A line without secrets is returned
+    /// byte for byte.
     ///
-    /// Ids and signatures stay, so that the client can still read the line.
+    /// Ids and signatures stay, so that Claude Code can still read the line.
     pub fn transcript_line<'t>(&mut self, line: &'t str) -> Cow<'t, str> {
         const IDS: [&str; 16] = [
             "uuid",
@@ -194,9 +203,9 @@ impl Redactor {
         json::redact(self, line, |name| IDS.contains(&name))
     }
 
-    /// Replaces `word` if it is a key, or the key within it.
+    /// Redacts `word` if it is a key, or the key within it.
     ///
-    /// A single word, such as an id, is judged only as a whole: a part of it means nothing.
+    /// A single word, such as an id, is judged only as a whole, because a part of it means nothing.
     pub fn word(&mut self, word: &mut String) {
         // Nearly all names are shorter than a key.
         if word.len() < shapes::SHORTEST {
@@ -220,7 +229,7 @@ impl Redactor {
         Cow::Owned(mark)
     }
 
-    /// Appends the mark of `rule`, and counts it.
+    /// Appends the redaction mark of `rule`, and counts it.
     fn mark(&mut self, clean: &mut String, rule: &str) {
         push_mark(clean, rule);
         self.count(rule, 1);
@@ -243,7 +252,7 @@ fn push_mark(clean: &mut String, rule: &str) {
     clean.push(']');
 }
 
-/// Returns whether `text` is one mark and nothing else.
+/// Returns whether `text` consists of one redaction mark.
 fn is_mark(text: &str) -> bool {
     mark_at(text.as_bytes(), 0) == Some(text.len())
 }

@@ -1,4 +1,5 @@
-//! The names that announce a secret, and what kind of secret each announces.
+//! The names that announce a secret, such as `DB_PASSWORD`, and the kind of secret that each
+//! announces.
 //!
 //! `looks` and `stand_ins` decide which of the values after these names are secrets.
 
@@ -7,13 +8,13 @@ use super::words::{WordList, last_bytes};
 /// The kind of secret that a name announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SecretKind {
-    /// A person's secret: any word can be one.
+    /// A secret that a person chose, so that it may be any word.
     Password,
-    /// A person's secret of several words.
+    /// A secret of several words that a person chose.
     Phrase,
-    /// A machine's secret: long, and not a word.
+    /// A secret that a machine generated: long, and not a word.
     Key,
-    /// A person's or a machine's: a secret may be a word, but rarely is.
+    /// A secret of a person or a machine. It may be a word, but rarely is.
     Secret,
     /// A one-time code: a number that is valid once.
     Code,
@@ -21,22 +22,22 @@ pub(super) enum SecretKind {
     Authorization,
     /// The value of the header `Cookie`: pairs of a name and a value, some of them secret.
     Cookie,
-    /// A secret only if it looks like one.
+    /// Probably not a secret. A value is one only if it looks like one.
     Perhaps,
-    /// A secret only if it can be nothing else.
+    /// Almost never a secret. A value is one only if it cannot be anything else.
     Hardly,
 }
 
 use SecretKind::{Authorization, Code, Cookie, Hardly, Key, Password, Perhaps, Phrase, Secret};
 
-/// The ends of telling names, in lower case and without joints (`_`, `-`): `apikey` also means `API_KEY`,
-/// `x-api-key` and `apiKey`.
+/// The ends of names that announce a secret, in lower case and without joints (`_`, `-`). So
+/// `apikey` also stands for `API_KEY`, `x-api-key` and `apiKey`.
 #[rustfmt::skip]
 pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("password", Password), ("passwd", Password), ("passphrase", Password), ("pwd", Password), ("sshpass", Password),
     ("passcode", Password), ("passwrd", Password), ("pswd", Password), ("storepass", Password), ("keypass", Password),
     ("requirepass", Password), ("masterauth", Password), ("bindpw", Password), ("rootpw", Password), ("userpw", Password),
-    // In other languages.
+    // Words in other languages.
     ("passwort", Password), ("kennwort", Password), ("contrasena", Password), ("motdepasse", Password), ("senha", Password),
     ("wachtwoord", Password), ("losenord", Password), ("passord", Password), ("adgangskode", Password), ("salasana", Password),
     ("heslo", Password), ("haslo", Password), ("jelszo", Password), ("parola", Password), ("sifre", Password),
@@ -60,7 +61,8 @@ pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("sonarlogin", Perhaps), ("webhooktoken", Key), ("cookiesecret", Key),
 ];
 
-/// The ends of telling names that must begin a word: behind a joint, a capital or no letter at all.
+/// More ends of names that announce a secret. These count only as separate words: after a joint,
+/// with a capital, or after no letter at all.
 pub(super) const WORDS: &[(&str, SecretKind)] = &[
     ("pass", Password),
     ("psk", Password),
@@ -71,7 +73,8 @@ pub(super) const WORDS: &[(&str, SecretKind)] = &[
 /// The only one of [`WORDS`] with two letters.
 const SHORTEST: (&str, SecretKind) = ("pw", Password);
 
-/// The words before `key` that name a key which is not secret, or which may not be. In order.
+/// The words before `key` in names of keys that are not secret, or may not be. In alphabetical
+/// order.
 #[rustfmt::skip]
 const OPEN_KEYS: &[&str] = &[
     "anon", "arrow", "attribute", "bucket", "cache", "child", "column", "composite", "config", "control", "ctrl", "dedup",
@@ -82,7 +85,7 @@ const OPEN_KEYS: &[&str] = &[
     "sort", "state", "tag", "task", "test", "translation", "unique",
 ];
 
-/// Whole names that can announce a secret in the query of a URL.
+/// Names that announce a secret in the query of a URL, as a whole.
 pub(super) const QUERY: &[&str] = &[
     "key",
     "code",
@@ -113,10 +116,10 @@ pub(super) const QUERY: &[&str] = &[
     "secret",
 ];
 
-/// How much of a text is searched back for a telling name, in bytes.
+/// How many bytes of a text are searched back for a name that announces a secret.
 pub(super) const LONGEST: usize = 32;
 
-/// The suffixes that a telling name may have to tell several secrets apart.
+/// The suffixes that may follow a name that announces a secret, to tell several secrets apart.
 pub(super) const SUFFIXES: [&str; 17] = [
     "prod",
     "production",
@@ -137,15 +140,17 @@ pub(super) const SUFFIXES: [&str; 17] = [
     "default",
 ];
 
-/// The end of the name of a personal access token. In small letters it means a pattern or a path.
+/// The end of the name of a personal access token. In small letters, it means a pattern or a path.
 const ACCESS_TOKEN: &str = "_PAT";
 
-/// The most digits that may follow a telling name.
+/// The most digits that may follow a name that announces a secret.
 const MOST_DIGITS: usize = 4;
 
-/// Returns the kind of secret that a name announces, if it is a telling name. `name` is the text up to the end of the name.
+/// Returns the kind of secret that a name announces; `None` if it announces none. `name` is the
+/// text up to the end of the name.
 ///
-/// A number or one of [`SUFFIXES`] at the end does not count: `DB_PASSWORD_PROD2` and `passwordConfirm` are telling names.
+/// A number or one of [`SUFFIXES`] at the end does not count. So `DB_PASSWORD_PROD2` and
+/// `passwordConfirm` announce passwords.
 pub(super) fn telling(name: &[u8]) -> Option<SecretKind> {
     let name = without_number(name);
     let hint = hint(name);
@@ -163,12 +168,12 @@ const AS_SUFFIX: u8 = 2;
 /// The name may end with [`SHORTEST`].
 const AS_SHORTEST: u8 = 4;
 
-/// Returns what a name may end with, by its last three characters: [`AS_ENDING`] and the other bits.
-/// Those characters rule out most names.
+/// Returns what a name may end with, judged by its last three characters: [`AS_ENDING`] and the
+/// other bits. Those characters rule out most names.
 #[inline]
 pub(super) fn hint(name: &[u8]) -> u8 {
     let (second, third, last) = match *name {
-        // Most names have no joints there.
+        // In most names, these three characters are not joints.
         [.., second, third, last] if !(is_joint(second) || is_joint(third) || is_joint(last)) => {
             (second, third, last)
         }
@@ -198,7 +203,8 @@ pub(super) fn hint(name: &[u8]) -> u8 {
     is(as_ending, AS_ENDING) | is(as_suffix, AS_SUFFIX) | as_shortest
 }
 
-/// For the last two letters of a name in any case: the letters that precede them in [`ENDINGS`], and in [`SUFFIXES`].
+/// For the last two letters of a name in either case: the letters that precede them in [`ENDINGS`]
+/// and in [`SUFFIXES`].
 static HINTS: [[[u32; 2]; 32]; 32] = hints();
 
 #[allow(
@@ -214,13 +220,13 @@ const fn hints() -> [[[u32; 2]; 32]; 32] {
     }
     at = 0;
     while at < WORDS.len() {
-        // Any letter may precede [`SHORTEST`].
+        // Before [`SHORTEST`], which has two letters, any letter may come.
         if WORDS[at].0.len() > 2 {
             mark_last(&mut hints, WORDS[at].0.as_bytes(), 0);
         }
         at += 1;
     }
-    // Any word may precede `key`.
+    // Before `key`, any word may come.
     mark_last(&mut hints, b"key", 0);
     mark_last(&mut hints, ACCESS_TOKEN.as_bytes(), 0);
     at = 0;
@@ -278,10 +284,10 @@ fn trimmed(name: &[u8]) -> &[u8] {
     }
 }
 
-/// How many letters of a name are compared at most.
+/// How many letters at the end of a name are compared at most.
 const COMPARED: usize = 16;
 
-/// Returns the ending that makes `name` a telling name, and the kind of secret that it announces.
+/// Returns the ending by which `name` announces a secret, and the kind of that secret.
 pub(super) fn ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     ending_by(name, hint(name))
 }
@@ -303,7 +309,7 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     if matches!(name, [.., b'_', b'P', b'A', b'T']) {
         return Some((ACCESS_TOKEN, Perhaps));
     }
-    // The shell's own variables `PWD` and `OLDPWD`.
+    // The shell's own variables `PWD` and `OLDPWD` do not announce a password.
     if let [before @ .., b'P', b'W', b'D'] = name
         && (before.ends_with(b"OLD")
             || !before
@@ -312,7 +318,8 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     {
         return None;
     }
-    // Most telling names end with a listed ending, in either case. `number` has all letters in lower case.
+    // Most names that announce a secret end with a listed ending, in upper or lower case. `number`
+    // has all letters in lower case.
     let number = last_bytes(name) | u128::from_ne_bytes([0x20; COMPARED]);
     let found = found_in(bucket((number as u32).to_le_bytes()), number);
     if let Some(found) = found.filter(|of| of.is_plain) {
@@ -340,7 +347,7 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     }
 }
 
-/// Returns whether an ending of a bucket has the last four letters of a name.
+/// Returns whether an ending in a bucket has the same last four letters as a name.
 #[inline]
 fn ends_any(bucket: usize, four: u32) -> bool {
     let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
@@ -350,7 +357,8 @@ fn ends_any(bucket: usize, four: u32) -> bool {
     alike.is_some_and(|alike| alike.iter().any(agrees))
 }
 
-/// Returns the first ending of a bucket with which a name ends. `number` holds the last letters of the name.
+/// Returns the first ending in a bucket with which a name ends. `number` contains the last letters
+/// of the name.
 #[inline]
 fn found_in(bucket: usize, number: u128) -> Option<&'static EndingLetters> {
     let start = |bucket: usize| BUCKETS.starts.get(bucket).copied().map(usize::from);
@@ -358,7 +366,7 @@ fn found_in(bucket: usize, number: u128) -> Option<&'static EndingLetters> {
     alike.iter().find(|of| number & of.mask == of.letters)
 }
 
-/// Returns whether `name` ends with `word`, and a word begins there: behind a joint, or with a capital.
+/// Returns whether `name` ends with `word` as a separate word: after a joint, or with a capital.
 fn ends_with_word(name: &[u8], word: &[u8]) -> bool {
     let start = name.len().checked_sub(word.len());
     let ends = start.and_then(|start| name.split_at_checked(start));
@@ -374,9 +382,10 @@ fn ends_with_word(name: &[u8], word: &[u8]) -> bool {
     })
 }
 
-/// Returns the last letters and digits of `name`, at most `most`, in lower case. The last one is the lowest byte.
+/// Returns the last letters and digits of `name`, at most `most`, in lower case. The last one is in
+/// the lowest byte.
 ///
-/// Joints are left out; any other sign ends the name.
+/// Skips joints, and stops at any other sign.
 #[inline]
 fn last_letters(name: &[u8], most: usize) -> u128 {
     let mut letters = [0; COMPARED];
@@ -395,7 +404,8 @@ fn last_letters(name: &[u8], most: usize) -> u128 {
     u128::from_le_bytes(letters)
 }
 
-/// What each byte of a name is compared as: a lower-case letter, a digit, or [`JOINT`]. 0 stands for a byte that no name has.
+/// What each byte of a name is compared as: a lower-case letter, a digit, or [`JOINT`]. 0 means
+/// that no name contains the byte.
 static LETTERS: [u8; 256] = letters();
 const JOINT: u8 = 1;
 
@@ -418,16 +428,16 @@ const fn letters() -> [u8; 256] {
     letters
 }
 
-/// Returns whether `name` ends in `key` behind a word that is not one of [`OPEN_KEYS`].
+/// Returns whether `name` ends in `key` after a word that is not one of [`OPEN_KEYS`].
 ///
-/// `four` holds the last letters of the name.
+/// `four` contains the last four letters of the name.
 fn is_some_key(name: &[u8], four: u32) -> bool {
     if !matches!(four.to_le_bytes(), [b'y', b'e', b'k', _]) {
         return false;
     }
     let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();
     let before = trimmed(before);
-    // The word before `key`, also in a name like `myPublicKey`.
+    // The word before `key`, also within a name such as `myPublicKey`.
     let back = before.iter().rev();
     let length = back.take_while(|b| b.is_ascii_alphanumeric()).count();
     let word = before.get(before.len() - length..).unwrap_or_default();
@@ -442,20 +452,22 @@ fn is_some_key(name: &[u8], four: u32) -> bool {
     !word.is_empty() && !OPEN_WORDS.has(last)
 }
 
-/// An ending as it is compared: from its last letter backwards.
+/// An ending in the form in which it is compared, from its last letter backwards.
 #[derive(Debug, Clone, Copy)]
 struct EndingLetters {
     letters: u128,
     mask: u128,
-    /// Its index in [`ENDINGS`] followed by [`WORDS`].
+    /// The ending's index in [`ENDINGS`] followed by [`WORDS`].
     ending: u8,
-    /// True if the ending is one of [`ENDINGS`], consists of letters, and no earlier ending ends with it.
+    /// True if the ending is one of [`ENDINGS`], has only letters, and no earlier ending ends with
+    /// it.
     is_plain: bool,
 }
 
 const LISTED: usize = ENDINGS.len() + WORDS.len();
 
-/// The [`ENDINGS`] and [`WORDS`], in buckets of those that end alike. In each bucket the words come last.
+/// The [`ENDINGS`] and [`WORDS`]. Those that end alike share a bucket, in which [`WORDS`] come
+/// last.
 struct Buckets {
     endings: [EndingLetters; LISTED],
     starts: [u8; BUCKET_COUNT + 1],
@@ -465,14 +477,15 @@ struct Buckets {
 
 static BUCKETS: Buckets = buckets();
 
-/// How many of the last letters decide the bucket.
+/// How many of the last letters are used to choose the bucket.
 const BUCKET: usize = 4;
 
 /// The number of buckets.
 const BUCKET_COUNT: usize = 96;
 
-/// Returns the bucket of a name by its last letters, the last one first. For a name that ends with `key`,
-/// the letter before `key` decides; for other names, the last two letters.
+/// Returns the bucket of a name. `letters` are its last letters, the last one first. For a name
+/// that ends with `key`, the letter before `key` decides. For other names, the last two letters
+/// decide.
 const fn bucket(letters: [u8; BUCKET]) -> usize {
     match letters {
         [b'y', b'e', b'k', before] => 64 + (before & 31) as usize,
@@ -534,7 +547,7 @@ const fn buckets() -> Buckets {
     buckets
 }
 
-/// Returns whether an ending has letters only and is not the end of an earlier one.
+/// Returns whether an ending has only letters and is not the end of an earlier one.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"

@@ -1,6 +1,8 @@
-//! Finds private keys: in PEM armour, with the armour in base64 again, and as bare base64.
+//! Finds private keys: in PEM armour, in armour that is encoded in base64 again, and in base64
+//! without armour.
 //!
-//! The lines may be joined in any way, and a key may lack its first line or its end. `keys` finds all other keys.
+//! The lines may be joined in any way, and a key may lack its first line or its end. `keys` finds
+//! all other keys.
 
 use super::keys::run;
 use super::shapes::Alphabet;
@@ -13,12 +15,14 @@ const LABEL: &[u8] = b"PRIVATE KEY";
 pub(super) const RULE: &str = "private-key";
 /// The longest label of a block, as in `-----BEGIN {label}-----`.
 const MAX_LABEL: usize = 64;
-/// How many letters and digits a block must have. A first line alone, as in prose, is not a key.
+/// The fewest letters and digits of a private key block. A first line alone, as in prose, is not a
+/// key.
 const LEAST: usize = 16;
-/// The least length of a line within a block that has lost its first line.
+/// The shortest line in a private key block whose first line is missing, in characters.
 pub(super) const LEAST_LINE: usize = 40;
 
-/// Returns the block whose first line begins with the end of the word from `start` to `end`.
+/// Returns the private key block whose first line begins with the last characters of the word from
+/// `start` to `end`.
 pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<Secret> {
     let bytes = view.bytes();
     bytes.get(start..end).filter(|word| word.ends_with(BEGIN))?;
@@ -43,7 +47,7 @@ pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<S
 /// The name before the lines of a private key in PuTTY's format.
 pub(super) const LINES: &[u8] = b"Private-Lines";
 
-/// Returns the lines of a private key in PuTTY's format. Their number stands at `at`.
+/// Returns the lines of a private key in PuTTY's format. The number of lines is at `at`.
 pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     const MOST_DIGITS: usize = 4;
     let body = view.bytes().get(at..)?;
@@ -63,8 +67,8 @@ pub(super) fn lines_at(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the private key in bare base64 that begins at `at`, where a word begins. Its first bytes
-/// identify it.
+/// Returns the private key in base64 without armour that begins at `at`, where a word begins. The
+/// key's first bytes identify it.
 pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjE";
     let text = view.bytes().get(at..)?;
@@ -83,8 +87,8 @@ pub(super) fn bare_at(view: View<'_>, at: usize) -> Option<Secret> {
     })
 }
 
-/// Returns whether `der` begins a private key: a sequence whose first element is a version. A certificate's
-/// first element is another sequence.
+/// Returns whether `der` begins a private key: a sequence whose first element is a version. In a
+/// certificate, the first element is another sequence.
 fn is_private(der: &[u8]) -> bool {
     let inside = match der {
         [0x30, 0x82, _, _, inside @ ..] => inside,
@@ -139,8 +143,8 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// Returns the lines of a block that has lost its first line. The word from `start` to `end` begins the last line; the search
-/// goes back from there, at most to `barrier`.
+/// Returns the lines of a private key block that has lost its first line. The word from `start` to
+/// `end` begins the last line. The search goes back from there, at most to `barrier`.
 pub(super) fn rest_before(
     view: View<'_>,
     barrier: usize,
@@ -159,7 +163,7 @@ pub(super) fn rest_before(
     let mut first = None;
     let mut letters = 0;
     loop {
-        // Backwards: a gap, then a line number, the sign of a diff, or base64.
+        // Go backwards: first a gap, then a line number, the sign of a diff, or base64.
         while let Some(rest) = without_gap(text) {
             text = rest;
         }
@@ -183,7 +187,7 @@ pub(super) fn rest_before(
         }
         text = before;
     }
-    // Another rule finds a block with its first line.
+    // If the block has its first line, another rule finds it.
     let is_rest = !text.ends_with(DASHES) && letters >= LEAST_LINE;
     let size = bytes.get(..start)?;
     let mut size = size;
@@ -198,7 +202,7 @@ pub(super) fn rest_before(
     })
 }
 
-/// Returns `text` without its last sign, if that belongs to a gap between lines.
+/// Returns `text` without its last sign, if that sign belongs to a gap between lines.
 fn without_gap(text: &[u8]) -> Option<&[u8]> {
     match text {
         [rest @ .., b'\\', b'n' | b'r' | b't'] => Some(rest),
@@ -211,8 +215,8 @@ fn without_gap(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Returns whether `text` opens a block and does not close it. The block may go on in the next text, for
-/// example if each line is a separate string of a JSON array.
+/// Returns whether `text` opens a private key block and does not close it. The block may go on in
+/// the next text, for example if each line is a separate string of a JSON array.
 pub(super) fn is_open(text: &str) -> bool {
     let last = memchr::memmem::rfind(text.as_bytes(), BEGIN);
     let block = last.and_then(|at| text.as_bytes().get(at..));
@@ -221,17 +225,18 @@ pub(super) fn is_open(text: &str) -> bool {
     })
 }
 
-/// Returns whether a block ends in `text`.
+/// Returns whether a private key block ends in `text`.
 pub(super) fn ends(text: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), END).is_some()
 }
 
-/// Returns whether `text` can be a line within a block, perhaps as a line that a diff adds or removes.
+/// Returns whether `text` can be a line within a private key block, perhaps one that a diff adds or
+/// removes.
 pub(super) fn is_line(text: &str) -> bool {
     armour(text.as_bytes(), false) == text.len()
 }
 
-/// Returns what follows the first line of a block that `text` begins with.
+/// Returns the text after the first line of the private key block with which `text` begins.
 fn header(text: &[u8]) -> Option<&[u8]> {
     let label = text.strip_prefix(BEGIN)?;
     let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
@@ -241,7 +246,7 @@ fn header(text: &[u8]) -> Option<&[u8]> {
     rest.strip_prefix(DASHES)
 }
 
-/// Returns the length of the line that closes a block.
+/// Returns the length of the line with which `text` begins, the last one of a private key block.
 fn closing_line(text: &[u8]) -> usize {
     let label = text.get(END.len()..).unwrap_or_default();
     let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
@@ -249,10 +254,11 @@ fn closing_line(text: &[u8]) -> usize {
     end.map_or(END.len(), |at| END.len() + at + DASHES.len())
 }
 
-/// Returns how much of `text` can be the inside of a block: header lines and words of base64, with line breaks, escaped line
-/// breaks and line numbers between them.
+/// Returns how much of `text` can be the inside of a private key block: header lines and words of
+/// base64, with line breaks, escaped line breaks and line numbers between them.
 ///
-/// The text after a key that breaks off is not part of it. Nor is a word before a mark: nobody knows where that word ended.
+/// Text after the end of an incomplete key does not belong to it. Nor does a word before a
+/// redaction mark, because nobody knows where that word ended.
 fn armour(text: &[u8], is_cut: bool) -> usize {
     let mut end = 0;
     let mut was_long = false;
@@ -264,7 +270,7 @@ fn armour(text: &[u8], is_cut: bool) -> usize {
         if rest.is_empty() {
             return if is_cut { end } else { text.len() };
         }
-        // A line that a diff adds or removes.
+        // The line begins with the sign of a diff, which adds or removes it.
         let sign =
             usize::from(matches!(rest.first(), Some(b'-' | b'>')) && rest.get(1) != Some(&b'-'));
         let body = rest.get(sign..).unwrap_or_default();
@@ -288,7 +294,8 @@ fn armour(text: &[u8], is_cut: bool) -> usize {
     }
 }
 
-/// Returns the length of the next word of the header lines that precede the base64 of an encrypted key.
+/// Returns the length of the next word of the header lines, which precede the base64 of an
+/// encrypted key.
 fn header_word(rest: &[u8], is_cut: bool) -> Option<usize> {
     const WORDS: [&[u8]; 6] = [
         b"Proc-Type:",
@@ -313,7 +320,8 @@ fn gap_or_end(text: &[u8], is_cut: bool) -> bool {
     text.is_empty() && !is_cut || gap_of_one(text) > 0
 }
 
-/// Returns the length of the gap that `text` begins with: white space, escaped or not, quotes and arrows.
+/// Returns the length of the gap with which `text` begins: white space, escaped or not, quotes and
+/// arrows.
 fn gap(text: &[u8]) -> usize {
     let mut at = 0;
     loop {

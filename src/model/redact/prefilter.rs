@@ -1,11 +1,12 @@
-//! Finds the places in a text that the rules must look at. Most bytes cost two look-ups in small tables and a share of one branch.
+//! Finds the positions in a text where the rules must look. Most bytes cost two look-ups in small
+//! tables and a share of one branch.
 //!
-//! The filter reduces bytes to kinds: letters of either case, digits, a few kinds of signs. A table (`fours`) has a bit for each
-//! *four*: four kinds in a row, with which something can begin or end. If the bit is set, the four is marked, and the filter
-//! asks the tables of the rules.
+//! The filter reduces bytes to kinds: letters of either case, digits, a few kinds of signs. A
+//! *four* is the kinds of four bytes in a row. A table (`fours`) has a bit for each four with which
+//! something secret can begin or end. If the bit is set, the filter asks the tables of the rules.
 //!
-//! A hit is not a secret yet, but without a hit there is none. A test compares the pass with the filter and the pass without it.
-//! The filter knows neither values nor the text around a hit.
+//! A hit is not yet a secret, but without a hit there is none. A test compares the pass with the
+//! filter and the pass without it. The filter knows neither values nor the text around a hit.
 
 use super::beginnings::{
     ANYWHERE, AT_START, FOREIGN, PART, PROGRAM, PROGRAM_PART, RARE, RARE_AT, RARE_FOURS, WITHIN,
@@ -22,14 +23,14 @@ use super::shapes::{Alphabet, LOOKED_AT};
 use super::urls;
 use super::{byte_search, commands};
 
-/// How many bytes are looked up before the branch.
+/// How many bytes are looked up before one branch decides about all of them.
 const CHUNK: usize = 8;
 
-/// A place that is worth a closer look.
+/// A position that is worth a closer look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit {
     pub(super) at: usize,
-    /// The kind of secret that the name which ends there announces, if that is known.
+    /// If a name that announces a secret is known to end at this position, the kind of that secret.
     pub(super) telling: Option<SecretKind>,
 }
 
@@ -39,26 +40,27 @@ impl Hit {
     }
 }
 
-/// The ends of the last words that turned out to be neither telling names nor programs. Several marked
-/// fours can belong to one word; it is judged once.
+/// The ends of the last words that were examined in vain: one as a name, one as a program. The bits
+/// of several fours in one word may be set, but the word is examined once.
 #[derive(Debug, Default)]
 struct Judged {
     name: usize,
     program: usize,
 }
 
-/// Returns the first place from `from` to `until` that is worth a closer look. The rules must not look at
-/// anything before `barrier`. The last three bytes of a text are skipped: no secret is that short.
+/// Returns the first position from `from` to `until` that is worth a closer look. The rules must
+/// not look at anything before `barrier`. The last three bytes of a text are skipped, because no
+/// secret is that short.
 #[inline]
 pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> Option<Hit> {
     let known = bytes.get(..until + 3).unwrap_or(bytes);
     let mut judged = Judged::default();
-    // At `from` a word may begin.
+    // A word may begin at `from`, as if signs preceded it.
     let product = four_product(u32::from(SIGN) << 10 | u32::from(SIGN) << 5 | u32::from(SIGN));
     if from == 0 {
         return next_far(known, barrier, from, (from, product), bytes, &mut judged);
     }
-    // The next hit is often near the last one.
+    // The next hit is often near the last one, so look at a single chunk first.
     match next_near(known, barrier, from, product, bytes, &mut judged) {
         Ok(hit) => Some(hit),
         Err(product) => next_far(
@@ -72,8 +74,8 @@ pub(super) fn next(bytes: &[u8], barrier: usize, from: usize, until: usize) -> O
     }
 }
 
-/// Does the same as [`next`] for a single chunk from `from` on. If that has no such place, the error is
-/// the product behind the chunk.
+/// Does the same as [`next`] for a single chunk from `from` on. If nothing there is worth a closer
+/// look, the error is the product after the chunk.
 fn next_near(
     known: &[u8],
     barrier: usize,
@@ -93,7 +95,7 @@ fn next_near(
     Err(product)
 }
 
-/// Does the same as [`next`] from `at` on. `product` encodes the kinds of the bytes before.
+/// Does the same as [`next`] from `at` on. `product` encodes the kinds of the bytes before `at`.
 #[inline(never)]
 fn next_far(
     known: &[u8],
@@ -106,7 +108,7 @@ fn next_far(
     let rest = known.get(at..)?;
     let (chunks, tail) = rest.as_chunks::<CHUNK>();
     for chunk in chunks {
-        // One branch for the whole chunk: most have no marked four.
+        // One branch decides about the whole chunk, because in most chunks no bit is set.
         let mut marked = 0;
         for (offset, byte) in chunk.iter().enumerate() {
             marked |= marked_by(&mut product, *byte) << offset;
@@ -137,7 +139,8 @@ fn next_far(
     None
 }
 
-/// Returns 1 if the four that ends with `byte` is marked, and 0 if not.
+/// Returns the bit of the four that ends with `byte`. `product` encodes the kinds of the bytes
+/// before.
 #[inline(always)]
 fn marked_by(product: &mut u32, byte: u8) -> u32 {
     let of = PRODUCTS.get(usize::from(byte)).copied().unwrap_or_default();
@@ -147,14 +150,15 @@ fn marked_by(product: &mut u32, byte: u8) -> u32 {
     bits.unwrap_or_default() >> (hash & 31) & 1
 }
 
-/// A sign with which something may begin, if the sign is the first, or the second, of a marked four.
+/// The byte is a sign with which something may begin. It is the first byte of a four or, for
+/// [`SIGN_SECOND`], the second.
 const SIGN_FIRST: u8 = 1;
 const SIGN_SECOND: u8 = 2;
-/// A letter that may begin a word which only more than four bytes identify.
+/// The byte is a letter that may begin a word which only more than four bytes identify.
 const LETTER: u8 = 4;
-/// A quote, or a letter that names a number of a JSON Web Key.
+/// The byte is a quote, or a letter that names a number of a JSON Web Key.
 const NUMBER: u8 = 8;
-/// A sign between two hexadecimal numbers, the second of eight digits.
+/// The byte is a dash, which may be between two hexadecimal numbers, the second of eight digits.
 const DASH: u8 = 16;
 
 static LOOKS: [u8; 256] = looks();
@@ -180,8 +184,8 @@ const fn looks() -> [u8; 256] {
     looks
 }
 
-/// Returns the place that is worth a closer look, if the marked four that ends with the byte at `last`
-/// leads to one.
+/// Returns the position that is worth a closer look, if the four that ends with the byte at `last`
+/// leads to one. The bit of that four is set.
 #[inline(never)]
 fn look(
     bytes: &[u8],
@@ -190,7 +194,7 @@ fn look(
     last: usize,
     judged: &mut Judged,
 ) -> Option<Hit> {
-    // At `from` a word may begin.
+    // A word may begin at `from`, as if a sign preceded it.
     let second = last.checked_sub(2).filter(|second| *second >= from)?;
     let rest = bytes.get(second..)?;
     let (four, at) = match second.checked_sub(1).filter(|first| *first >= from) {
@@ -201,7 +205,7 @@ fn look(
         }
     };
     let [first, letters @ ..] = four;
-    // These two look-ups rule out most marked fours.
+    // These two look-ups rule out most fours whose bit is set.
     let window = rest.first_chunk().copied().unwrap_or_default();
     let (what, what_word) = (beginning(four), beginning(window));
     let look = |byte: u8| LOOKS.get(usize::from(byte)).copied().unwrap_or_default();
@@ -253,7 +257,8 @@ fn look(
     name_end(bytes, barrier, letters, last, &mut judged.name)
 }
 
-/// Returns the beginning of the word of [`RARE`] whose four rarest bytes end with the byte at `last`.
+/// Returns the beginning of the word of [`RARE`] whose four rarest bytes end with the byte at
+/// `last`.
 fn rare_around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
     let of = RARE_FOURS.iter().position(|of| *of == four)?;
@@ -262,7 +267,8 @@ fn rare_around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     (is_there && begins_word(bytes, from, start)).then_some(start)
 }
 
-/// Returns whether a word begins at `at`, perhaps behind an escape. Only the text from `from` on counts.
+/// Returns whether a word begins at `at`, perhaps after an escape such as `\n`. Only the text from
+/// `from` on counts.
 pub(super) fn begins_word(bytes: &[u8], from: usize, at: usize) -> bool {
     match bytes.get(from..at) {
         None => false,
@@ -275,7 +281,7 @@ pub(super) fn begins_word(bytes: &[u8], from: usize, at: usize) -> bool {
 fn is_sign(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
     let rest = || bytes.get(at..).unwrap_or_default();
     match four {
-        // Behind an escape a word may begin.
+        // A word may begin after an escape.
         [b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'0', ..] => {
             rest().get(2..).is_some_and(begins)
         }
@@ -329,16 +335,17 @@ fn is_base64_line(rest: &[u8]) -> bool {
 /// How much of a word is searched for its end, in bytes.
 const LONGEST: usize = 64;
 
-/// Returns whether a telling name may end with these letters.
+/// Returns whether a name that announces a secret may end with these letters.
 fn is_end([first, second, third]: [u8; 3]) -> bool {
     let is_short = matches!((second, third), (b'p' | b'P', b'w' | b'W'));
     let place = usize::from(first & 31) << 5 | usize::from(second & 31);
     is_short || ENDS.get(place).copied().unwrap_or_default() >> (third & 31) & 1 != 0
 }
 
-/// Returns the end of the telling name that has these letters before the byte at `last`.
+/// Returns the end of the name that has these letters before the byte at `last`, if it announces a
+/// secret.
 ///
-/// `judged` is the end of the last name that turned out not to be telling.
+/// `judged` is the end of the last name that was examined and announces none.
 fn name_end(
     bytes: &[u8],
     barrier: usize,
@@ -381,8 +388,7 @@ fn begins(rest: &[u8]) -> bool {
         || is_other(rest, *window, what)
 }
 
-/// Returns whether `text` may begin with a quote, perhaps behind backslashes. A text too short to show the
-/// quote may.
+/// Returns whether `text` begins with a quote, perhaps after backslashes.
 #[inline]
 fn begins_quote(text: &[u8]) -> bool {
     match text {
@@ -405,7 +411,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
             let next = behind.find(|byte| !matches!(byte, b' ' | b'\t'));
             matches!(next, Some(b'"' | b'\'' | b'`' | b'p' | b'P'))
         }
-        // The name of a number, and its closing quote, perhaps escaped.
+        // The name of a number and its closing quote, perhaps an escaped one.
         [b'd' | b'p' | b'q' | b'k', behind @ ..] if begins_quote(&behind) => true,
         [b'd', b'p' | b'q', behind @ ..] | [b'q', b'i', behind @ ..] if begins_quote(&behind) => {
             true
@@ -416,7 +422,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
             let point = id.iter().position(|byte| !Alphabet::Alnum.has(*byte));
             let is_id =
                 point.is_some_and(|point| point >= keys::LEAST_ID && id.get(point) == Some(&b'.'));
-            // The first bytes of a private key in base64.
+            // A private key in base64 may begin with these bytes.
             is_id || window[0] == b'M' && is_base64_line(rest)
         }
         _ if what & WORD == 0 => false,
@@ -431,7 +437,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
     }
 }
 
-/// Returns whether the host of a URL may be preceded by a user. `rest` begins right after the scheme.
+/// Returns whether a user may precede the host of a URL. `rest` begins right after the scheme.
 fn has_user(rest: &[u8]) -> bool {
     let near = rest.get(3..).unwrap_or_default();
     let near = near.get(..urls::LONGEST).unwrap_or(near);
@@ -443,9 +449,9 @@ fn has_user(rest: &[u8]) -> bool {
     })
 }
 
-/// Returns whether the word around `at` names a program, and an argument follows.
+/// Returns whether the word around `at` is the name of a program, and an argument follows.
 ///
-/// `judged` is the end of the last word that turned out not to name one.
+/// `judged` is the end of the last word that was examined and is not such a name.
 fn is_program_around(bytes: &[u8], from: usize, at: usize, judged: &mut usize) -> bool {
     const LONGEST: usize = 20;
     if at <= *judged {
@@ -464,7 +470,7 @@ fn is_program_around(bytes: &[u8], from: usize, at: usize, judged: &mut usize) -
         .split_at_checked(least + gap.map_or(0, |gap| gap + 1))
         .unwrap_or_default();
     let is_known = |word: &[u8]| commands::known(word).is_some();
-    // The first letter may belong to an escape.
+    // The first letter of the word may belong to an escape.
     let is_escaped = matches!(before, [.., b'\\']);
     let is_one = is_known(word) || is_escaped && word.get(1..).is_some_and(is_known);
     if !is_one {

@@ -1,8 +1,10 @@
-//! Lists the shapes of keys. Providers give their keys fixed beginnings so that scanners find them.
+//! Lists the shapes of keys. Providers give their keys fixed beginnings, so that scanners can find
+//! them.
 //!
-//! Scanners' rules and the providers' documents agree on the facts: beginning, alphabet, least length. If a beginning is
-//! distinctive, the least length is lower, because half a key is half a secret. `docs/redaction.md` lists the providers, and a
-//! test compares the page with the table. `keys` finds the keys in a text.
+//! Scanners' rules and the providers' documents agree on the facts: beginning, alphabet, least
+//! length. For a distinctive beginning, the least length here is lower, because half a key is half
+//! a secret. `docs/redaction.md` lists the providers, and a test compares the page with the table.
+//! `keys` finds the keys in a text.
 
 use super::beginnings;
 use super::prefilter;
@@ -27,7 +29,7 @@ pub(super) enum Alphabet {
     Uuid = 1 << 6,
 }
 
-/// For each byte: the alphabets that contain it, one bit each.
+/// For each byte, the alphabets that contain it, as one bit each.
 static ALPHABETS: [u8; 256] = alphabets();
 
 #[allow(
@@ -76,7 +78,8 @@ impl Alphabet {
         bits.unwrap_or_default() & self as u8 != 0
     }
 
-    /// Returns whether all of `bytes` are in the alphabet. Mostly they are, so stopping early would not pay.
+    /// Returns whether all of `bytes` are in the alphabet. Mostly they are, so it does not pay to
+    /// stop early.
     pub(super) fn has_all(self, bytes: &[u8]) -> bool {
         let bits = bytes.iter().fold(self as u8, |all, byte| {
             all & ALPHABETS
@@ -90,7 +93,7 @@ impl Alphabet {
 
 use Alphabet::{Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
 
-/// A kind of key.
+/// A shape of keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SecretShape {
     pub(super) rule: &'static str,
@@ -98,14 +101,16 @@ pub(super) struct SecretShape {
     pub(super) alphabet: Alphabet,
     /// The least number of characters after the prefix.
     pub(super) least: usize,
-    /// Whether there are never more characters. Otherwise a prefix of three letters, which every large file
-    /// in base64 contains, would count there.
+    /// True if there are always exactly `least` characters. Otherwise a prefix of three letters
+    /// would match in every large file in base64.
     pub(super) exact: bool,
-    /// Whether the prefix counts within a word, too. Only for a prefix that no word and no hash contains.
+    /// True if the prefix also counts within a word. Only for a prefix that occurs in no word and
+    /// no hash.
     pub(super) anywhere: bool,
-    /// Whether the prefix itself stays.
+    /// True if only the text after the prefix is redacted.
     pub(super) keeps_prefix: bool,
-    /// Whether the prefix does not count after `+` or `/`, because every large file in base64 contains it.
+    /// True if the prefix does not count after `+` or `/`, because it occurs in every large file in
+    /// base64.
     pub(super) alone: bool,
 }
 
@@ -141,7 +146,8 @@ impl SecretShape {
         }
     }
 
-    /// Returns whether `text` may begin with a key of this shape, by its prefix and the first characters after it.
+    /// Returns whether `text` may begin with a key of this shape, judged by its prefix and the
+    /// first characters after it.
     pub(super) fn begins(&self, text: &[u8]) -> bool {
         let body = text.strip_prefix(self.prefix.as_bytes());
         let body = body.and_then(|body| body.get(..self.least.min(LOOKED_AT)));
@@ -471,7 +477,8 @@ const SHAPES: &[SecretShape] = &[
     shape("bip32", "xprv", Alnum, 100),
 ];
 
-/// The rules of keys that a beginning alone does not identify, for the test of the page.
+/// The rules for keys that a prefix does not identify. Only the test of the documentation uses
+/// them.
 #[cfg(test)]
 pub(super) const BY_PARTS: &[&str] = &[
     "1password",
@@ -517,23 +524,24 @@ const fn shortest() -> usize {
     shortest
 }
 
-/// Returns the prefix of the shape with index `at`, and whether it counts within a word, for the filter.
+/// Returns the prefix of the shape with index `at`, and whether the prefix also counts within a
+/// word. For the filter.
 pub(super) const fn prefix(at: usize) -> Option<(&'static [u8], bool)> {
     if at >= SHAPES.len() {
         return None;
     }
-    #[allow(clippy::indexing_slicing, reason = "it is looked at above")]
+    #[allow(clippy::indexing_slicing, reason = "the index is checked above")]
     let shape = SHAPES[at];
     Some((shape.prefix.as_bytes(), shape.anywhere))
 }
 
-/// The shapes in buckets of those whose prefixes begin alike.
+/// The shapes in buckets. Shapes whose prefixes begin alike share a bucket.
 struct ShapeBuckets {
     /// The shapes, by their index in [`SHAPES`].
     shapes: [u16; SHAPES.len()],
-    /// The first eight bytes of each prefix, with zeros behind a shorter one.
+    /// The first eight bytes of each prefix. A shorter prefix is filled up with zeros.
     heads: [u64; SHAPES.len()],
-    /// The beginning of each bucket.
+    /// The index at which each bucket begins.
     starts: [u16; HEADS + 1],
 }
 
@@ -556,7 +564,7 @@ const fn shape_buckets() -> ShapeBuckets {
         heads: [0; SHAPES.len()],
         starts: [0; HEADS + 1],
     };
-    // First the size of each bucket, then its end, then its beginning.
+    // `starts` first has the size of each bucket, then its end, then its beginning.
     let mut at = 0;
     while at < SHAPES.len() {
         let prefix = SHAPES[at].prefix.as_bytes();
@@ -586,7 +594,8 @@ const fn shape_buckets() -> ShapeBuckets {
     buckets
 }
 
-/// Returns the shapes whose prefix agrees with the first eight bytes of `text`.
+/// Returns the shapes whose prefix has the same first eight bytes as `text`. Of a shorter prefix,
+/// all bytes must be the same.
 pub(super) fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static SecretShape> {
     let eight = text.first_chunk().copied().unwrap_or_else(|| {
         let mut padded = [0; 8];
@@ -601,7 +610,7 @@ pub(super) fn shapes_of(text: &[u8]) -> impl Iterator<Item = &'static SecretShap
     let (start, end) = (start(bucket), start(bucket + 1));
     (start.unwrap_or_default()..end.unwrap_or_default()).filter_map(move |at| {
         let head = *SHAPE_BUCKETS.heads.get(at)?;
-        // Only the bytes that a short prefix has are compared.
+        // Of a short prefix, only the bytes that it has are compared.
         let compared = u64::MAX >> (head.leading_zeros() & 0b11_1000);
         (eight & compared == head).then_some(())?;
         SHAPES.get(usize::from(*SHAPE_BUCKETS.shapes.get(at)?))
@@ -613,8 +622,9 @@ pub(super) fn begins(text: &[u8]) -> bool {
     shapes_of(text).any(|shape| shape.begins(text))
 }
 
-/// Returns the offset of a prefix's window: the four bytes by which the filter finds it. A short prefix, or
-/// one with a sign after few letters, has none: the filter finds it by the sign before it.
+/// Returns where a prefix's window begins: the four bytes by which the filter finds the prefix. A
+/// short prefix, or one with a sign after few letters, has no window. The filter finds it by the
+/// sign before it.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of bounds does not build"
@@ -630,7 +640,7 @@ pub(super) const fn window(prefix: &[u8], anywhere: bool) -> Option<usize> {
     }
 }
 
-/// The number of shapes with a window.
+/// The number of shapes whose prefix has a window.
 const WINDOWED: usize = windowed();
 
 const fn windowed() -> usize {
@@ -642,12 +652,13 @@ const fn windowed() -> usize {
     count
 }
 
-/// The windows of the prefixes in buckets, their shapes, and their ends in the prefixes.
+/// The windows of the prefixes in buckets, with the shape of each, and the end of the window in the
+/// prefix.
 struct Windows {
     fours: [u32; WINDOWED],
     shapes: [u16; WINDOWED],
     ends: [u8; WINDOWED],
-    /// The beginning of each bucket.
+    /// The index at which each bucket begins.
     starts: [u16; WINDOW_BUCKETS + 1],
 }
 
@@ -685,7 +696,7 @@ const fn windows() -> Windows {
         ends: [0; WINDOWED],
         starts: [0; WINDOW_BUCKETS + 1],
     };
-    // First the size of each bucket, then its end, then its beginning.
+    // `starts` first has the size of each bucket, then its end, then its beginning.
     let mut at = 0;
     while let Some((prefix, anywhere)) = prefix(at) {
         if let Some(start) = window(prefix, anywhere) {
@@ -716,7 +727,7 @@ const fn windows() -> Windows {
     windows
 }
 
-/// Returns the beginning of the key whose window ends with the byte at `last`, for the filter.
+/// Returns the beginning of the key whose window ends with the byte at `last`. For the filter.
 pub(super) fn around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
     let bucket = window_bucket(four);
@@ -734,7 +745,7 @@ pub(super) fn around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     })
 }
 
-/// Returns the rules, each once.
+/// Returns the names of all rules, each once.
 #[cfg(test)]
 pub(super) fn rules() -> std::collections::BTreeSet<&'static str> {
     let shaped = SHAPES.iter().map(|shape| shape.rule);

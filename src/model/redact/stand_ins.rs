@@ -1,6 +1,7 @@
-//! Recognises values that stand for a secret without being one: a word of prose, a placeholder, a variable, a name, asterisks.
+//! Recognises values that stand for a secret without being one: a word of prose, a placeholder, a
+//! variable, a name, asterisks.
 //!
-//! It judges a value alone, and knows neither its form nor the name before it.
+//! This module judges a value alone. It knows neither the value's form nor the name before it.
 
 use super::foreign;
 use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
@@ -9,7 +10,8 @@ use super::names::{ending, ending_by, hint, telling};
 use super::shapes::Alphabet;
 use super::words::{LONGEST_PLAIN, WordList};
 
-/// Words that may follow a telling name and are not its secret: types, literals, and words of prose. In order.
+/// Words that may follow a name that announces a secret, but are not secrets: types, literals, and
+/// words of prose. In alphabetical order.
 #[rustfmt::skip]
 const PLAIN: &[&str] = &[
     "aes256", "and", "anonymous", "any", "are", "arg", "argon2", "argon2id", "argument", "async", "auth", "await", "base64",
@@ -30,7 +32,7 @@ const PLAIN: &[&str] = &[
     "write", "wrong", "x509", "yes", "yield",
 ];
 
-/// Words of placeholders. In order.
+/// Words that occur in placeholders. In alphabetical order.
 #[rustfmt::skip]
 const PLACEHOLDERS: &[&str] = &[
     "changeit", "changeme", "dummy", "example", "fill", "fixme", "goes", "here", "insert", "placeholder", "put", "redacted",
@@ -44,7 +46,8 @@ pub(super) fn is_stand_in(value: &str) -> bool {
 }
 
 pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
-    // Most words have no signs. Such a word is neither a reference nor a sentence, and a placeholder only as a whole.
+    // Most words have no signs. Such a word is neither a reference nor a sentence, and it is a
+    // placeholder only as a whole.
     let is_alnum = signs.is_alnum();
     let word = match is_alnum {
         true => value,
@@ -71,7 +74,8 @@ fn is_plain(word: &[u8]) -> bool {
         || matches!(word, [singular @ .., b's' | b'S'] if PLAIN_WORDS.has(singular))
 }
 
-/// Returns whether `value` consists of words, one of them of a placeholder, as in `your-api-key-here`.
+/// Returns whether `value` consists of words of which one occurs in placeholders, as in
+/// `your-api-key-here`.
 fn is_placeholder(value: &str, signs: Signs) -> bool {
     const MOST_DIGITS: usize = 3;
     if signs.has(b'.') && has_part(value.as_bytes(), b"...")
@@ -80,7 +84,7 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
         return true;
     }
     let is_one = |word: &[u8]| word.len() >= 3 && PLACEHOLDER_WORDS.has(word);
-    // `change-me`.
+    // This finds placeholders such as `change-me`.
     if signs.has_any(const { signs_of(b"-_ ") }) && value.len() <= LONGEST_PLAIN + 2 {
         let mut letters = value.bytes().filter(|b| !matches!(b, b'-' | b'_' | b' '));
         let (first, second) = (letters.next(), letters.next());
@@ -129,10 +133,10 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
         })
 }
 
-/// The signs of ASCII that no identifier has, without those that may end a sentence.
+/// The ASCII signs that occur in no identifier, except those that may end a sentence.
 const NO_IDENTIFIER: u128 = signs_of(b" \t\n\r\"#$%&'()*+/<=>@[\\]^`{|}~");
 
-/// The signs of ASCII that no word of [`PLAIN`] has, without those that may end a sentence.
+/// The ASCII signs that occur in no word of [`PLAIN`], except those that may end a sentence.
 const NO_PLAIN: u128 = NO_IDENTIFIER | signs_of(b"-");
 
 /// Returns an ASCII word without the signs around it.
@@ -144,13 +148,14 @@ fn trimmed(word: &str) -> &str {
     word.get(range).unwrap_or_default()
 }
 
-/// Returns true if `word` is itself a telling name, such as `user.api_key`. `mysecretpassword` is not: it may be a password.
+/// Returns true if `word` is itself a name that announces a secret, such as `user.api_key`.
+/// `mysecretpassword` is not such a name, because it may be a password.
 fn is_name(word: &str, signs: Signs) -> bool {
     let bytes = word.as_bytes();
     if !signs.is_ascii && foreign::length_at(bytes) == bytes.len() {
         return true;
     }
-    // Most values have a sign that no identifier has.
+    // Most values have a sign that does not occur in identifiers.
     if signs.has_any(NO_IDENTIFIER) {
         return false;
     }
@@ -176,7 +181,7 @@ fn is_name(word: &str, signs: Signs) -> bool {
     }
 }
 
-/// Returns true if `word` names a property of a secret, such as `password_bytes`.
+/// Returns true if `word` is the name of a secret's property, such as `password_bytes`.
 pub(super) fn is_part_of_name(word: &str) -> bool {
     let mut parts = word.split(['_', '.']);
     is_identifier(word)
@@ -185,8 +190,8 @@ pub(super) fn is_part_of_name(word: &str) -> bool {
         && parts.any(|part| ending(part.as_bytes()).is_some_and(|(ending, _)| ending == part))
 }
 
-/// Returns whether `value` refers to a secret or is masked: `$NAME`, `$$NAME`, `${…}`, `$(…)`, `{{…}}`, `{name}`, `[name]`, `<name>`,
-/// `%s`, `%(name)s`, `process.env.NAME`, `****`.
+/// Returns whether `value` refers to a secret or is masked: `$NAME`, `$$NAME`, `${…}`, `$(…)`,
+/// `{{…}}`, `{name}`, `[name]`, `<name>`, `%s`, `%(name)s`, `process.env.NAME`, `****`.
 fn is_reference(value: &str, signs: Signs) -> bool {
     let bytes = value.as_bytes();
     let Some(first) = bytes.first() else {
@@ -207,7 +212,7 @@ fn is_reference(value: &str, signs: Signs) -> bool {
                 rest.bytes()
                     .all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b' ' | b'.'))
             }),
-        // `<your` of `<your password>`, too.
+        // `<your` of `<your password>` counts, too.
         b'<' => {
             closed(b'>')
                 || value

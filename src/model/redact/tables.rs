@@ -1,6 +1,8 @@
-//! Remembers which columns of a table have a telling heading, in a drawn table or in a file of separated values.
+//! Remembers which columns of a table have a heading that announces secrets, in a table drawn with
+//! `|` or in a file of separated values.
 //!
-//! It counts separators and words as the pass reports them. It does not judge the content of cells.
+//! This module counts separators and words as the pass reports them. It does not judge the content
+//! of cells.
 
 use super::View;
 use super::names::SecretKind;
@@ -39,7 +41,7 @@ impl Separator {
         }
     }
 
-    /// Returns the end of the cell that begins at `start`, if it has one.
+    /// Returns the end of the cell that begins at `start`, if the view contains that end.
     pub(super) fn cell_end(self, view: View<'_>, start: usize) -> Option<usize> {
         let bytes = view.bytes();
         let rest = bytes.get(start..)?;
@@ -60,27 +62,28 @@ impl Separator {
     }
 }
 
-/// A heading line with at least one telling name.
+/// A heading line with at least one name that announces a secret.
 #[derive(Debug, Clone, Copy)]
 struct Heading {
     separator: Separator,
-    /// The kind of secret in each of the first [`COLUMNS`] columns.
+    /// The kind of secret that the heading of each of the first [`COLUMNS`] columns announces.
     tellings: [Option<SecretKind>; COLUMNS],
 }
 
-/// How many columns are kept.
+/// How many columns of a table are examined at most.
 const COLUMNS: usize = 32;
 
-/// A cell that a telling name fills, so that it may belong to a heading.
+/// A cell that contains just a name that announces a secret, so that it may belong to a heading.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadingCell {
     separator: Separator,
-    /// Whether it is the first cell of its line.
+    /// True if it is the first cell of its line.
     is_first: bool,
 }
 
 impl HeadingCell {
-    /// Returns the cell that the telling name fills, if it fills one. The name ends at `end`; `before` are the bytes before it.
+    /// Returns the cell that contains just the name which ends at `end`. Returns `None` if the cell
+    /// contains more. `before` are the bytes before the name.
     pub(super) fn at(
         view: View<'_>,
         before: &[u8],
@@ -115,12 +118,13 @@ impl HeadingCell {
     }
 }
 
-/// The table whose rows follow.
+/// A table whose heading was read and whose rows follow.
 #[derive(Debug, Clone, Copy)]
 struct ColumnTable {
     heading: Heading,
     columns: u16,
-    /// Whether the dividing line between the heading and the rows was seen, or the table needs none.
+    /// True if the rows may begin: the line between heading and rows was read, or the table needs
+    /// none.
     is_divided: bool,
 }
 
@@ -129,7 +133,7 @@ struct ColumnTable {
 pub(super) struct Tables {
     counts: [u16; SEPARATORS],
     words: u16,
-    /// Whether the line has something that a heading never has.
+    /// True if the line contains something that a heading never contains.
     is_other: bool,
     heading: Option<Heading>,
     table: Option<ColumnTable>,
@@ -156,7 +160,7 @@ impl Tables {
         }
     }
 
-    /// Notes the kind of secret that a cell of a heading announces.
+    /// Records the kind of secret that a cell of a heading announces.
     pub(super) fn telling(&mut self, cell: HeadingCell, telling: SecretKind) {
         let separator = cell.separator;
         if self.is_other || cell.is_first && self.words > 0 {
@@ -178,7 +182,8 @@ impl Tables {
         }
     }
 
-    /// Returns the kind of secret in the cell that begins at the pass's place, if its heading is telling.
+    /// Returns the kind of secret in the cell that begins where the pass is, if the cell's heading
+    /// announces one.
     #[inline]
     pub(super) fn cell(&self) -> Option<(SecretKind, Separator)> {
         let table = self.table.as_ref().filter(|table| table.is_divided)?;
@@ -225,7 +230,7 @@ impl Tables {
                         b'_' | b'-' | b'.' | b' ' | b'"' | b'\'' | b'\n' | b'\r' | b'\\'
                     )
             };
-            // Outside drawn tables, a cell of a heading is one word.
+            // Outside tables drawn with `|`, a cell of a heading is one word.
             let fits = separator == b'|' || self.words == columns + 1;
             if !self.is_other
                 && columns > 0

@@ -1,17 +1,17 @@
 //! Finds the user and the password before the host of a URL.
 //!
-//! It begins to read at the scheme, and ignores the query.
+//! This module begins to read at the scheme, and ignores the query.
 
 use super::{Secret, View, looks, stand_ins};
 
 const RULE: &str = "url-password";
-/// How far after the scheme a password may end, in bytes.
+/// How many bytes after the scheme a password may end at most.
 pub(super) const LONGEST: usize = 256;
 
 /// The most plus signs that a scheme may end with.
 const MOST_SIGNS: usize = 8;
 
-/// Returns the end of the scheme whose last word ends at `end`. `://` follows it.
+/// Returns the end of the scheme whose last word ends at `end`, if `://` follows.
 pub(super) fn scheme_end(bytes: &[u8], end: usize) -> Option<usize> {
     let rest = bytes.get(end..)?;
     let signs = rest.iter().take(MOST_SIGNS).take_while(|b| **b == b'+');
@@ -19,7 +19,8 @@ pub(super) fn scheme_end(bytes: &[u8], end: usize) -> Option<usize> {
     matches!(rest.get(signs..)?, [b':', b'/', b'/', ..]).then_some(end + signs)
 }
 
-/// Returns whether a scheme may end with `word`. RFC 3986 wants a letter first, and then letters, digits, `+`, `-` and `.`.
+/// Returns whether a scheme may end with `word`. RFC 3986 requires a letter first, and then
+/// letters, digits, `+`, `-` and `.`.
 ///
 /// The scheme may be only the end of the word.
 pub(super) fn ends_scheme(word: &[u8]) -> bool {
@@ -31,11 +32,12 @@ pub(super) fn ends_scheme(word: &[u8]) -> bool {
             .is_some_and(|word| word.iter().any(is_letter))
 }
 
-/// Returns the last byte of the last word of the scheme that ends with the byte at `last`, for the filter.
+/// Returns the position of the last byte in the last word of a scheme. The scheme ends with the
+/// byte at `last`, which may be a plus sign. For the filter.
 pub(super) fn last_word_end(bytes: &[u8], last: usize) -> usize {
     let before = bytes.get(..=last).unwrap_or_default();
     let signs = before.iter().rev().take(MOST_SIGNS);
-    // A text may begin with the signs.
+    // A text may begin with plus signs, before which there is no word.
     last.saturating_sub(signs.take_while(|b| **b == b'+').count())
 }
 
@@ -52,7 +54,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let mut was_slash = false;
     for at in 0..LONGEST {
         let Some(&byte) = rest.get(at) else {
-            // The password may go on after the mark.
+            // The password may continue after the redaction mark.
             (!view.is_cut).then_some(())?;
             break;
         };
@@ -64,7 +66,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
                     break;
                 }
             }
-            // Another URL begins.
+            // Another URL begins here.
             b':' if rest.get(at + 1..at + 3) == Some(b"//") => break,
             b':' if colon.is_none() => colon = Some(at),
             b'/' | b'?' | b'#' => {
@@ -83,7 +85,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
     let length = at_sign?;
     let userinfo = view.text.get(begin..begin + length)?;
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    // A token takes the place of the user.
+    // Here a token takes the place of the user.
     if matches!(password, "" | "x-oauth-basic") && looks::looks_random(user) {
         return Some(Secret {
             start: begin,
@@ -91,7 +93,7 @@ pub(super) fn userinfo(view: View<'_>, end: usize) -> Option<Secret> {
             rule: RULE,
         });
     }
-    // A password of two letters is not a stand-in.
+    // A password of one or two letters is never a stand-in.
     let is_stand_in = password.len() > 2 && stand_ins::is_stand_in(password);
     let is_path = was_slash && user.contains(['/', '?', '#']);
     let is_secret = !(password.is_empty() || is_stand_in || is_path);

@@ -1,20 +1,21 @@
 //! Reads values: finds where a value ends, and decides whether it is a secret, given the kind of
 //! name before it.
 //!
-//! The first bytes of a value decide. Only a secret is read to its end, so the work is bounded. A value that reaches a mark is
-//! refused; `scan` says why. This module does not look for values.
+//! The first bytes of a value decide. Only a secret is read to its end, so the work is bounded. A
+//! value that touches a redaction mark is refused; `scan` says why. This module does not look for
+//! values.
 
 use super::looks::{self, Signs, signs_of};
 use super::names::SecretKind;
 use super::{Secret, View, byte_search, mark_at, stand_ins};
 
-/// How much of a value is judged, in bytes.
+/// How many bytes of a value are examined.
 const JUDGED: usize = 96;
-/// How much of a line is searched for prose or skipped as blanks, in bytes.
+/// How many bytes of a line are searched for prose, or skipped as blanks.
 const PROSE: usize = 64;
-/// Signs that no word has.
+/// Signs that occur in no word.
 const NO_WORD: u128 = signs_of(b"!#$%^*+~@");
-/// The length of the shortest secret behind a name.
+/// The length of the shortest secret after a name, in bytes.
 pub(super) const LEAST: usize = 3;
 
 /// How a value is written.
@@ -22,7 +23,7 @@ pub(super) const LEAST: usize = 3;
 pub(super) enum Form {
     /// In quotes, or between tags.
     Quoted,
-    /// In quotes, in a place that takes any quoted word: as a second argument, as a default.
+    /// In quotes, where any quoted word is usual: as a second argument, or as a default.
     Beside,
     /// `NAME=value`, the name in capitals: an environment variable.
     Variable,
@@ -30,7 +31,7 @@ pub(super) enum Form {
     Tight,
     /// `name: value`, `name = value`.
     Loose,
-    /// `name: value`, alone on its line.
+    /// `name: value`, with nothing else on the line.
     Line,
     /// `--name value`.
     Option,
@@ -41,21 +42,21 @@ pub(super) enum Form {
 /// A value, or its beginning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'t> {
-    /// The part that is judged.
+    /// The part of the value that is examined.
     text: &'t str,
     start: usize,
-    /// The end of the part that is judged.
+    /// The end of the examined part.
     seen: usize,
-    /// Whether the value ends at `seen`, too.
+    /// True if the value, too, ends at `seen`.
     is_whole: bool,
-    /// The quote around the value, and the number of backslashes before that quote.
+    /// The quote around the value, and the number of backslashes before the quote.
     quote: Option<(u8, usize)>,
     form: Form,
-    /// The byte after the part that is judged.
+    /// The byte after the examined part.
     next: Option<u8>,
 }
 
-/// The bytes that can end a value without quotes, or the part of it that is judged.
+/// For each byte, whether it can end a value without quotes or the examined part of it.
 static MATTERS: [bool; 256] = matters();
 
 #[allow(
@@ -94,8 +95,8 @@ fn ends_bare(view: View<'_>, at: usize, byte: u8, form: Form) -> bool {
     }
 }
 
-/// Returns whether the sign at `at` ends the value of a variable. The value may hold any sign; it ends
-/// before a blank, a quote or another name.
+/// Returns whether the sign at `at` ends the value of an environment variable. The value may
+/// contain any sign; it ends before a blank, a quote or another name.
 fn ends_variable(view: View<'_>, at: usize) -> bool {
     const LONGEST: usize = 24;
     let rest = view.bytes().get(at + 1..).unwrap_or_default();
@@ -116,7 +117,8 @@ fn ends_variable(view: View<'_>, at: usize) -> bool {
 }
 
 impl<'t> Value<'t> {
-    /// Returns the value that begins at `at`, with or without quotes; `None` if it reaches a mark.
+    /// Returns the value that begins at `at`, with or without quotes. Returns `None` if the value
+    /// touches a redaction mark.
     pub(super) fn read(view: View<'t>, at: usize, form: Form) -> Option<Self> {
         match Self::quoted(view, at) {
             Some(quoted) => quoted,
@@ -124,10 +126,10 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns the value in the quotes at `at`. The outer `None` means that there is no quote at `at`, the
-    /// inner one that the value reaches a mark.
+    /// Returns the value in the quotes at `at`. The outer `None` means that no quote is at `at`.
+    /// The inner `None` means that the value touches a redaction mark.
     ///
-    /// A value without a closing quote ends with its line: it may have been cut off.
+    /// A value without a closing quote ends with its line, because it may have been cut.
     #[inline]
     pub(super) fn quoted(view: View<'t>, at: usize) -> Option<Option<Self>> {
         let at = at + prefix_before_quote(view.bytes(), at)?;
@@ -153,12 +155,13 @@ impl<'t> Value<'t> {
         })
     }
 
-    /// Returns the value without quotes that begins at `start`. What follows its second separator is not judged.
+    /// Returns the value without quotes that begins at `start`. Text after its second separator is
+    /// not examined.
     pub(super) fn bare(view: View<'t>, start: usize, form: Form) -> Option<Self> {
         let bytes = view.bytes();
         let mut separators = 0;
         let rest = bytes.get(start..).unwrap_or_default();
-        // The byte behind the part that is judged may end the value.
+        // Include one more byte, because it may end the value.
         let near = rest.get(..=JUDGED).unwrap_or(rest);
         let mut end = None;
         for (at, &byte) in (start..).zip(near) {
@@ -170,7 +173,7 @@ impl<'t> Value<'t> {
                 b'=' | b':' => {
                     separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
-                // `=` and `:`, encoded as in a URL.
+                // These are `=` and `:` in the encoding of URLs.
                 b'%' if matches!(
                     bytes.get(at + 1..at + 3),
                     Some(b"3D" | b"3d" | b"3A" | b"3a")
@@ -210,7 +213,7 @@ impl<'t> Value<'t> {
         })
     }
 
-    /// Returns the value from `start` to `end`, which tags or separators delimit.
+    /// Returns the value from `start` to `end`, which tags or separators enclose.
     pub(super) fn between(view: View<'t>, start: usize, end: usize) -> Option<Self> {
         let seen = view
             .text
@@ -236,7 +239,7 @@ impl<'t> Value<'t> {
         self.start
     }
 
-    /// Returns whether all of the value is judged.
+    /// Returns whether the examined part is the whole value.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -262,7 +265,7 @@ impl<'t> Value<'t> {
         self.quote.is_some()
     }
 
-    /// Returns the byte behind the part that is judged.
+    /// Returns the byte after the examined part.
     pub(super) fn next(&self) -> Option<u8> {
         self.next
     }
@@ -289,7 +292,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns the end of the value, which may be beyond the part that is judged.
+    /// Returns the end of the value, which may be after the examined part.
     pub(super) fn end(&self, view: View<'_>) -> usize {
         if self.is_whole {
             return self.seen;
@@ -310,10 +313,11 @@ impl<'t> Value<'t> {
         at
     }
 
-    /// Returns true if the value is a secret, given the kind of name that announces it.
+    /// Returns true if the value is a secret, given the kind of secret that the name before it
+    /// announces.
     pub(super) fn is_secret(&self, telling: SecretKind) -> bool {
         let value = self.text;
-        // An expression begins with one of these signs.
+        // A value without quotes that begins with one of these signs is an expression.
         let is_bare = !self.is_quoted() && !matches!(self.form, Form::Variable | Form::Quoted);
         let is_code = is_bare
             && telling != SecretKind::Phrase
@@ -337,7 +341,8 @@ impl<'t> Value<'t> {
             && self.is_no_code(telling, signs)
     }
 
-    /// Returns whether the value is a path, in a form and after a kind of name for which a path is not a secret.
+    /// Returns whether the value is a path, and its form and the name before it are such that a
+    /// path is not a secret.
     fn is_path(&self, telling: SecretKind) -> bool {
         !matches!(self.form, Form::Quoted | Form::Beside | Form::Variable)
             && !matches!(
@@ -347,7 +352,7 @@ impl<'t> Value<'t> {
             && looks::is_place(self.text)
     }
 
-    /// Returns whether the value has the characters that a secret has.
+    /// Returns whether the value has the characters that such a secret has.
     fn may_be_secret(&self, telling: SecretKind, signs: Signs) -> bool {
         let length = self.text.len();
         let (digit, letter) = (signs.has_digit(), signs.has_letter());
@@ -378,7 +383,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns true if the value is neither an expression nor a name, a path or a number.
+    /// Returns true if the value is not an expression, a name, a path or a number.
     fn is_no_code(&self, telling: SecretKind, signs: Signs) -> bool {
         let value = self.text;
         let next = self.next.filter(|_| !self.is_quoted());
@@ -428,7 +433,7 @@ impl<'t> Value<'t> {
             (Form::Beside, SecretKind::Password) => !number && !is_thing(value, signs),
             (Form::Beside, _) => !is_thing(value, signs) && !looks::is_numbered_name(value),
             (Form::Variable, _) => !number && !is_thing(value, signs),
-            // `is_path` was checked before.
+            // A path was excluded before.
             _ if number || is_code(value, signs, next) => false,
             (Form::Tight, SecretKind::Password) => !word || !stand_ins::is_part_of_name(value),
             (Form::Tight | Form::Option, SecretKind::Key | SecretKind::Secret) => {
@@ -445,7 +450,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns whether the line ends behind the value.
+    /// Returns whether the line ends after the value.
     pub(super) fn ends_line(&self, view: View<'_>) -> bool {
         let at = skip_blanks(view.bytes(), self.seen);
         matches!(view.byte(at), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
@@ -458,27 +463,29 @@ impl<'t> Value<'t> {
     }
 }
 
-/// Returns whether a JSON string under a name of kind `telling` looks like a secret.
+/// Returns whether a JSON string looks like a secret, if the member's name announces the kind
+/// `telling`.
 pub(super) fn is_string_secret(string: &str, telling: SecretKind) -> bool {
     !holds_mark(string.as_bytes())
         && Value::between(View::whole(string), 0, string.len())
             .is_some_and(|value| value.is_secret(telling))
 }
 
-/// Returns whether a JSON string under a telling name is not a secret but a reference, a placeholder, a
-/// label in some language, a time or a type. Every other string is a secret there, even prose.
+/// Returns whether a JSON string is not a secret although the member's name announces one. It is
+/// not if it is a reference, a placeholder, a label in some language, a time or a type. Every other
+/// string is a secret, even prose.
 pub(super) fn is_label(string: &str, telling: SecretKind) -> bool {
     let is_time = looks::is_number(string) && string.contains(':');
     let is_place = telling == SecretKind::Key && looks::is_place(string);
     is_time || is_place || stand_ins::is_stand_in(string) && !stand_ins::is_one_letter(string)
 }
 
-/// The end of a value in quotes.
+/// Where a value in quotes ends.
 enum ValueEnd {
     At(usize),
-    /// It is not closed before this place.
+    /// The value is not closed before this position.
     Beyond(usize),
-    /// A mark begins at this place before a quote closes it.
+    /// A redaction mark begins at this position, before a quote closes the value.
     Cut(usize),
 }
 
@@ -494,7 +501,7 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
         if near.get(end) == Some(&b'\n') {
             return ValueEnd::At(start + end);
         }
-        // Most quotes have none before them.
+        // Before most quotes, there are no backslashes.
         let backslashes = match near.get(from..end).unwrap_or_default() {
             before @ [.., b'\\'] => before.iter().rev().take_while(|b| **b == b'\\').count(),
             _ => 0,
@@ -511,8 +518,8 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
     }
 }
 
-/// Returns the length of a literal's prefix at `at`, as in `b"…"`, if a quote may follow it. Without a
-/// prefix the length is 0.
+/// Returns the length of a string literal's prefix at `at`, such as `b` in `b"…"`, if a quote may
+/// follow. Without a prefix the length is 0.
 #[inline]
 fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at..)? {
@@ -526,7 +533,7 @@ fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Returns false only if the value that begins at `at` is surely not in quotes.
+/// Returns false only if the value that begins at `at` is certainly not in quotes.
 pub(super) fn may_be_quoted(bytes: &[u8], at: usize) -> bool {
     prefix_before_quote(bytes, at).is_some()
 }
@@ -556,8 +563,8 @@ fn holds_mark(bytes: &[u8]) -> bool {
     byte_search::all(b'[', bytes).any(|at| mark_at(bytes, at).is_some())
 }
 
-/// Returns whether a value in quotes is a path, a constant, a colour or a pattern. Those are never secrets,
-/// whatever the name before them.
+/// Returns whether a value in quotes is a path, a constant, a colour or a pattern. These are never
+/// secrets, whatever name precedes them.
 fn is_thing(value: &str, signs: Signs) -> bool {
     signs.has(b'/') && looks::is_place(value)
         || signs.has(b'_') && looks::is_constant(value)
@@ -565,7 +572,8 @@ fn is_thing(value: &str, signs: Signs) -> bool {
         || signs.has_any(const { signs_of(b"\\[(") }) && looks::is_pattern(value)
 }
 
-/// Returns true if `value` is an expression: a call, a path of names, a type with parameters, a reference.
+/// Returns true if `value` is an expression: a call, a path of names, a type with parameters, a
+/// reference.
 pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
     let bytes = value.as_bytes();
     let dotted = || {
@@ -597,7 +605,7 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
         || signs.has(b'+') && is_increment(value)
 }
 
-/// Returns true if `value` is `name++`. Base64 would go on after the signs.
+/// Returns true if `value` is `name++`. In base64, more characters would follow the signs.
 fn is_increment(value: &str) -> bool {
     value.strip_suffix("++").is_some_and(looks::is_identifier)
 }
@@ -607,8 +615,8 @@ fn is_argument(next: Option<u8>) -> bool {
     matches!(next, Some(b',' | b')' | b';' | b'}' | b']' | b'|'))
 }
 
-/// Returns whether prose continues at `at`: three words, the first without capitals. A mark that cuts the
-/// line counts as prose.
+/// Returns whether prose continues at `at`: three words, the first without capitals. A line that a
+/// redaction mark cuts counts as prose.
 pub(super) fn is_prose(view: View<'_>, at: usize) -> bool {
     const WORDS: usize = 3;
     let rest = view.bytes().get(at..).unwrap_or_default();

@@ -1,19 +1,21 @@
 //! Finds a word in a list with few comparisons.
 //!
-//! It does not know what the words mean.
+//! This module does not know what the words mean.
 
-/// The length of the longest word in a list.
+/// The length of the longest word in any list, in bytes.
 pub(super) const LONGEST_PLAIN: usize = 16;
 
-/// A list of words, in order. Each begins with a small letter, and has a second character.
+/// A list of words in alphabetical order. Each word begins with a small letter, and has a second
+/// character.
 pub(super) struct WordList<const COUNT: usize> {
-    /// Each word as a number. The numbers are in the order of the words.
+    /// Each word as a number, in the order of the words.
     numbers: [u128; COUNT],
-    /// The lengths of the words with each first letter, a bit for each length.
+    /// For each first letter, the lengths of the words that begin with it, a bit for each length.
     lengths: [u32; 32],
-    /// The second letters of the words with each first letter, a bit for each letter.
+    /// For each first letter, the second letters of the words that begin with it, a bit for each
+    /// letter.
     seconds: [u32; 32],
-    /// Where the words with each first letter begin.
+    /// For each first letter, the index of the first word that begins with it.
     starts: [u16; 33],
 }
 
@@ -40,7 +42,8 @@ impl<const COUNT: usize> WordList<COUNT> {
             let first = letter(word[0]);
             list.lengths[first] |= 1 << word.len();
             list.seconds[first] |= 1 << letter(word[1]);
-            // The words of all later letters begin behind this one, too, until one of theirs comes.
+            // The words of every later first letter begin after this word, unless more words come
+            // before them.
             let mut after = first + 1;
             while after < list.starts.len() {
                 list.starts[after] = at as u16 + 1;
@@ -57,7 +60,7 @@ const fn letter(byte: u8) -> usize {
 }
 
 impl<const COUNT: usize> WordList<COUNT> {
-    /// Returns whether a word of the list begins with these two letters. They rule out most words.
+    /// Returns whether a word of the list begins with these two letters. This rules out most words.
     #[inline]
     pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
         let seconds = self.seconds.get(letter(first)).copied();
@@ -86,16 +89,16 @@ impl<const COUNT: usize> WordList<COUNT> {
     }
 }
 
-/// Returns the last 16 bytes of `text` as a number. The last one is the lowest byte.
+/// Returns the last 16 bytes of `text` as a number. The last byte is the lowest.
 #[inline]
 pub(super) fn last_bytes(text: &[u8]) -> u128 {
     if let Some(last) = text.last_chunk() {
         return u128::from_be_bytes(*last);
     }
-    // Two pieces that may overlap: a loop over so few bytes would take longer.
+    // Read two pieces that may overlap, which is faster than a loop over so few bytes.
     if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
         let (first, last) = (u64::from_be_bytes(*first), u64::from_be_bytes(*last));
-        // The bytes of the first piece that are not in the last one.
+        // Keep the bytes of the first piece that are not in the last one.
         let rest = first.checked_shr(8 * (16 - text.len()) as u32);
         return u128::from(rest.unwrap_or_default()) << 64 | u128::from(last);
     }
@@ -103,7 +106,7 @@ pub(super) fn last_bytes(text: &[u8]) -> u128 {
         .fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
-/// Returns `letters` with small letters for the capitals.
+/// Returns `letters` with capitals turned into small letters.
 #[inline]
 fn small(letters: u128) -> u128 {
     const ONES: u128 = u128::from_ne_bytes([1; 16]);

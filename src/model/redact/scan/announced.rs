@@ -1,6 +1,7 @@
-//! Finds the value that a telling name announces: where it begins, after which sign, in which form.
+//! Finds the value that a name such as `DB_PASSWORD` announces: where it begins, after which sign,
+//! and in which form.
 //!
-//! `values`, `looks` and `stand_ins` decide if the value is a secret.
+//! `values`, `looks` and `stand_ins` decide whether the value is a secret.
 
 use super::headers::{authorization, element};
 use super::{MAX_NAME, NAMED, NEAR, Pairs, SecretScan, by_shape};
@@ -11,7 +12,7 @@ use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
 use crate::model::redact::{Secret, View, byte_search};
 
 impl<'t> SecretScan<'t> {
-    /// Returns the secret that the telling name from `start` to `end` announces.
+    /// Returns the secret that the name from `start` to `end` announces.
     pub(super) fn named(
         &mut self,
         view: View<'t>,
@@ -76,7 +77,8 @@ impl<'t> SecretScan<'t> {
             }
             _ => {}
         }
-        // In `print("Token: " + token)` the quote closes the string that the name ends.
+        // In `print("Token: " + token)`, this quote closes the string in which the name is, and no
+        // value follows.
         if let Some((quote, depth)) = quote_at(bytes, value)
             && quotes == 0
             && closes_code(view.byte(value + depth + 1))
@@ -104,7 +106,7 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value, telling)
     }
 
-    /// Returns `value` if it is a secret.
+    /// Returns `value` as a secret, if it is one.
     pub(super) fn judged(
         &self,
         view: View<'t>,
@@ -129,7 +131,8 @@ impl<'t> SecretScan<'t> {
             .then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
-    /// Returns the secret that follows a telling name after blanks only: an option's argument, SQL, prose, a setting.
+    /// Returns the secret that follows a name after blanks only: an option's argument, SQL, prose,
+    /// a setting.
     pub(super) fn apart(
         &mut self,
         view: View<'t>,
@@ -192,7 +195,8 @@ impl<'t> SecretScan<'t> {
             let form = if is_sql { Form::Quoted } else { Form::Beside };
             return self.judged(view, value.with(form), telling);
         }
-        // The name goes on with a number or with a person or thing: `Unseal Key 1:`, `password for bob:`.
+        // The name may continue with a number, or with a person or thing: `Unseal Key 1:`,
+        // `password for bob:`.
         let digits = rest
             .iter()
             .take(3)
@@ -220,7 +224,7 @@ impl<'t> SecretScan<'t> {
         };
         let at = verb.map_or(at, |verb| {
             let at = skip_blanks(bytes, at + verb.len());
-            // `is now`, `is: `.
+            // Skip the `now` of `is now`.
             at + match bytes.get(at..).unwrap_or_default() {
                 [b'n', b'o', b'w', b' ', ..] => 4,
                 _ => 0,
@@ -240,7 +244,8 @@ impl<'t> SecretScan<'t> {
         if !value.is_quoted() && telling == SecretKind::Hardly {
             return None;
         }
-        // In `set PSK identity` a plain word follows, in `config user.password letmein` a value.
+        // In `set PSK identity`, a plain word follows the name; in `config user.password letmein`,
+        // a value does.
         if form == Form::Option
             && looks::is_words(value.text())
             && !word.iter().any(|b| matches!(b, b'.' | b'_'))
@@ -256,7 +261,8 @@ impl<'t> SecretScan<'t> {
         (value.is_secret(telling) && !is_name()).then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
-    /// Returns the default value after a call that ends with the name, as in `env::var("NAME").unwrap_or("…")`.
+    /// Returns the default value after a call that ends with the name, as in
+    /// `env::var("NAME").unwrap_or("…")`.
     pub(super) fn after_call(
         &self,
         view: View<'t>,
@@ -289,7 +295,8 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value.with(form), telling)
     }
 
-    /// Returns the second argument of a call, or the second of a pair, if the first is a telling name.
+    /// Returns the second argument of a call, or the second element of a pair, if the first is a
+    /// name that announces a secret.
     pub(super) fn second(
         &self,
         view: View<'t>,
@@ -333,8 +340,8 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value.with(form), telling)
     }
 
-    /// Remembers for the next few words which kind of secret a value announces, as in `name: DB_PASSWORD`. The secret itself follows,
-    /// after `value:`.
+    /// Remembers for the next few words which kind of secret a value announces, as in `name:
+    /// DB_PASSWORD`. The secret itself follows after `value:`.
     pub(super) fn give(&mut self, start: usize, telling: SecretKind) {
         const WORDS: u8 = 4;
         let before = self.before(start, 16);
@@ -358,8 +365,8 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns whether a string is open at `at` that the next such quote closes: one of the kind `quote`,
-    /// behind `depth` backslashes.
+    /// Returns whether a string is open at `at` that the next quote closes. The quote is of the
+    /// kind `quote` and has `depth` backslashes before it.
     pub(super) fn closes(&mut self, at: usize, quote: u8, depth: usize) -> bool {
         self.know(at);
         let kind = usize::from(quote == b'\'') + 2 * usize::from(depth > 0);
@@ -374,19 +381,20 @@ impl<'t> SecretScan<'t> {
         match before.get(..before.len() - gap) {
             Some([.., b'\n']) => true,
             Some([]) => self.barrier == 0 && before.len() < MAX_NAME,
-            // An escaped line break.
+            // A line also begins after an escaped line break.
             Some([.., b'\\', b'n']) => true,
             _ => false,
         }
     }
 }
 
-/// Returns the end of the quotes and brackets that close the name which ends at `end`, and their number.
+/// Returns the end of the quotes and brackets that close the name which ends at `end`, and how many
+/// there are.
 fn closed_name(bytes: &[u8], end: usize) -> (usize, usize) {
     const MOST: usize = 8;
     let closes = |b: &&u8| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b']');
     let mut rest = bytes.get(end..).unwrap_or_default().iter().take(MOST);
-    // Most names have none.
+    // Nothing closes most names.
     if !rest.clone().next().is_some_and(|b| closes(&b)) {
         return (end, 0);
     }

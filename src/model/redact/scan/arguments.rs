@@ -10,19 +10,21 @@ use crate::model::redact::values::{self, Form, Value, skip_blanks};
 use crate::model::redact::{Secret, View, byte_search};
 
 impl<'t> SecretScan<'t> {
-    /// Returns the secret that `echo`, whose name ends at `end`, writes to the standard input of a program.
+    /// Returns the secret that `echo` writes to the standard input of a program. The word `echo`
+    /// ends at `end`.
     pub(super) fn piped(&mut self, view: View<'t>, end: usize) -> Option<Secret> {
         const LONGEST: usize = 256;
         let bytes = view.bytes();
         matches!(view.byte(end), Some(b' ' | b'\t')).then_some(())?;
-        // No byte is searched for a pipe twice, however many `echo` precede it.
+        // Remember where no pipe is, so that no byte is searched twice, however many `echo` precede
+        // the pipe.
         let most = bytes.len().min(end + LONGEST);
         let from = self.without_pipe.clamp(end, most);
         let found = byte_search::first_of([b'|', b'\n'], bytes.get(from..most)?);
         self.without_pipe = from + found.unwrap_or(most - from);
         let pipe = self.without_pipe;
         (found.is_some() && bytes.get(pipe) == Some(&b'|')).then_some(())?;
-        // Many `echo` may stand before one pipe.
+        // Many `echo` may precede one pipe, so the answer is remembered.
         let seen = self.reader.filter(|of| (of.0, of.1) == (pipe, bytes.len()));
         let (_, _, reader) = *self.reader.insert(match seen {
             Some(seen) => seen,
@@ -30,7 +32,7 @@ impl<'t> SecretScan<'t> {
         });
         let is_pair = reader?;
         let mut at = skip_blanks(bytes, end);
-        // Options, and the format of `printf`.
+        // Skip options, and the format of `printf`.
         for _ in 0..3 {
             let word = bytes.get(at..pipe)?;
             let is_form = matches!(word, [b'\'' | b'"', b'%', ..] | [b'%', ..]);
@@ -49,10 +51,11 @@ impl<'t> SecretScan<'t> {
             .then(|| by_shape(view, secret))
     }
 
-    /// Keeps the program `known`, whose name is at `start` to `end`, and returns the secret that has a fixed
-    /// place among its arguments.
+    /// Remembers the program `known`, whose name is from `start` to `end`. Returns the secret that
+    /// is at a fixed position among the program's arguments.
     ///
-    /// `next` is the byte after the name: a blank, or the quote that closes the name in a list of arguments.
+    /// `next` is the byte after the name: a blank, or the quote that closes the name in a list of
+    /// arguments.
     pub(super) fn program(
         &mut self,
         view: View<'t>,
@@ -68,7 +71,8 @@ impl<'t> SecretScan<'t> {
         ) {
             return None;
         }
-        // A program without options may be an argument of another: `set` in `az keyvault secret set`.
+        // A program without options may be an argument of another: `set` in `az keyvault secret
+        // set`.
         if let Some(program) = known.program
             && !(program.options.is_empty() && self.command.is_some())
         {
@@ -103,7 +107,7 @@ impl<'t> SecretScan<'t> {
                 Some((of, rest)) if option.len() == 2 && letter == Some(&of) => Some(rest),
                 _ => None,
             };
-            // Most options differ in this letter.
+            // Most options differ from the word in this letter.
             let is_alike = letter == word.get(1);
             let rest = is_alike
                 .then(|| word.strip_prefix(option))
@@ -120,8 +124,8 @@ impl<'t> SecretScan<'t> {
         None
     }
 
-    /// Returns the secret of `option`, which takes it in the form `takes`. `rest` is what follows the option in
-    /// its word, which ends at `end`.
+    /// Returns the secret of `option`, which has the form `takes`. `rest` is what follows the
+    /// option in its word, which ends at `end`.
     pub(super) fn taken(
         &mut self,
         view: View<'t>,
@@ -153,7 +157,7 @@ impl<'t> SecretScan<'t> {
         }
         if takes == OptionForm::Cookie {
             self.cookie = Some(Pairs::at(bytes, at));
-            // The name of the first pair may follow the letter at once.
+            // The name of the first pair may follow the option's letter at once.
             return None;
         }
         let value = Value::read(view, at, Form::Variable)?;
@@ -172,7 +176,7 @@ impl<'t> SecretScan<'t> {
         };
         let word = secret.text();
         let is_number = looks::is_number(word) && word.len() < 6;
-        // These letters have other meanings, too.
+        // These options often have other meanings, too.
         let is_doubtful = matches!(
             option,
             b"-v"
@@ -197,15 +201,15 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns whether the program behind the pipe at `pipe` reads a pair of a name and a secret, if it reads a secret from its
-/// standard input.
+/// Returns whether the program after the pipe at `pipe` reads a pair of a name and a secret.
+/// Returns `None` if it reads no secret from its standard input.
 fn reader_behind(view: View<'_>, pipe: usize) -> Option<bool> {
     const LONGEST: usize = 256;
     let after = view.bytes().get(pipe + 1..)?;
     let after = after.get(..LONGEST).unwrap_or(after);
     let ends = |b: &u8| matches!(b, b'\n' | b'|' | b';' | b'[');
     let command = after.get(..after.iter().position(ends).unwrap_or(after.len()))?;
-    // A word that goes on with a mark may have been another word.
+    // If a redaction mark follows, the word may have been longer.
     let after = match view.byte(pipe + 1 + command.len()) {
         Some(b'[') => {
             let blank = command.iter().rposition(|b| matches!(b, b' ' | b'\t'));
@@ -220,7 +224,7 @@ fn reader_behind(view: View<'_>, pipe: usize) -> Option<bool> {
     };
     let has = |needed: &str, behind: usize| {
         needed.is_empty()
-            // Mostly it is nowhere in the command.
+            // Search for the bytes first: mostly, the needed word is nowhere in the command.
             || contains(after, needed.as_bytes())
                 && words()
                     .take(12)
@@ -236,7 +240,7 @@ fn reader_behind(view: View<'_>, pipe: usize) -> Option<bool> {
 /// The letters of [`commands::CURL_FLAGS`], a bit for each.
 const CURL_FLAGS: u128 = looks::signs_of(commands::CURL_FLAGS);
 
-/// Returns the last option of a word with several of curl's options, and what follows it.
+/// Returns the last option in a word that joins several of curl's options, and the text after it.
 fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     let letters = word.strip_prefix(b"-")?;
     let is_flag = |b: &&u8| b.is_ascii() && CURL_FLAGS >> **b & 1 != 0;
@@ -245,7 +249,8 @@ fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     (flags > 0).then_some((*letter, rest))
 }
 
-/// Returns the secret that `place`, one of [`commands::PLACES`], marks among the arguments from `at` on.
+/// Returns the secret among the arguments from `at` on. `place`, one of [`commands::PLACES`], says
+/// where it is.
 fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
     let bytes = view.bytes();
     let mut at = at;
@@ -261,7 +266,8 @@ fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
             let length = byte_search::first(b' ', rest.get(..NEAR).unwrap_or(rest))?;
             at = skip_blanks(bytes, at + length);
         }
-        // Most arguments are another word than the one that is wanted, or a shorter option. No option has a letter twice.
+        // Most arguments are another word than the one in `place`, or a shorter option. No option
+        // has a letter twice.
         let is_open = matches!(wanted.as_bytes(), [b'_'] | [b'*', ..]);
         let near = bytes.get(at..at + wanted.len()).unwrap_or_default();
         let may_fit = near.first() == wanted.as_bytes().first()

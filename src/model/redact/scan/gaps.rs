@@ -1,6 +1,7 @@
-//! Handles the bytes between two words: ends of lines and commands, quotes, cells of tables, letters that are not ASCII.
+//! Handles the bytes between two words: ends of lines and commands, quotes, cells of tables,
+//! letters that are not ASCII.
 //!
-//! It keeps what the next words need, and knows no rule for a word.
+//! This module keeps what the next words need, and has no rule for a word.
 
 use super::{Class, GAP, MAX_NAME, NAMED, Pairs, SecretScan, by_shape, without_announcement};
 use crate::model::redact::foreign;
@@ -9,7 +10,7 @@ use crate::model::redact::tables::{Separator, Tables};
 use crate::model::redact::values::{Form, Value, skip_blanks};
 
 impl<'t> SecretScan<'t> {
-    /// Handles a byte between words that can matter.
+    /// Handles a byte between words that may affect what follows.
     pub(super) fn between(&mut self, byte: u8, class: Class, limit: usize) {
         let bytes = self.text.as_bytes();
         let at = self.at;
@@ -85,7 +86,8 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Proposes the table's cell that begins at `self.at`, if its heading is telling and it is a secret.
+    /// Proposes the table cell that begins at `self.at` as a secret, if its heading announces one
+    /// and the cell looks like one.
     pub(super) fn cell(&mut self, limit: usize) {
         if !self.tables.is_active() {
             return;
@@ -127,7 +129,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Ends the line at the escape before `at`.
+    /// Ends the line at the escaped line break before `at`.
     pub(super) fn end_escaped_line(&mut self, at: usize) {
         self.cookie = None;
         self.end_command();
@@ -143,7 +145,8 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Forgets everything that was kept. The text behind a private key has nothing to do with the text before it.
+    /// Forgets everything that was kept. The text after a private key has nothing to do with the
+    /// text before it.
     pub(super) fn reset(&mut self) {
         self.end_command();
         self.cookie = None;

@@ -1,6 +1,6 @@
 //! Finds secrets in headers, in `.netrc`, in elements of XML and in SQL.
 //!
-//! Each function reads on from one place, and knows nothing of the pass.
+//! Each function reads on from one position, and needs nothing from the pass.
 
 use super::{AUTHORIZATION, MAX_NAME, NAMED, SecretScan, by_shape};
 use crate::model::redact::keys;
@@ -13,7 +13,7 @@ use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
 use crate::model::redact::{Secret, View};
 
 impl<'t> SecretScan<'t> {
-    /// Returns the password of SQL's `IDENTIFIED BY 'password'`, where `by` ends at `end`.
+    /// Returns the password of SQL's `IDENTIFIED BY 'password'`. The word `by` ends at `end`.
     pub(super) fn identified(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let mut at = skip_blanks(bytes, end);
@@ -27,7 +27,7 @@ impl<'t> SecretScan<'t> {
         let value = Value::quoted(view, at)??;
         let value = match bytes.get(at) {
             Some(b'\'') => value,
-            // In prose, a name may be in double quotes.
+            // In prose, double quotes may enclose a name.
             Some(b'"') => value.with(Form::Beside),
             _ => return None,
         };
@@ -45,7 +45,7 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns the text of `<name>text</…` if it is a secret. The first tag ends at `at`.
+/// Returns the text of `<name>text</…`, if it is a secret. The first tag ends at `at`.
 pub(super) fn element(view: View<'_>, at: usize, telling: SecretKind) -> Option<Secret> {
     const LONGEST: usize = 512;
     let bytes = view.bytes();
@@ -81,7 +81,7 @@ pub(super) fn bearer(view: View<'_>, end: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the credentials after `Basic`, which ends at `end`: a name and a password in base64.
+/// Returns the credentials after `Basic`, which ends at `end`: a user and a password in base64.
 pub(super) fn basic(view: View<'_>, end: usize) -> Option<Secret> {
     const LONGEST: usize = 64;
     (view.byte(end) == Some(b' ')).then_some(())?;
@@ -107,7 +107,8 @@ pub(super) fn basic(view: View<'_>, end: usize) -> Option<Secret> {
     })
 }
 
-/// Returns the password in a line of a `.netrc`, where `machine` ends at `end`: `machine host login user password word`.
+/// Returns the password in a line of a `.netrc`: `machine host login user password word`. The word
+/// `machine` ends at `end`.
 pub(super) fn netrc(view: View<'_>, end: usize) -> Option<Secret> {
     const MOST_PAIRS: usize = 3;
     let bytes = view.bytes();
@@ -147,7 +148,7 @@ pub(super) fn netrc(view: View<'_>, end: usize) -> Option<Secret> {
     None
 }
 
-/// Returns the credentials of a header, after the scheme if there is one.
+/// Returns the credentials in a header's value at `at`, after the scheme if there is one.
 pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
     let bytes = view.bytes();
     let quote = quote_at(bytes, at);
@@ -172,11 +173,11 @@ pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
     let credentials = Value::bare(view, start, Form::Variable)?;
     let value = credentials.text();
     let next = credentials.next();
-    // In prose, this is the next word of the sentence; in code, an expression.
+    // In prose, this is the next word of the sentence; in code, it is an expression.
     let is_word = looks::is_words(value);
     let is_closed =
         matches!(next, None | Some(b'"' | b'\'' | b'\r' | b'\n' | b'\\')) && !value.ends_with('.');
-    // `OAuth realm="…"`: a named parameter follows.
+    // In `OAuth realm="…"`, a named parameter follows the scheme.
     let is_parameter = value.strip_suffix('=').is_some_and(looks::is_identifier)
         && matches!(next, Some(b'"' | b'\'' | b'\\'));
     let is_secret = match (quote, has_scheme) {

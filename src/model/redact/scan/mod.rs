@@ -1,17 +1,21 @@
 //! One pass over a text, from the first byte to the last: words, and the bytes between them.
 //!
-//! The pass takes in each byte once. At a word's end the rules look at the word, and at a bounded number of bytes before and
-//! after it. The pass keeps what they need to know of the text further back: the line's quotes and separators, the current
-//! command, the table whose rows follow. It knows no rule: `word`, `gaps`, `announced`, `arguments` and `headers` do.
+//! The pass reads each byte once. At the end of a word, the rules look at the word, and at a
+//! limited number of bytes before and after it. The pass keeps what they need to know of earlier
+//! text: the quotes and separators of the line, the current command, the table whose rows follow.
+//! The rules are in `word`, `gaps`, `announced`, `arguments` and `headers`.
 //!
-//! Each rule looks at a word once. A secret that it finds after the word waits, and the next rules see the text up to that
-//! secret. If a secret begins within the word, the part before it becomes a separate word.
+//! Each rule looks at a word once. A secret that it finds after the word is kept, and the next
+//! rules see the text up to that secret. If a secret begins within the word, the part before it
+//! becomes a separate word.
 //!
-//! # Why does redacted text stay as it is?
-//! For the text after it, a secret that was found is the same as a mark that was there before. No rule looks back beyond
-//! either, and neither changes what the pass keeps. Nor does a rule look into or beyond one ahead: the text that a rule sees
-//! ends there (`View`), and a rule that needs more refuses. So in the redacted text the pass sees what it saw in the original.
-//! Only a rule that had refused meets a mark, and refuses again.
+//! # Why does redacting a redacted text change nothing?
+//! A redaction mark is the `[redacted:rule]` that replaces a secret. For the text after it, a
+//! secret that was found is the same as a mark that was there before. No rule looks back beyond
+//! either, and neither changes what the pass keeps. Nor does a rule look into or beyond a secret or
+//! a mark ahead: the text that a rule sees ends there (`View`), and a rule that needs more finds
+//! nothing. So in the redacted text the pass sees what it saw in the original. Only a rule that
+//! found nothing meets a mark, and again finds nothing.
 
 mod announced;
 mod arguments;
@@ -34,11 +38,11 @@ pub(super) const NAMED: &str = "named-secret";
 pub(super) const AUTHORIZATION: &str = "authorization";
 pub(super) const COOKIE: &str = "cookie";
 
-/// How much of a text is searched back for a name, in bytes.
+/// How many bytes of a text are searched back for a name.
 const MAX_NAME: usize = 64;
-/// How much of the text between two words is searched at once, in bytes.
+/// How many bytes between two words are searched at once.
 const GAP: usize = 64;
-/// How far after a word another word may still belong to it, in bytes.
+/// How many bytes after a word another word may still belong to it.
 const NEAR: usize = 96;
 
 /// How the pass classifies a byte.
@@ -101,11 +105,11 @@ pub(super) fn is_word(byte: u8) -> bool {
 /// How the pairs of a cookie are quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pairs {
-    /// In quotes of this kind, which open at this place.
+    /// In quotes of this kind, which will open at this position.
     Before(u8, usize),
-    /// In quotes of this kind that are open.
+    /// In quotes of this kind, which are open.
     Within(u8),
-    /// In no quotes, up to the end of the line.
+    /// Without quotes, up to the end of the line.
     Bare,
 }
 
@@ -119,51 +123,55 @@ impl Pairs {
 #[derive(Debug)]
 pub(super) struct SecretScan<'t> {
     text: &'t str,
-    /// The next byte: everything before it is done.
+    /// The position of the next byte. Everything before it is done.
     at: usize,
-    /// The beginning of the line.
+    /// The position at which the current line begins.
     line: usize,
-    /// The end of the last secret or mark. No rule looks at anything before it.
+    /// The end of the last secret or redaction mark. No rule looks at anything before it.
     barrier: usize,
-    /// Secrets that were found ahead of `at`. The next one is the last in the list.
+    /// Secrets that were found after `at`. The last one in the list begins first.
     pending: Vec<Secret>,
-    /// Where the pass stops next: at the next `[redacted:…]` mark or pending secret, whichever begins first, or else at the end of
-    /// the text.
+    /// Where the pass stops next: at the next redaction mark or pending secret, whichever begins
+    /// first, or else at the end of the text.
     limit: usize,
     /// Which quotes of the line are open, by kind and by the backslashes before them.
     open: [bool; 4],
-    /// The end of the current word, and a point in it.
+    /// The end of the current word, and the position of a `.` in it.
     word_end: usize,
     point: usize,
-    /// Up to here, the quotes, separators and words of the line are counted.
+    /// The position up to which the quotes, separators and words of the line are counted.
     known: usize,
-    /// Up to here, the rules look at every word.
+    /// The position up to which the rules look at every word.
     slow: usize,
-    /// Up to here, the filter has found nothing: the rules look only at the options of commands.
+    /// The position up to which the filter has found nothing. The rules look only at the options of
+    /// commands.
     quiet: usize,
-    /// Up to here, the rules look at every word although the filter found nothing, because a secret ends shortly before.
+    /// The position up to which the rules look at every word although the filter found nothing. A
+    /// secret ends shortly before it.
     loud: usize,
-    /// The end of the name at which the filter stopped, and the kind of secret that the name announces.
+    /// The end of the name at which the filter stopped, and the kind of secret that the name
+    /// announces.
     told: Option<(usize, SecretKind)>,
     /// The program whose arguments the pass is reading.
     command: Option<&'static Program>,
-    /// Whether the program reads a secret from its standard input.
+    /// True if the program reads a secret from its standard input.
     reads_secret: bool,
-    /// Whether the pass has seen the word that must precede the program's options.
+    /// True if the word that must precede the program's options has occurred.
     has_word: bool,
-    /// `Some` while the pass is among the pairs of a cookie; says how they are quoted.
+    /// How the pairs of a cookie are quoted, while the pass is among them.
     cookie: Option<Pairs>,
-    /// A telling name that was itself a value, as in `name: DB_PASSWORD`: its kind of secret, and for how many
-    /// more words it is kept.
+    /// The kind of secret that a value has announced, as in `name: DB_PASSWORD`, and for how many
+    /// more words this is remembered.
     given: Option<(SecretKind, u8)>,
     tables: Tables,
-    /// Up to here, the text after an `echo` has neither a pipe nor the end of the line.
+    /// The position up to which there is no pipe and no end of the line after an `echo`.
     without_pipe: usize,
-    /// The last pipe behind an `echo`, the end of the text that was seen, and what [`Self::piped`] has found behind the pipe.
+    /// The last pipe after an `echo`, the end of the text that was seen, and what [`Self::piped`]
+    /// found after that pipe.
     reader: Option<(usize, usize, Option<bool>)>,
-    /// The next mark that was already in the text.
+    /// The next redaction mark that was already in the text.
     mark: Option<Secret>,
-    /// Whether the text has a JSON Web Key, once a rule has asked.
+    /// Whether the text has a JSON Web Key; `None` until a rule needs to know.
     has_web_key: Option<bool>,
 }
 
@@ -197,7 +205,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns a pass over the value of a cookie's header.
+    /// Returns a pass over the value of a `Cookie` header.
     pub(super) fn of_cookie(text: &'t str) -> Self {
         Self {
             cookie: Some(Pairs::Bare),
@@ -205,7 +213,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns a pass that does not ask the filter: the rules look at every word.
+    /// Returns a pass without the filter, in which the rules look at every word.
     #[cfg(test)]
     pub(super) fn thorough(text: &'t str) -> Self {
         Self {
@@ -288,7 +296,8 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns whether the pass keeps nothing that the next words could need, except a command.
+    /// Returns whether the pass keeps nothing that could affect the next words, apart from a
+    /// command.
     fn is_calm(&self) -> bool {
         self.cookie.is_none()
             && self.given.is_none()
@@ -315,7 +324,7 @@ impl<'t> SecretScan<'t> {
         self.quiet = self.at + gap.map_or(0, |gap| gap + 1);
         let behind = bytes.get(hit..).unwrap_or_default().iter().take(GAP);
         let gap = match bytes.get(hit) {
-            // The colour of a terminal.
+            // The code of a terminal's colour.
             Some(0x1b) => behind.take_while(|byte| **byte != b'm').count() + 1,
             _ => behind.take_while(|byte| !is_word(**byte)).count(),
         };
@@ -323,8 +332,8 @@ impl<'t> SecretScan<'t> {
         self.slow = hit + gap.max(foreign::length_at(rest)) + 1;
     }
 
-    /// Returns whether the rules can skip the word from `start` to `end`: the filter has found nothing there,
-    /// and the word is not an option.
+    /// Returns whether the rules can skip the word from `start` to `end`. They can if the filter
+    /// found nothing there and the word is not an option.
     fn is_quiet(&self, start: usize, end: usize) -> bool {
         start >= self.loud
             && end <= self.quiet
@@ -341,7 +350,7 @@ impl<'t> SecretScan<'t> {
         if to <= self.known {
             return;
         }
-        // Only the last line counts.
+        // Only the last line in this part matters.
         let unknown = bytes.get(self.known..to).unwrap_or_default();
         if unknown.len() > GAP
             && let Some(at) = byte_search::last(b'\n', unknown)
@@ -367,7 +376,8 @@ impl<'t> SecretScan<'t> {
                 Class::Quote => {
                     let escaped = self.byte_before(at) == Some(b'\\');
                     let kind = usize::from(byte == b'\'') + 2 * usize::from(escaped);
-                    // The apostrophe of `it's` follows two letters. The text after it may be a secret, so it does not count.
+                    // The apostrophe of `it's` follows two letters. It does not open a string,
+                    // because the text after it may be a secret.
                     let is_apostrophe = byte == b'\''
                         && self.open.get(kind) == Some(&false)
                         && matches!(self.before(at, 2), [before, last] if before.is_ascii_alphabetic() && last.is_ascii_alphabetic());
@@ -395,7 +405,7 @@ impl<'t> SecretScan<'t> {
         self.known = at;
     }
 
-    /// Finds the next mark from `from` on.
+    /// Finds the next redaction mark from `from` on.
     fn find_mark(&mut self, from: usize) {
         let bytes = self.text.as_bytes();
         self.mark = None;
@@ -420,9 +430,9 @@ impl<'t> SecretScan<'t> {
         self.at = secret.end;
         self.known = secret.end;
         self.barrier = secret.end;
-        // The filter judged the name together with what is before the barrier.
+        // The filter's answer about this name depended on text before the new barrier.
         self.told = None;
-        // The filter saw the next word as a part of a longer one.
+        // For the filter, the next word was a part of a longer one.
         self.loud = secret.end + foreign::LONGEST;
         self.tables.secret();
         if self.mark.is_some_and(|mark| mark.start < secret.end) {
@@ -451,7 +461,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Adds a secret to the pending ones, if it begins before them.
+    /// Adds a secret to the pending ones, if it begins before all of them.
     fn propose(&mut self, secret: Option<Secret>) {
         let limit = self.limit;
         if let Some(secret) =
@@ -461,16 +471,16 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Adds a secret that begins before the pending ones.
+    /// Adds a secret that begins before all pending ones.
     fn keep(&mut self, secret: Secret) {
         self.limit = secret.start;
         self.pending.push(secret);
     }
 
-    /// Adds a secret if it begins behind the word, which ends at `end`, and cuts `view` there for the rules that follow.
-    /// Returns false if the secret begins within the word.
+    /// If a secret begins after the word, which ends at `end`: adds the secret, and lets `view` end
+    /// there for the next rules. Returns false if the secret begins within the word.
     ///
-    /// The rules before this one need not look again: they refused with more in view.
+    /// The earlier rules need not look again, because they found nothing with more in view.
     fn is_ahead(&mut self, view: &mut View<'t>, end: usize, secret: Secret) -> bool {
         let Some(secret) = replaced_part(*view, secret).filter(|secret| secret.start >= end) else {
             return false;
@@ -494,20 +504,20 @@ impl<'t> SecretScan<'t> {
         self.open.iter().any(|open| *open)
     }
 
-    /// Returns at most `most` bytes before `at`. They do not reach into the last secret or mark.
+    /// Returns at most `most` bytes before `at`, but none of the last secret or redaction mark.
     fn before(&self, at: usize, most: usize) -> &'t [u8] {
         let from = self.barrier.max(at.saturating_sub(most));
         self.text.as_bytes().get(from..at).unwrap_or_default()
     }
 
-    /// Returns the byte before `at`, unless it belongs to the last secret or mark.
+    /// Returns the byte before `at`, unless it belongs to the last secret or redaction mark.
     fn byte_before(&self, at: usize) -> Option<u8> {
         let before = at.checked_sub(1).filter(|before| *before >= self.barrier)?;
         self.text.as_bytes().get(before).copied()
     }
 }
 
-/// Returns `named` with the rule of a key, if all of it is that key.
+/// Returns `named` with the rule of a key, if it is a key as a whole.
 pub(super) fn by_shape(view: View<'_>, named: Secret) -> Secret {
     let text = view.text.get(named.start..named.end);
     let shaped = text.and_then(keys::whole);
@@ -520,14 +530,14 @@ pub(super) fn by_shape(view: View<'_>, named: Secret) -> Secret {
     }
 }
 
-/// Returns the part of `secret` that is replaced, unless it is empty.
+/// Returns the part of `secret` that will be replaced; `None` if nothing is left.
 fn replaced_part(view: View<'_>, secret: Secret) -> Option<Secret> {
     let secret = without_announcement(view, secret);
     (secret.end > secret.start).then_some(secret)
 }
 
-/// Returns `secret` without a word at its end that announces the next secret, as in `A=x/Bearer y`. The pass needs that word to
-/// find the next one.
+/// Returns `secret` without a word at its end that announces the next secret, as in `A=x/Bearer y`.
+/// The pass needs that word to find the next secret.
 fn without_announcement(view: View<'_>, secret: Secret) -> Secret {
     let value = view
         .bytes()

@@ -1,6 +1,7 @@
 //! Asks the rules about one word.
 //!
-//! It decides which rules fit the word, and in which order. It does not see what stands between words.
+//! This module decides which rules fit the word, and in which order. It does not see the bytes
+//! between words.
 
 use super::headers::{basic, bearer, netrc};
 use super::{COOKIE, NAMED, SecretScan, by_shape};
@@ -18,7 +19,7 @@ use crate::model::redact::{Secret, View};
 impl<'t> SecretScan<'t> {
     /// Returns the secret that the word from `start` to `end` contains or announces.
     pub(super) fn word(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
-        // A rule that finds a secret after the word cuts the view for the rules that follow.
+        // If a rule finds a secret after the word, `view` ends there for the next rules.
         let mut view = view;
         let before = self.byte_before(start);
         let start = match before {
@@ -30,7 +31,7 @@ impl<'t> SecretScan<'t> {
             .get(start..end)
             .filter(|word| !word.is_empty())?;
         let mut next = view.byte(end);
-        // A key in the word. The first one counts.
+        // Look for a key in the word. The first one counts.
         if word.len() >= 14 || matches!(next, Some(b'/' | b'+' | b'=' | b'~' | b'$')) {
             if let Some(key) = pem::bare_at(view, start) {
                 return Some(key);
@@ -49,7 +50,7 @@ impl<'t> SecretScan<'t> {
             {
                 return urls::userinfo(view, colon).map(|secret| by_shape(view, secret));
             }
-            // Most words before these signs are too short for the key, or too long.
+            // Most words before these signs are too short or too long for the key.
             Some(b'~' | b':' | b'!' | b'%') if word.len() < 5 => {}
             Some(b'/') if word.len() != 1 => {}
             Some(b'~' | b':' | b'!' | b'%' | b'/') => {
@@ -97,21 +98,21 @@ impl<'t> SecretScan<'t> {
         }
         let from = self.barrier.max(end.saturating_sub(names::LONGEST));
         let name = bytes.get(from..end)?;
-        // The word may be the beginning of a name in letters that are not ASCII.
+        // The word may begin a name that announces a secret and has letters beyond ASCII.
         if next.is_some_and(|byte| !byte.is_ascii()) {
             self.slow = self.slow.max(end + foreign::LONGEST);
         }
         if before.is_some_and(|byte| !byte.is_ascii()) && foreign::length_before(name).is_some() {
             return self.named(view, start, end, SecretKind::Password);
         }
-        // A number belongs to the name before it, which was judged with it.
+        // A number belongs to the name before it, and was examined with that name.
         if first.is_ascii_digit() && word.iter().all(u8::is_ascii_digit) {
             return self.other(view, start, end);
         }
         let told = self.told.filter(|(at, _)| *at == end);
         match told.map_or_else(|| names::telling(name), |(_, telling)| Some(telling)) {
             Some(telling) => {
-                // The name may go on after the blanks.
+                // A name that announces a secret may continue after the blanks.
                 self.slow = self.slow.max(skip_blanks(bytes, end) + 1);
                 self.named(view, start, end, telling)
             }
@@ -119,7 +120,7 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns where the word begins, without the rest of an escape before it.
+    /// Returns where the word really begins, after the rest of an escape.
     pub(super) fn without_escape(&mut self, view: View<'_>, start: usize, end: usize) -> usize {
         let bytes = view.bytes();
         let before = self.before(start, 1);
@@ -138,7 +139,7 @@ impl<'t> SecretScan<'t> {
             (b"\\", [b'u', ..]) if is_hex(1, 5) => 5,
             (b"%", _) if is_hex(0, 2) => 2,
             (b"[" | b";", [b'0'..=b'9', ..]) => {
-                // The colour of a terminal.
+                // The code of a terminal's colour.
                 let digits = word.iter().take_while(|b| b.is_ascii_digit()).count();
                 let before = self.before(start, 16);
                 let codes = before
@@ -158,7 +159,7 @@ impl<'t> SecretScan<'t> {
         start + length
     }
 
-    /// Returns the secret of a word that is neither a telling name nor an option.
+    /// Returns the secret of a word that is neither a name that announces a secret nor an option.
     pub(super) fn other(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let word = bytes.get(start..end)?;
@@ -185,7 +186,8 @@ impl<'t> SecretScan<'t> {
         }
     }
 
-    /// Returns the value of a name in the query of a URL, if it is a secret.
+    /// Returns the value of a parameter in the query of a URL, if it is a secret. The parameter's
+    /// name is from `start` to `end`.
     pub(super) fn query(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         const LEAST: usize = 8;
         let before = self.before(start, 6);
@@ -216,7 +218,7 @@ impl<'t> SecretScan<'t> {
         is_secret.then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
-    /// Returns a private number of a JSON Web Key, named from `start` to `end`.
+    /// Returns a private number of a JSON Web Key. Its name is from `start` to `end`.
     pub(super) fn web_key(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
         let quote = quote_at(bytes, end)?;
@@ -233,7 +235,7 @@ impl<'t> SecretScan<'t> {
             .then(|| value.secret(view, pem::RULE))
     }
 
-    /// Returns the value of a cookie's pair, if it is a secret.
+    /// Returns the value of a pair in a cookie, if it is a secret.
     pub(super) fn pair_of_cookie(
         &self,
         view: View<'t>,
@@ -252,7 +254,7 @@ impl<'t> SecretScan<'t> {
     }
 }
 
-/// Returns whether a cookie of this name holds a session.
+/// Returns whether a cookie with this name usually contains the id of a session.
 fn is_session(name: &str) -> bool {
     [
         "sid",
