@@ -27,8 +27,8 @@ use crate::store::{
 
 /// The sessions of this user on this machine.
 ///
-/// The environment, the places and the settings are read once. The state directory is looked up at
-/// each question, so one that is created later is seen.
+/// The environment, the directories and the settings are read once. The state directory is looked
+/// up for each question, so one that is created later is found.
 #[derive(Debug)]
 pub struct Sessions {
     env: Environment,
@@ -58,8 +58,8 @@ impl Sessions {
     /// environment nor the transcripts of an installed Claude Code.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if the state directory is not this user's alone, [`Error::Io`] if it
-    /// cannot be created.
+    /// Returns [`Error::Untrusted`] if other users can write to the state directory, and
+    /// [`Error::Io`] if it cannot be created.
     pub fn at(state: &Path, pointers: &Path) -> Result<Self> {
         let places = Places {
             state: Some(state.to_owned()),
@@ -68,8 +68,8 @@ impl Sessions {
         };
         StateDir::create(&places, Decompressor::BUILT_IN)?;
         let env = Environment {
-            // This folder never exists. Without this setting, the user's own folder would be
-            // searched.
+            // This folder never exists. Without this setting, the user's own Claude Code folder
+            // would be searched.
             claude_config_dir: Some(state.join("no-client")),
             ..Environment::default()
         };
@@ -101,12 +101,12 @@ impl Sessions {
         ladder::resolve(&self.host(state.as_ref(), fault.as_ref()), question)
     }
 
-    /// Returns the live sessions of the project that the directory `dir` belongs to, the most
+    /// Returns the live sessions of the project to which the directory `dir` belongs, the most
     /// recently active first. Also returns which records could not be read.
     ///
     /// # Errors
-    /// [`Error::Io`] if `dir` does not exist. Otherwise the reason why the state directory cannot
-    /// be used: the live sessions are unknown then.
+    /// Returns [`Error::Io`] if `dir` does not exist. Returns another error if the state directory
+    /// cannot be used, because the live sessions are unknown then.
     pub fn live(&self, dir: &Path) -> Result<LiveSessions> {
         let project = project::existing(dir)?;
         let state = StateDir::open(&self.places, Decompressor::BUILT_IN)?;
@@ -138,11 +138,11 @@ impl Sessions {
     }
 
     /// Returns the session that the pointer names, if the pointer is fresh: written within the last
-    /// 24 hours, or the configured `ttl`. That is the last known session; [`Self::resolve`] knows
-    /// more.
+    /// 24 hours, or the configured `ttl`. This may only be the last known session.
+    /// [`Self::resolve`] uses better evidence if there is any.
     ///
     /// # Errors
-    /// [`Error::Io`] if `dir` does not exist.
+    /// Returns [`Error::Io`] if `dir` does not exist.
     pub fn stored_session_id(&self, dir: &Path) -> Result<Option<SessionId>> {
         let project = project::existing(dir)?;
         let (state, _) = self.state();

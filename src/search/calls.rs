@@ -1,5 +1,5 @@
-//! Finds the tool and the failure of a call in a transcript, by the call's id. There, a result does
-//! not name its tool, and a call does not say how it ended.
+//! Finds out which tool a call used and whether the call failed, by the call's id. In a transcript,
+//! a result does not name its tool, and a call does not say how it ended.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -12,7 +12,7 @@ use crate::claude::transcript::said::each_record;
 use crate::store::Result;
 use crate::store::blocks::LineBlocks;
 
-/// The most ids that are searched for one by one. With more, every call is read.
+/// The most ids that are searched for one by one. If there are more, every call is read.
 const MAX_IDS: usize = 32;
 /// The text that every line with a call or a result contains.
 const CALLS: &str = "\"tool_use";
@@ -21,11 +21,11 @@ const CALLS: &str = "\"tool_use";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct CallFacts {
     pub(super) tool: Option<String>,
-    /// True if it failed or was denied.
+    /// True if the call failed or was denied.
     pub(super) is_failed: bool,
 }
 
-/// Reads what a transcript says about the calls with these ids, or about all calls.
+/// Reads what a transcript says about the calls with these ids. `None` means all calls.
 ///
 /// # Errors
 /// Fails if the transcript cannot be read.
@@ -46,7 +46,7 @@ pub(super) fn read(
         return Ok(facts);
     };
     while let Some(block) = lines.next_block()? {
-        // Most blocks contain none of the ids.
+        // Skip the block if it contains none of the ids, as most blocks do.
         if !filter.is_match(block).unwrap_or(true) {
             continue;
         }

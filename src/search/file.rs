@@ -30,12 +30,12 @@ pub(super) struct SearchedFile<'a> {
     filter: &'a SearchFilter,
     pub(super) text: &'a SearchText,
     pub(super) path: PathBuf,
-    /// The number of the file, and of the next hit in it.
+    /// The number of the file, and the number of the next hit in it.
     order: (usize, u64),
     source: HitSource,
     agent: Option<&'a str>,
     redactor: Redactor,
-    /// The calls of the file, read when the first one is asked for.
+    /// The calls in the file. Read when the first of them is needed.
     calls: Option<HashMap<String, CallFacts>>,
     pub(super) found: SessionHits,
     pub(super) left_out: Vec<String>,
@@ -89,7 +89,7 @@ impl<'a> SearchedFile<'a> {
         if !self.filter.has_role(message.role) || self.filter.is_of_calls() && !is_of_call {
             return;
         }
-        // Without words, each call is listed once.
+        // If no words are searched for, each call is listed once: its result is not listed.
         if self.query.is_of_everything() && message.kind != HitKind::Call {
             return;
         }
@@ -98,7 +98,7 @@ impl<'a> SearchedFile<'a> {
             return;
         }
         let text = match self.source {
-            // Archives are already redacted.
+            // Archives are redacted already.
             HitSource::Archive => text.into_owned(),
             HitSource::Transcript | HitSource::Journal => {
                 let redacted = message.redacted(&mut self.redactor);
@@ -143,7 +143,7 @@ impl<'a> SearchedFile<'a> {
         }
     }
 
-    /// Searches a block of a file that is not a transcript.
+    /// Searches one block of a file that is not a transcript. `number` is the index of the block.
     pub(super) fn block(&mut self, number: u64, block: &[u8]) {
         let text = String::from_utf8_lossy(block);
         let at = self
@@ -173,7 +173,7 @@ impl<'a> SearchedFile<'a> {
         self.found.add(kept, key, self.filter.keep);
     }
 
-    /// Searches the labels of calls and of prompts.
+    /// Searches the labels of the calls and prompts in a journal.
     pub(super) fn activity(&mut self, trace: &Trace) {
         let activity = OpenActivity::of(trace).leave_open();
         if self.filter.has_role(SearchRole::User) && !self.filter.is_of_calls() {
@@ -257,7 +257,7 @@ impl<'a> SearchedFile<'a> {
         }
     }
 
-    /// Returns what the file says about a call.
+    /// Returns what the transcript says about a call.
     fn call(&mut self, id: Option<&str>) -> CallFacts {
         if self.calls.is_none() {
             let read = self.read_calls(None);
@@ -278,7 +278,7 @@ impl<'a> SearchedFile<'a> {
         calls::read(&mut lines, ids)
     }
 
-    /// Adds the names of the tools to the kept hits that lack one.
+    /// Adds the tool's name to the kept hits that lack one.
     pub(super) fn name_tools(&mut self) -> Result<()> {
         self.found.trim(self.filter.keep);
         let ids: Vec<String> = self

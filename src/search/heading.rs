@@ -1,4 +1,4 @@
-//! Finds what lets a person recognize a session: its title, its project, its beginning.
+//! Finds by what a person recognises a session: its title, its project, the time when it began.
 
 use std::path::PathBuf;
 
@@ -15,20 +15,20 @@ use crate::store::{Environment, SessionDir, project};
 
 /// How many bytes of a transcript are searched for its first prompt.
 const OPENING: usize = 1 << 16;
-/// What lets a person recognize a session.
+/// By what a person recognises a session.
 #[derive(Debug, Clone, Default)]
 pub struct SessionHeading {
-    /// What it is called.
+    /// The title of the session.
     pub title: Option<String>,
     /// Who gave it this title, if that is known.
     pub title_source: Option<TitleSource>,
-    /// The project that it began in.
+    /// The project in which the session began.
     pub project: Option<ProjectRef>,
-    /// When it began.
+    /// When the session began.
     pub started_at: Option<Timestamp>,
 }
 
-/// What is on record of a session.
+/// What is recorded of a session: its record and its archive.
 #[derive(Debug)]
 pub(super) struct RecordedSession<'a> {
     pub(super) env: &'a Environment,
@@ -66,8 +66,7 @@ pub(super) fn project<'a>(
 }
 
 impl RecordedSession<'_> {
-    /// Returns the title that is on record or in the archive. Where it is neither, the title is the
-    /// first prompt in the transcript.
+    /// Returns the title on record or in the archive, without reading a transcript.
     pub(super) fn noted_title(&self) -> Option<(String, Option<TitleSource>)> {
         self.title(&Opening::default())
     }
@@ -78,8 +77,8 @@ impl RecordedSession<'_> {
         recorded.or_else(|| Some(self.manifest?.project.clone()))
     }
 
-    /// Returns what the session is called: its title on record, else the title in its archive, else
-    /// its first prompt.
+    /// Returns the session's title: the one on record, else the one in the archive, else the first
+    /// prompt.
     fn title(&self, opening: &Opening) -> Option<(String, Option<TitleSource>)> {
         let recorded = self.record.as_ref();
         let recorded =
@@ -107,7 +106,7 @@ struct Opening {
 }
 
 impl Opening {
-    /// Returns the beginning of the transcript that began first.
+    /// Returns the beginning of the session's earliest transcript.
     fn first<'a>(mains: impl Iterator<Item = &'a TextPlace>) -> Self {
         let openings = mains.filter_map(Self::of);
         let first = openings.min_by_key(|opening| (opening.at.is_none(), opening.at));

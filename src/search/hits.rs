@@ -1,5 +1,5 @@
-//! Collects what was found, by session: each message once, in the order of time, and no more than
-//! is shown.
+//! Collects what was found, by session. Each message occurs once, in the order of time, and only as
+//! many are kept as will be shown.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::model::{SessionId, Timestamp};
 
-/// Who a message is from.
+/// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchRole {
@@ -16,13 +16,13 @@ pub enum SearchRole {
     User,
     /// The model.
     Assistant,
-    /// A tool: what it was asked, and what it answered.
+    /// A tool: its input and its output.
     Tool,
     /// Claude Code.
     Notice,
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HitKind {
@@ -32,15 +32,15 @@ pub enum HitKind {
     Summary,
     /// The output of a command that a person started.
     Output,
-    /// What a tool was asked.
+    /// The input of a tool.
     Call,
-    /// What a tool answered.
+    /// The output of a tool.
     Result,
-    /// A file beside a transcript: an output that was too long for it, or a note.
+    /// A file beside a transcript: an output that was too long for the transcript, or a note.
     File,
     /// The label of a call or a prompt, from a journal.
     Label,
-    /// What the session is called.
+    /// The title of the session.
     Title,
 }
 
@@ -56,29 +56,29 @@ pub enum HitSource {
     Journal,
 }
 
-/// A message that contains what was searched.
+/// A message that contains what was searched for.
 #[derive(Debug, Clone, Serialize)]
 pub struct SearchHit {
     /// When the message was written.
     pub at: Option<Timestamp>,
-    /// Who it is from.
+    /// Who wrote the message.
     pub role: SearchRole,
-    /// What it is.
+    /// The kind of the message.
     pub kind: HitKind,
     /// The tool, if the message is a call or its result and the tool is known.
     pub tool: Option<String>,
-    /// True if the call failed or was denied. For a [`HitKind::Call`], that is only known if the
+    /// True if the call failed or was denied. For a [`HitKind::Call`], this is known only if the
     /// search is for failed calls or for tools.
     pub failed: bool,
-    /// The subagent in whose transcript it is.
+    /// The id of the subagent in whose transcript the message is.
     pub agent_id: Option<String>,
     /// The id of the call.
     pub tool_use_id: Option<String>,
     /// The line with the match, redacted and safe to show.
     pub text: String,
-    /// Where it was found.
+    /// What kind of file the message was found in.
     pub source: HitSource,
-    /// The file that it was found in.
+    /// The file in which the message was found.
     pub path: PathBuf,
 }
 
@@ -87,20 +87,20 @@ pub struct SearchHit {
 pub struct FoundSession {
     /// The session.
     pub id: SessionId,
-    /// How many messages match.
+    /// How many messages match; `hits` may have fewer.
     pub count: u64,
-    /// The time of the last one.
+    /// The time of the last matching message.
     pub last: Option<Timestamp>,
-    /// The first ones, in the order of time.
+    /// The first matching messages, in the order of time.
     pub hits: Vec<SearchHit>,
 }
 
-/// A hit, with what identifies and orders it.
+/// A hit, with what identifies it and what orders it.
 #[derive(Debug)]
 pub(super) struct KeptHit {
-    /// The hash of what identifies the message: the id of its record, and its place in it.
+    /// A hash that identifies the message: of its record's id, and of its index in the record.
     pub(super) key: u64,
-    /// Orders hits of the same time: the number of the file, and of the hit in it.
+    /// The order of hits with the same time: the number of the file, and of the hit in the file.
     pub(super) order: (usize, u64),
     pub(super) hit: SearchHit,
 }
@@ -108,21 +108,21 @@ pub(super) struct KeptHit {
 /// Collects the hits of one session.
 #[derive(Debug, Default)]
 pub(super) struct SessionHits {
-    /// The first hits; sorted and shortened once in a while.
+    /// The earliest hits. Sorted and shortened from time to time.
     kept: Vec<KeptHit>,
-    /// The keys of all hits.
+    /// The keys of all hits, for counting each message once.
     keys: HashSet<u64>,
-    /// The hashes of people's messages that have their own record.
+    /// The hashes of the messages of people that are in records of their own.
     said: HashSet<u64>,
-    /// Hits in messages that waited while the model worked, by the hash of their text. Such a
-    /// message may also have its own record.
+    /// Hits in messages that waited in Claude Code's queue while the model worked, by the hash of
+    /// the message. Such a message may also be in a record of its own.
     queued: HashMap<u64, KeptHit>,
     last: Option<Timestamp>,
 }
 
 impl SessionHits {
-    /// Adds a hit, unless it is a copy of another. `text` is the hash of the whole message. At
-    /// least `keep` hits are kept, and all are counted.
+    /// Adds a hit, unless the message is a copy of one that was added. `text` is the hash of the
+    /// whole message. At least `keep` hits are kept, and all are counted.
     pub(super) fn add(&mut self, kept: KeptHit, text: u64, keep: usize) {
         if !self.keys.insert(kept.key) {
             return;
@@ -132,18 +132,19 @@ impl SessionHits {
         }
         self.last = self.last.max(kept.hit.at);
         self.kept.push(kept);
-        // Sorting each time would take long.
+        // Sort rarely, because sorting after every hit would take long.
         if self.kept.len() / 4 > keep.saturating_add(16) {
             self.trim(keep);
         }
     }
 
-    /// Adds a hit in a message that waited while the model worked.
+    /// Adds a hit in a message that waited in Claude Code's queue. `text` is the hash of the
+    /// message.
     pub(super) fn add_queued(&mut self, kept: KeptHit, text: u64) {
         self.queued.entry(text).or_insert(kept);
     }
 
-    /// Adds a hit in the title of the session, which was last written `at`.
+    /// Adds a hit in the session's title. The session was last written `at`.
     pub(super) fn add_title(&mut self, hit: SearchHit, at: Option<Timestamp>) {
         self.last = self.last.max(at);
         let kept = KeptHit {
@@ -155,22 +156,22 @@ impl SessionHits {
         self.kept.push(kept);
     }
 
-    /// Returns true if nothing was found.
+    /// Returns true if no hit was added.
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.queued.is_empty()
     }
 
-    /// Returns how many hits there are so far.
+    /// Returns how many hits were added so far.
     pub(super) fn count(&self) -> u64 {
         self.keys.len() as u64
     }
 
-    /// Returns the hits that are kept so far.
+    /// Returns the hits that are kept at present.
     pub(super) fn kept_mut(&mut self) -> impl Iterator<Item = &mut SearchHit> {
         self.kept.iter_mut().map(|kept| &mut kept.hit)
     }
 
-    /// Adds the hits of the same session that were found elsewhere.
+    /// Adds the hits of the same session that another thread found.
     pub(super) fn merge(&mut self, other: Self, keep: usize) {
         self.keys.extend(other.keys);
         self.said.extend(other.said);
@@ -182,7 +183,7 @@ impl SessionHits {
         self.trim(keep);
     }
 
-    /// Keeps only the first hits.
+    /// Keeps only the `keep` earliest hits.
     pub(super) fn trim(&mut self, keep: usize) {
         let time = |kept: &KeptHit| (kept.hit.at.is_none(), kept.hit.at, kept.order);
         self.kept.sort_by_key(time);

@@ -1,5 +1,5 @@
-//! Decides from its bytes whether a line of JSON can contain a match, so that other lines need not
-//! be decoded.
+//! Decides from the bytes of a line of JSON whether it can contain a match. Lines that cannot need
+//! not be decoded.
 //!
 //! The filter may pass a line without a match, but never drops a line with one. So it allows for
 //! every way to write a text in JSON. A quote and a backslash are always escaped, a slash may be,
@@ -13,11 +13,11 @@ use memchr::memmem::Finder;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
-/// The most literals of a pattern that are searched for. With more, the search is slower than
-/// decoding.
+/// The most literals that are searched for in place of one pattern. With more literals, the search
+/// is slower than decoding.
 const MAX_LITERALS: usize = 64;
 
-/// Each match of a term contains at least one of these texts.
+/// Texts of which each match of a search term contains at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequiredTexts {
     pub(super) texts: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct RequiredTexts {
 }
 
 impl RequiredTexts {
-    /// Returns the texts for a regular expression, or `None` if they are unknown.
+    /// Returns such texts for a regular expression, or `None` if they are unknown.
     pub(super) fn of_regex(hir: &Hir) -> Option<Self> {
         let literals = required(hir)?;
         let text = |literal: Vec<u8>| String::from_utf8(literal).ok();
@@ -42,7 +42,7 @@ impl RequiredTexts {
     }
 
     /// Returns a filter for the lines of JSON that can contain one of the texts. Returns `None` if
-    /// every line can.
+    /// any line can.
     pub(super) fn in_json(&self) -> Option<LineFilter> {
         let mut plain = Vec::new();
         let mut units = BTreeSet::new();
@@ -58,9 +58,9 @@ impl RequiredTexts {
         }
         let case = if self.ignores_case { "i" } else { "-i" };
         let plain = plain.join("|");
-        // One search for both is hardly slower than one for the text. The pattern of an escape
-        // begins after its backslash: with it, the many escapes in terminal output would look alike
-        // for too long.
+        // One search for texts and escapes is hardly slower than a search for the text alone. The
+        // pattern for an escape omits its backslash: terminal output has many escapes, which would
+        // all begin like it.
         let pattern = format!("(?{case}:{plain})|{}", escapes(&units));
         let mut builder = RegexMatcherBuilder::new();
         builder.line_terminator(Some(b'\n'));
@@ -76,8 +76,8 @@ impl RequiredTexts {
 /// Finds lines of JSON that can contain a text.
 #[derive(Debug)]
 pub(super) struct LineFilter {
-    /// Finds the text as JSON writes it with the fewest escapes, and the part after the backslash
-    /// in an escape of one of its characters.
+    /// Finds the text in the form with the fewest escapes. Also finds an escape of one of the
+    /// text's characters, without the backslash.
     texts: RegexMatcher,
     /// Finds an escaped slash, if the text has a slash.
     slash: Option<Finder<'static>>,
@@ -90,7 +90,7 @@ impl LineFilter {
     }
 
     fn text_from(&self, bytes: &[u8], from: usize) -> Option<usize> {
-        // If the matcher fails, the line passes, and its decoded text is searched.
+        // If the matcher fails, the line passes the filter, and its decoded text is searched.
         let found = self.texts.find_at(bytes, from);
         found.map_or(Some(from), |found| found.map(|found| found.start()))
     }
@@ -101,10 +101,10 @@ impl LineFilter {
     }
 }
 
-/// Returns a pattern for the part after the backslash in an escape of one of these UTF-16 units.
+/// Returns a pattern for the escapes of these UTF-16 units, without the backslash.
 fn escapes(units: &BTreeSet<u16>) -> String {
     let escape = |unit: &u16| match unit {
-        // Without the last digit, one literal is enough for many characters.
+        // The last digit is omitted, so that one literal covers many characters.
         0..128 => format!("u00{:x}", unit >> 4),
         unit => format!("u(?i:{unit:04x})"),
     };
@@ -112,8 +112,8 @@ fn escapes(units: &BTreeSet<u16>) -> String {
     escapes.into_iter().collect::<Vec<_>>().join("|")
 }
 
-/// Finds the places in a block at which a text may be. Searches for the next place of each kind (a
-/// text, an escaped slash) only after the last one was passed.
+/// Finds the positions in a block at which the text may be. There are two kinds, texts and escaped
+/// slashes. The next position of a kind is searched only once the last one was passed.
 #[derive(Debug)]
 pub(super) struct LinePlaces<'a> {
     filter: &'a LineFilter,
@@ -132,7 +132,7 @@ impl<'a> LinePlaces<'a> {
         }
     }
 
-    /// Returns the first place at or after `from`. From call to call, `from` must not decrease.
+    /// Returns the first position at or after `from`. From call to call, `from` must not decrease.
     pub(super) fn next_from(&mut self, from: usize) -> Option<usize> {
         let is_passed = |place: Option<usize>| place.is_some_and(|place| place < from);
         if is_passed(self.text) {
@@ -145,7 +145,8 @@ impl<'a> LinePlaces<'a> {
     }
 }
 
-/// Returns the longest part of a text without control characters, which have several escapes.
+/// Returns the longest part of a text without control characters, because those have several
+/// escapes.
 fn longest_piece(text: &str) -> &str {
     let pieces = text.split(char::is_control);
     pieces.max_by_key(|piece| piece.len()).unwrap_or_default()
@@ -156,8 +157,8 @@ fn encoded(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// Returns the UTF-16 units with which an escape of the character may begin, in any case if
-/// `ignores_case`. Returns `None` if they cannot be known.
+/// Returns the first UTF-16 unit of the character, and of its other case if `ignores_case`. Returns
+/// `None` if the units cannot be known.
 fn first_units(c: char, ignores_case: bool) -> Option<Vec<u16>> {
     let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
     if ignores_case {
@@ -168,7 +169,8 @@ fn first_units(c: char, ignores_case: bool) -> Option<Vec<u16>> {
     Some(variants.filter_map(first).collect())
 }
 
-/// Returns literals such that each match contains at least one, or `None` if there are none.
+/// Returns literals of which each match contains at least one, or `None` if there are no such
+/// literals.
 fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let inner = match hir.kind() {
         HirKind::Capture(capture) => required(&capture.sub),
@@ -193,7 +195,7 @@ fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         .max_by_key(|of| quality(of))
 }
 
-/// Returns the literals with which a match begins.
+/// Returns literals of which one begins each match, or `None` if there are no such literals.
 fn beginnings(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let mut extractor = Extractor::new();
     extractor.limit_total(MAX_LITERALS);
@@ -204,7 +206,8 @@ fn beginnings(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     (!literals.is_empty() && !is_empty).then(|| bytes.collect())
 }
 
-/// Rates literals to search for: the longer the shortest one, the fewer lines contain one.
+/// Returns how good literals are for a search: the longer the shortest literal is, the fewer lines
+/// contain one.
 fn quality(literals: &[Vec<u8>]) -> usize {
     literals.iter().map(Vec::len).min().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The messages in a record of a transcript, as a person sees them: what was said, what a tool was
-//! asked, what it answered.
+//! The messages in a record of a transcript, as a person sees them: what was said, and the inputs
+//! and outputs of tools.
 
 use std::borrow::Cow;
 
@@ -17,13 +17,14 @@ pub(super) struct SearchedMessage<'a> {
     pub(super) role: SearchRole,
     pub(super) kind: HitKind,
     text: MessageText<'a>,
-    /// The tool that is called.
+    /// The tool, for a call.
     pub(super) tool: Option<Cow<'a, str>>,
     /// The id of the call.
     pub(super) call: Option<Cow<'a, str>>,
     /// True for the result of a call that failed or was denied.
     pub(super) is_failed: bool,
-    /// True for a message that waited while the model worked. It is often in another record, too.
+    /// True for a message that waited in Claude Code's queue while the model worked. Such a message
+    /// is often in another record, too.
     pub(super) is_queued: bool,
 }
 
@@ -43,18 +44,19 @@ impl SearchedMessage<'_> {
         }
     }
 
-    /// Returns the text as [`Self::text`] does, without secrets.
+    /// Returns the text as [`Self::text`] does, with secrets redacted.
     pub(super) fn redacted(&self, redactor: &mut Redactor) -> String {
         match &self.text {
             MessageText::Said(text) => redactor.text(text).into_owned(),
-            // The names of members show which values are secrets.
+            // Redact before the names of members are dropped, because they show which values are
+            // secrets.
             MessageText::Input(json) => values_in(&redactor.json(json)),
         }
     }
 }
 
-/// Returns the members of a record that messages are made from, as JSON. The other members contain
-/// words that are in every line, such as `sessionId`.
+/// Returns the members of a record that can contain messages, as JSON. Other members contain words
+/// that are in every line, such as `sessionId`.
 pub(super) fn sources<'a>(record: &SpokenRecord<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
     let SpokenRecord {
         message,
@@ -63,8 +65,8 @@ pub(super) fn sources<'a>(record: &SpokenRecord<'a>) -> impl Iterator<Item = &'a
         tool_use_result,
         ..
     } = *record;
-    // Only a person's answers come from `toolUseResult`. The rest is large and often repeats the
-    // message.
+    // Only the answers of a person come from `toolUseResult`. The rest of it is large and often
+    // repeats the message.
     let answers = tool_use_result
         .json()
         .filter(|details| memchr::memmem::find(details.as_bytes(), b"\"answers\"").is_some());
@@ -72,8 +74,8 @@ pub(super) fn sources<'a>(record: &SpokenRecord<'a>) -> impl Iterator<Item = &'a
     members.filter_map(LazyMember::json).chain(answers)
 }
 
-/// Returns the messages in a record. In a subagent's transcript, the model writes the prompts that
-/// elsewhere a person writes.
+/// Returns the messages in a record. If `is_of_agent`, the model wrote the prompts, because the
+/// record is from a subagent's transcript.
 pub(super) fn messages<'a>(
     record: &SpokenRecord<'a>,
     is_of_agent: bool,
@@ -88,7 +90,7 @@ pub(super) fn messages<'a>(
             .collect();
     }
     let is_of_agent = is_of_agent || !record.is_main();
-    // `said` skips the records of subagents, so this copy counts as one of the main thread.
+    // `said` skips the records of subagents, so pretend that this one is of the main thread.
     let record = SpokenRecord {
         is_sidechain: LazyMember::default(),
         ..*record
@@ -101,7 +103,7 @@ pub(super) fn messages<'a>(
         let content: Message<'a> = record.message.get().unwrap_or_default();
         let calls: Vec<_> = blocks(content.content).iter().filter_map(call).collect();
         for call in calls {
-            // A result that repeats what a person answered or objected is not added again.
+            // A result that only repeats a person's answer or objection is not added.
             let is_told = |said: &SearchedMessage<'_>| call.text().contains(&*said.text());
             if call.kind != HitKind::Result || !all.iter().any(is_told) {
                 all.push(call);
@@ -155,7 +157,7 @@ fn call<'a>(block: &Block<'a>) -> Option<SearchedMessage<'a>> {
     })
 }
 
-/// Returns the values in a JSON text, one per line, without the names of members.
+/// Returns the values in a JSON text, one a line, without the names of members.
 fn values_in(json: &str) -> String {
     let value = serde_json::from_str(json);
     let value: Value = value

@@ -1,4 +1,4 @@
-//! Where to search: the files of all sessions, wherever they are, each text once.
+//! The files to search: those of all sessions, wherever they are. Each text occurs once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
@@ -19,11 +19,11 @@ use crate::store::archive::{Archive, Archives};
 use crate::store::lines::LineReader;
 use crate::store::{Environment, Error, Result, SessionDir, StateDir, blocks, shown};
 
-/// About how many times larger an archived part is once decompressed. Files are sorted by this
-/// estimate, because the largest are searched first.
+/// About how many times larger a part of an archive is after decompression. The estimate is for
+/// sorting, because the largest files are searched first.
 const COMPRESSION: u64 = 6;
 
-/// Everything that can be searched.
+/// All files that can be searched.
 #[derive(Debug)]
 pub struct SearchPlaces<'a> {
     env: &'a Environment,
@@ -37,12 +37,12 @@ pub struct SearchPlaces<'a> {
     pub notes: Vec<String>,
 }
 
-/// Whose sessions are searched.
+/// Which sessions are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchScope {
-    /// Those of this machine.
+    /// The sessions of this machine.
     Here,
-    /// Collected ones, for which Claude Code has no files on this machine.
+    /// Sessions collected from other machines, for which Claude Code has no files here.
     Collected,
 }
 
@@ -52,9 +52,9 @@ pub(super) struct SearchText {
     pub(super) session: SessionId,
     pub(super) kind: ClientFileKind,
     pub(super) place: TextPlace,
-    /// About how many bytes there are to read.
+    /// About how many bytes must be read.
     size: u64,
-    /// When it was last written.
+    /// When the file was last written.
     pub(super) modified: Option<Timestamp>,
 }
 
@@ -62,19 +62,19 @@ pub(super) struct SearchText {
 #[derive(Debug)]
 pub(super) struct NotedTitle {
     pub(super) text: String,
-    /// Who gave it, if that is known.
+    /// Who gave the title, if that is known.
     pub(super) source: Option<TitleSource>,
     /// When the session's files were last written.
     pub(super) at: Option<Timestamp>,
     /// The first of the session's files.
     pub(super) path: PathBuf,
-    /// What this file is.
+    /// The kind of that file.
     pub(super) found_in: HitSource,
 }
 
 #[derive(Debug)]
 pub(super) enum TextPlace {
-    /// One of Claude Code's files: its path, and its place below the folder of all projects.
+    /// A file of Claude Code: its path, and its path below the folder of all projects.
     Client(PathBuf, String),
     /// A part of an archive.
     Part(Arc<(Archive, Manifest)>, ArchivePart),
@@ -108,8 +108,8 @@ impl TextPlace {
         }
     }
 
-    /// Opens the file, decompressed. Returns `None` for a journal, and if Claude Code has deleted
-    /// the file meanwhile.
+    /// Opens the file for reading its decompressed text. Returns `None` for a journal, and if
+    /// Claude Code has deleted the file meanwhile.
     pub(super) fn open(&self) -> Result<Option<Box<dyn Read>>> {
         match self {
             Self::Client(path, _) => {
@@ -128,21 +128,21 @@ impl TextPlace {
     }
 }
 
-/// How many files of each kind there are to search.
+/// How much there is to search.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct PlaceCounts {
-    /// Sessions.
+    /// The number of sessions.
     pub sessions: u64,
-    /// Claude Code's files.
+    /// The number of Claude Code's files.
     pub files: u64,
-    /// Archives.
+    /// The number of archives.
     pub archives: u64,
-    /// Journals of sessions that have neither.
+    /// The number of journals of sessions without a transcript and an archive.
     pub journals: u64,
 }
 
 impl<'a> SearchPlaces<'a> {
-    /// Finds everything that can be searched. A place that cannot be read does not hide the others.
+    /// Finds all files that can be searched. One that cannot be read does not hide the others.
     ///
     /// # Errors
     /// Fails if the sessions or archives on record cannot be listed.
@@ -183,7 +183,7 @@ impl<'a> SearchPlaces<'a> {
         Ok(places)
     }
 
-    /// Adds each archived part whose original Claude Code no longer has in full.
+    /// Adds each part of an archive, unless Claude Code still has the original in full.
     fn add_archives(&mut self, state: &StateDir, files: &[OwnedFile]) -> Result<()> {
         let there: HashMap<&str, &OwnedFile> = files
             .iter()
@@ -211,7 +211,8 @@ impl<'a> SearchPlaces<'a> {
                     PartKind::Transcript => ClientFileKind::Main,
                     PartKind::Subagent => ClientFileKind::Agent(agent_of(part)),
                     PartKind::File => ClientFileKind::Other,
-                    // Without a transcript, the text contains what the journal knew.
+                    // The text of an archive without a transcript contains what the journal
+                    // recorded.
                     PartKind::Text if !has_transcript && !has_record => ClientFileKind::Other,
                     PartKind::Text | PartKind::Meta | PartKind::Journal => continue,
                 };
@@ -231,8 +232,8 @@ impl<'a> SearchPlaces<'a> {
         Ok(())
     }
 
-    /// Adds recorded sessions without a transcript in the usual folders: a transcript in another
-    /// folder, or else the journal.
+    /// Adds the recorded sessions that have no transcript in the usual folders. Adds a transcript
+    /// in another folder, or else the journal.
     fn add_recorded(
         &mut self,
         env: &Environment,
@@ -315,13 +316,13 @@ impl<'a> SearchPlaces<'a> {
         self.texts.retain(|text| text.session == *id);
     }
 
-    /// Keeps only the files that were written since then.
+    /// Keeps only the files that were written at or after `since`.
     pub fn retain_since(&mut self, since: Timestamp) {
         self.texts
             .retain(|text| text.modified.is_none_or(|modified| modified >= since));
     }
 
-    /// Keeps only the files of sessions whose project fits.
+    /// Keeps only the files of sessions whose project `fits` accepts.
     pub fn retain_projects(&mut self, fits: impl Fn(&ProjectRef) -> bool) {
         let ids: BTreeSet<SessionId> = self.texts.iter().map(|text| text.session.clone()).collect();
         let is_in = |id: &SessionId| self.asked_of(id, |it, mains| heading::project(it, mains));
@@ -380,7 +381,7 @@ impl<'a> SearchPlaces<'a> {
         })
     }
 
-    /// Calls `ask` with what is on record of a session, and with its own transcripts.
+    /// Calls `ask` with what is recorded of a session, and with the session's own transcripts.
     fn asked_of<T>(
         &self,
         id: &SessionId,
@@ -431,7 +432,7 @@ fn agent_of(part: &ArchivePart) -> String {
     stem.trim_start_matches("agent-").to_owned()
 }
 
-/// Returns true if Claude Code's file still has everything that was copied into the part.
+/// Returns true if Claude Code's file still contains everything that was copied into the part.
 fn has_all(owned: &OwnedFile, part: &ArchivePart) -> bool {
     let Some(size) = part.original_bytes.filter(|size| *size <= owned.file.size) else {
         return false;

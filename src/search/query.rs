@@ -10,14 +10,14 @@ use regex_syntax::ast::{self, Ast, ClassSetItem};
 use super::literals::{LineFilter, LinePlaces, RequiredTexts};
 use crate::model::text::{escaped, one_line};
 
-/// The largest regular expression, in bytes of memory once compiled. The limit also bounds the
-/// search time, which grows with that size.
+/// The largest regular expression, by its size in memory after compilation, in bytes. The limit
+/// also bounds the search time, which grows with that size.
 const MAX_COMPILED: usize = 1 << 20;
-/// How deep groups of a regular expression may be nested.
+/// How deep the groups of a regular expression may be nested.
 const MAX_NESTING: u32 = 50;
-/// The most characters of a line that are kept around a match.
+/// The longest excerpt of a line around a match, in characters.
 const MAX_EXCERPT: usize = 240;
-/// How many of these characters may be before the match.
+/// How many characters of an excerpt may be before the match.
 const BEFORE: usize = 80;
 
 /// Why words cannot be searched for.
@@ -59,19 +59,19 @@ impl std::error::Error for InvalidQuery {}
 /// Words and regular expressions that must all match in one message.
 #[derive(Debug)]
 pub struct SearchQuery {
-    /// Sorted by `strength`, strongest first: `candidates` finds lines by the first term and only
-    /// checks the others.
+    /// The terms, strongest first by `strength`. `candidates` finds lines by the first term, and
+    /// only checks the others.
     terms: Vec<Term>,
 }
 
 #[derive(Debug)]
 struct Term {
-    /// Matches in decoded text.
+    /// Finds the term in decoded text.
     text: RegexMatcher,
-    /// Matches in each line of JSON that can contain the term; `None` if every line can.
+    /// Finds the lines of JSON that can contain the term; `None` if any line can.
     json: Option<LineFilter>,
-    /// The number of characters in the shortest text that identifies a line with a match; 0 if no
-    /// such text is known.
+    /// How well the term narrows the search: the length of the shortest text that a line with a
+    /// match must contain, in characters. 0 if no such text is known.
     strength: usize,
 }
 
@@ -95,23 +95,23 @@ impl SearchQuery {
         Ok(Self { terms })
     }
 
-    /// Returns the query without words, which every text matches. It is for searches whose filter
-    /// alone says what to find.
+    /// Returns the query without words, which every text matches. It is for searches that only the
+    /// filter restricts.
     pub fn of_everything() -> Self {
         Self { terms: Vec::new() }
     }
 
-    /// Returns true if there are no words.
+    /// Returns true if the query has no words.
     pub fn is_of_everything(&self) -> bool {
         self.terms.is_empty()
     }
 
-    /// Returns true if every term is in the text.
+    /// Returns true if the text contains every term.
     pub fn is_in(&self, text: &str) -> bool {
         self.terms.iter().all(|term| term.first_in(text).is_some())
     }
 
-    /// Returns where terms are in the text, in order and without overlaps.
+    /// Returns the ranges of the text that match terms, in order and without overlaps.
     pub fn places(&self, text: &str) -> Vec<Range<usize>> {
         let mut places: Vec<Range<usize>> = Vec::new();
         for term in &self.terms {
@@ -202,11 +202,11 @@ impl SearchQuery {
 }
 
 /// Returns the part of a line around `place`, safe to show and at most [`MAX_EXCERPT`] characters
-/// long. `…` stands for what is left out.
+/// long. `…` marks omitted text.
 fn around(line: &str, place: usize) -> String {
     let before = line.get(..place).unwrap_or_default();
     let start = match before.char_indices().nth_back(BEFORE) {
-        // A whole word is easier to read.
+        // Begin at a whole word, which is easier to read.
         Some((start, _)) => {
             let kept = before.get(start..).unwrap_or_default();
             start + kept.find(char::is_whitespace).unwrap_or_default()

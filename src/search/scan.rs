@@ -1,4 +1,4 @@
-//! Searches all places on all processors. Each thread takes the next file, the largest first.
+//! Searches all files on all processors. Each thread takes the next file, the largest first.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -19,12 +19,12 @@ use crate::store::lines::MAX_LINE;
 use crate::store::processors::on_all_processors;
 use crate::store::{History, Result, SessionDir, shown};
 
-/// How many bytes of a transcript are read at once. They stay in the processor's cache.
+/// How many bytes of a transcript are read at once: few enough to stay in the processor's cache.
 pub(super) const LINES: usize = 1 << 17;
-/// How many bytes of any other file are read at once. All words of a hit must be in one such block.
+/// How many bytes of any other file are read at once. A hit must have all words in one such block.
 const TEXT: usize = 4 << 20;
 
-/// Which messages count.
+/// Which messages the search accepts.
 #[derive(Debug, Clone, Default)]
 pub struct SearchFilter {
     /// Only messages of this role.
@@ -33,9 +33,9 @@ pub struct SearchFilter {
     pub tools: Vec<String>,
     /// Only calls that failed or were denied, and their results.
     pub failed: bool,
-    /// Only messages of this period.
+    /// Only messages in this period.
     pub period: Period,
-    /// How many hits of a session are returned. All are counted.
+    /// How many hits of a session are returned at most. All hits are counted.
     pub keep: usize,
 }
 
@@ -69,7 +69,7 @@ pub struct SearchResult {
     pub notes: Vec<String>,
 }
 
-/// Searches all places.
+/// Searches all files.
 pub fn search(
     places: &SearchPlaces<'_>,
     query: &SearchQuery,
@@ -89,7 +89,7 @@ pub fn search(
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let (mut found, mut left_out, mut notes) = thread::scope(|scope| {
-        // If the system allows no more threads, this one does all the work.
+        // If the system allows no more threads, this thread does all the work.
         let others: Vec<_> = (1..threads.min(texts.len()))
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
@@ -100,7 +100,7 @@ pub fn search(
             ..
         } = work();
         for other in others {
-            // A panic ends the process, so there is a result.
+            // There is always a result, because a panic ends the process.
             if let Ok(other) = other.join() {
                 left_out.extend(other.left_out);
                 notes.extend(other.notes);
@@ -131,8 +131,8 @@ pub fn search(
     }
 }
 
-/// Adds the sessions in which nothing was found, but whose title matches: the title of any other
-/// session is above its hits anyway.
+/// Adds the sessions whose title matches, unless other hits were found in them: the title of such a
+/// session is shown above its hits anyway.
 fn add_titles(
     places: &SearchPlaces<'_>,
     query: &SearchQuery,
@@ -146,7 +146,8 @@ fn add_titles(
     others.retain(|id| !found.contains_key(id));
     let titles = on_all_processors(&others, |id| {
         let title = places.title(id)?;
-        // A title has no time of its own. The places are of sessions that were written since then.
+        // A title has no time, so the session's time decides. All these sessions were written since
+        // the beginning of the period.
         let is_in_time = || {
             let began = places.heading(id).started_at;
             let until = filter.period.until;
@@ -179,7 +180,7 @@ fn add_titles(
     }
 }
 
-/// One thread's part of the work.
+/// One thread's share of the work.
 struct ScanWorker<'a> {
     query: &'a SearchQuery,
     filter: &'a SearchFilter,
@@ -245,7 +246,7 @@ impl<'a> ScanWorker<'a> {
         let mut blocks = LineBlocks::of(source, &file.path, TEXT, std::mem::take(&mut self.texts));
         let mut number = 0;
         while let Some(block) = blocks.next_block()? {
-            // A picture, or another file that is not text.
+            // This is a picture, or another file that is not text.
             if number == 0 && memchr::memchr(0, block).is_some() {
                 break;
             }

@@ -1,7 +1,7 @@
 //! Shows a change of a text file as a unified diff that is safe on any terminal.
 //!
-//! It is for people, not for `patch`: control characters are escaped, and line endings are not
-//! shown.
+//! The diff is for people, not for `patch`: control characters are escaped, and line endings are
+//! not shown.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use imara_diff::{Algorithm, Diff, Hunk, InternedInput, Token};
 
 use crate::model::text::escaped;
 
-/// How many unchanged lines are shown around a change: as many as `diff -u` shows.
+/// How many unchanged lines are shown before and after a change: as many as `diff -u` shows.
 const CONTEXT: u32 = 3;
 
 /// Returns the unified diff from `before` to `after`, both named `name`. It is empty if they are
@@ -23,7 +23,7 @@ pub fn unified(before: &str, after: &str, name: &str) -> String {
         .hunks()
         .collect();
     let mut text = String::new();
-    // Changes whose context meets are shown together.
+    // Show changes together if the unchanged lines around them meet.
     for together in changes.chunk_by(|one, next| next.before.start - one.before.end <= 2 * CONTEXT)
     {
         if text.is_empty() {

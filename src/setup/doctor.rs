@@ -1,5 +1,5 @@
-//! The doctor: examines everything an installation needs, changes nothing, and says how to fix each
-//! fault.
+//! The doctor: examines everything that an installation needs, changes nothing, and says how to fix
+//! each fault.
 
 mod access;
 mod archives;
@@ -30,10 +30,10 @@ use crate::store::{
     Decompressor, Environment, Host, Places, StateDir, exclusion, file, lease, project, shown,
 };
 
-/// The least free space that a state directory should have, in bytes.
+/// The least free space on the state directory's file system that is not reported, in bytes.
 const LEAST_SPACE: u64 = 16 << 20;
-/// The oldest tested Claude Code that skips unknown events in its settings. Older versions ignore
-/// a whole settings file that names one.
+/// The oldest tested version of Claude Code that skips unknown events in its settings. An older
+/// version ignores a whole settings file that names an unknown event.
 const TOLERANT: Version = Version(2, 1, 110);
 const DAY: u64 = 24 * 60 * 60;
 
@@ -41,9 +41,9 @@ const DAY: u64 = 24 * 60 * 60;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
-    /// As it should be.
+    /// Everything is as it should be.
     Ok,
-    /// Worth knowing.
+    /// Nothing is wrong, but the user may want to know it.
     Note,
     /// Something does not work.
     Fault,
@@ -54,11 +54,11 @@ pub enum Grade {
 pub struct Finding {
     /// The name of the check.
     pub check: &'static str,
-    /// How severe it is.
+    /// How severe the finding is.
     pub grade: Grade,
     /// What was found, on one line.
     pub found: String,
-    /// How to fix it, if that is possible.
+    /// How to fix what was found, if that is possible.
     pub remedy: Option<String>,
 }
 
@@ -253,8 +253,8 @@ fn state(host: &Host<'_>, keeping: &Retention, version: Option<Version>) -> Vec<
     findings
 }
 
-/// Reports ids that launchers hold, and how often leases failed. Returns nothing if `ccsession run`
-/// was never used.
+/// Reports the session ids that launchers hold, and how often leases failed. Returns nothing if
+/// `ccsession run` was never used.
 fn leases(state: &StateDir) -> Vec<Finding> {
     let held = lease::held(state).unwrap_or_default();
     let counts = lease::counts(state);
@@ -264,7 +264,7 @@ fn leases(state: &StateDir) -> Vec<Finding> {
             Finding::fault(
                 "leases",
                 err.to_string(),
-                "remove the file; until then its id cannot be run",
+                "remove the file; until then `ccsession run` cannot use the session's id",
             )
         })
         .collect();
@@ -315,7 +315,7 @@ fn last_event(last: Option<&LastEvent>, now: Timestamp) -> Finding {
     }
 }
 
-/// Reports damaged compressed parts of journals.
+/// Reports compressed parts of journals that are damaged.
 fn journals(state: &StateDir) -> Vec<Finding> {
     let mut findings = Vec::new();
     // Another check reports a directory that cannot be listed.
@@ -348,7 +348,8 @@ fn pointers(places: &Places) -> Finding {
     }
 }
 
-/// Reports whether sessions of this project are recorded, if anything is excluded.
+/// Reports whether sessions of this project are recorded. Returns nothing if the user excludes
+/// nothing.
 fn exclusions(host: &Host<'_>) -> Option<Finding> {
     let exclude = &host.config.exclude;
     let here = project::current_dir().ok();

@@ -1,12 +1,13 @@
-//! Edits Claude Code's `settings.json` and keeps every byte that is not ours. Text in, text out.
+//! Edits Claude Code's `settings.json` and keeps every byte that does not belong to ccsession. Text
+//! in, text out.
 //!
-//! [`install`] makes our handlers exactly the wanted set, and [`uninstall`] is its inverse.
-//! [`registered`], [`all_commands`] and [`setting`] only read. A file that is not strict JSON of
-//! the shape Claude Code accepts is refused, never repaired: a wrong guess would damage the user's
-//! settings.
+//! [`install`] makes our handlers, those of ccsession, exactly the wanted set; [`uninstall`] is its
+//! inverse. [`registered`], [`all_commands`] and [`setting`] only read. A file that is not strict
+//! JSON of the shape that Claude Code accepts is refused, never repaired: a wrong guess would
+//! damage the user's settings.
 //!
-//! It must not know files, the environment, the clock, or the names of our executables. The
-//! caller's `owned` decides which commands are ours.
+//! This module must not know files, the environment, the clock, or the names of ccsession's
+//! executables. The caller's `owned` decides which commands are ours.
 
 mod add;
 mod cut;
@@ -32,11 +33,11 @@ use self::verify::{is_exactly, verify};
 /// A handler to register, for every matcher of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookEntry<'a> {
-    /// Claude Code's name of the event.
+    /// Claude Code's name for the event.
     pub event: &'a str,
-    /// The command for Claude Code: an absolute path, shell-quoted unless `exec_form`.
+    /// The command for Claude Code: an absolute path, quoted for a shell unless `exec_form`.
     pub command: String,
-    /// True to write `"args": []`. A Claude Code that knows `args` then starts no shell.
+    /// True to write `"args": []`. If Claude Code knows `args`, it then starts no shell.
     pub exec_form: bool,
     /// Seconds until Claude Code gives up on the hook.
     pub timeout: u32,
@@ -44,8 +45,8 @@ pub struct HookEntry<'a> {
 
 /// What an installation replaced, so that [`uninstall`] can restore it.
 ///
-/// A container (the file, `hooks` or an event's array) that is not mentioned had content before.
-/// Discard the undo once the result of `uninstall` has been written.
+/// A container is the file, `hooks` or an event's array. One that is not mentioned here had content
+/// before. Discard the undo once the result of `uninstall` has been written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
     #[serde(deserialize_with = "known_version")]
@@ -58,12 +59,11 @@ pub struct Undo {
     events: BTreeMap<String, Before>,
 }
 
-/// The former content of the file, of `hooks` or of an event's array, if it cannot be derived
-/// afterwards.
+/// The content of a container before the installation, if it cannot be derived afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Before {
-    /// It did not exist.
+    /// The container did not exist.
     Missing,
     /// The file existed and contained only this white space.
     Blank(String),
@@ -110,7 +110,7 @@ fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
 pub struct Installed {
     /// The whole new text. If nothing `changed`, it is the old text, byte for byte.
     pub text: String,
-    /// Keep it until [`uninstall`], and pass it to the next [`install`].
+    /// What [`uninstall`] needs. Keep it until then, and pass it to the next [`install`].
     pub undo: Undo,
     /// True if there is anything to write.
     pub changed: bool,
@@ -123,14 +123,14 @@ pub enum Uninstalled {
     Unchanged,
     /// The whole new text.
     Text(String),
-    /// We created the file and it contains nothing else: the caller should delete it.
+    /// We created the file, and it contains nothing else: the caller should delete it.
     Delete,
 }
 
-/// One of our handlers, as a file contains it.
+/// One of ccsession's handlers, as a file contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
-    /// The event, unescaped.
+    /// The event's name, unescaped.
     pub event: String,
     /// The command, unescaped.
     pub command: String,
@@ -138,17 +138,17 @@ pub struct Registered {
     pub exec_form: bool,
     /// The timeout in seconds, if it is a whole number.
     pub timeout: Option<u64>,
-    /// The matcher of its group. `None`, `""` and `"*"` match everything.
+    /// The matcher of the handler's group. `None`, `""` and `"*"` match everything.
     pub matcher: Option<String>,
 }
 
-/// Makes our handlers in `text` exactly the wanted ones: adds missing ones, and removes ours that
-/// are not wanted.
+/// Makes ccsession's handlers in `text` exactly the wanted ones: adds missing handlers, and removes
+/// those that are not wanted.
 ///
-/// `text` is `None` if there is no file; a file of white space counts as empty. `previous` is the
-/// undo of the last installation, if known. `owned` returns whether a command is ours: the wanted
-/// ones, and older paths of ours. To remove all handlers, use [`uninstall`]; this function would
-/// leave an empty file.
+/// `text` is `None` if there is no file. A file with only white space counts as empty. `previous`
+/// is the undo of the last installation, if known. `owned` returns whether a command is ours: one
+/// of the wanted ones, or one with an older path. To remove all handlers, use [`uninstall`]; this
+/// function would leave an empty file.
 ///
 /// # Errors
 ///
@@ -189,9 +189,10 @@ pub fn install(
     })
 }
 
-/// Removes our handlers, and the containers that the installation created if they are empty now.
+/// Removes ccsession's handlers, and the containers that the installation created if they are empty
+/// now.
 ///
-/// Without the undo, an event's array and the `hooks` object are removed if this empties them.
+/// Without the undo, an event's array and the `hooks` object are removed if they become empty.
 ///
 /// # Errors
 ///
@@ -216,7 +217,7 @@ pub fn uninstall(
     })
 }
 
-/// Splits off a byte order mark, if there is one. It stays in the file and means nothing.
+/// Splits off a byte order mark, if there is one. It has no meaning, but it must stay in the file.
 fn split_mark(text: &str) -> (&str, &str) {
     text.split_at(if text.starts_with(MARK) {
         MARK.len_utf8()
@@ -227,7 +228,7 @@ fn split_mark(text: &str) -> (&str, &str) {
 
 const MARK: char = '\u{feff}';
 
-/// Lists our handlers, in the order of the file.
+/// Lists ccsession's handlers, in the order of the file.
 ///
 /// # Errors
 ///
@@ -250,7 +251,7 @@ pub fn registered(
     Ok(registered.collect())
 }
 
-/// Lists the event and the command of every handler that runs a command, ours and others.
+/// Lists the event and the command of every handler that runs a command, ccsession's and others.
 ///
 /// # Errors
 ///

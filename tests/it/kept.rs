@@ -104,7 +104,7 @@ fn a_session_set_aside_comes_back_and_one_whose_removal_began_is_removed() {
         let doctor = sandbox.ccsession(["doctor"]).output();
         let doctor = String::from_utf8(doctor.stdout).unwrap();
         assert!(
-            doctor.contains("was set aside by a cleanup that was killed"),
+            doctor.contains("was being removed by a cleanup that was killed"),
             "{doctor}"
         );
         sandbox.ccsession(["cleanup"]).stdout();

@@ -377,7 +377,7 @@ fn the_projects_settings_are_those_of_the_folder_where_the_client_starts() {
     ccsession(&sandbox, ["install", "--scope", "project"]).stdout();
     let said = bad(doctor(&sandbox).dir(&below), "settings").unwrap();
     let expected = format!(
-        "{} registers the hooks, but a client that is started in {} does not read it",
+        "{} registers the hooks, but a Claude Code started in {} does not read it",
         sandbox.project().join(".claude/settings.json").display(),
         below.display()
     );

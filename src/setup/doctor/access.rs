@@ -13,11 +13,11 @@ use crate::setup::settings::Install;
 use crate::store::file::{self, Inspection};
 use crate::store::{Environment, shown};
 
-/// How many paths are named.
+/// How many paths a message names at most.
 const MAX_NAMED: usize = 5;
 
-/// Checks what is registered and what an install would register. Returns nothing if nobody else can
-/// write there.
+/// Checks the hooks that are registered and those that an install would register. Returns nothing
+/// if nobody else can change them.
 pub(super) fn examine(env: &Environment, installs: &[Install]) -> Vec<Finding> {
     let hooks = programs::hooks_dir(env).into_iter();
     let hooks = hooks.chain(installs.iter().map(|install| install.hooks_dir.clone()));
@@ -39,7 +39,7 @@ pub(super) fn examine(env: &Environment, installs: &[Install]) -> Vec<Finding> {
     findings.take(MAX_NAMED).collect()
 }
 
-/// Returns the program that hooks in this folder start.
+/// Returns the program that the hooks in this folder start.
 fn started_from(dir: &Path) -> PathBuf {
     match dir.parent().and_then(Path::parent) {
         Some(prefix) if dir.ends_with("libexec/ccsession") => prefix.join("bin/ccsession"),
@@ -47,8 +47,8 @@ fn started_from(dir: &Path) -> PathBuf {
     }
 }
 
-/// Returns the users who may own what Claude Code runs: root, this user, and the owner of this
-/// program, because it runs already.
+/// Returns the users who may own what Claude Code runs: root, this user, and the owner of ccsession
+/// itself, which runs already.
 fn trusted() -> Vec<u32> {
     let own = programs::own().ok();
     let own = own.and_then(|own| file::look(&own).ok()?);
@@ -58,7 +58,7 @@ fn trusted() -> Vec<u32> {
         .collect()
 }
 
-/// Returns `path` and all folders above it, both as named and with links resolved.
+/// Returns `path` and all folders above it, both as written and with links resolved.
 fn on_the_way(path: &Path) -> Vec<PathBuf> {
     let real = file::canonical(path).ok();
     let ways = std::iter::once(path.to_owned()).chain(real);

@@ -15,9 +15,9 @@ use crate::store::{Host, StateDir};
 #[derive(Debug, Default, PartialEq, Eq)]
 struct EndedSessions {
     all: u64,
-    /// How many have an archive.
+    /// How many ended sessions have an archive.
     archived: u64,
-    /// How many have neither an archive nor a transcript to archive.
+    /// How many ended sessions have neither an archive nor a transcript to archive.
     without_transcript: u64,
 }
 
@@ -65,7 +65,8 @@ impl EndedSessions {
         }))
     }
 
-    /// Returns what follows the rule: `; 2 of 34 are archived, 30 have no transcript`.
+    /// Returns the end of the message: `; 2 of 34 ended sessions are archived, 30 have no
+    /// transcript`.
     fn sentence(&self) -> String {
         let Self {
             all,

@@ -1,5 +1,5 @@
-//! Finds state directories that hooks use although this shell uses another one. A Claude Code that
-//! a launcher or an editor started may have another environment.
+//! Finds state directories that hooks use although this shell uses another one. Claude Code may
+//! have another environment than this shell if a launcher or an editor started it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::model::{Timestamp, duration};
 use crate::store::{Decompressor, Environment, Places, StateDir, shown};
 
 /// Reports other state directories in which hooks recorded events after `last`, the time of the
-/// last event in this shell's.
+/// last event in the state directory of this shell.
 pub(super) fn examine(
     env: &Environment,
     places: &Places,
@@ -25,7 +25,7 @@ pub(super) fn examine(
         .collect()
 }
 
-/// Returns the state directories that hooks use if they lack this shell's variables.
+/// Returns the state directories that hooks use if their environment lacks this shell's variables.
 fn others(env: &Environment) -> BTreeSet<PathBuf> {
     let without_ours = Environment {
         state_dir: None,

@@ -1,5 +1,5 @@
-//! Checks whether hooks really run, whatever the settings say. If Claude Code wrote a transcript
-//! after the last hook event, and no hook recorded its session, hooks do not run there.
+//! Checks whether hooks really run, whatever the settings say. Hooks do not run if Claude Code
+//! wrote a transcript after the last hook event and no hook recorded its session.
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,13 @@ use crate::store::{Environment, StateDir, file, is_of_another_machine, shown, to
 
 /// How many of the last sessions are compared with their transcripts.
 const MAX_COMPARED: usize = 10;
-/// Sessions whose transcripts have more bytes are not compared: the doctor must answer quickly.
+/// The largest transcripts of a session that are compared, in bytes in total: the doctor must
+/// answer quickly.
 const MAX_BYTES: u64 = 32 << 20;
-/// The least share of a session's calls that hooks record if they run. Old versions of Claude Code
-/// do not report invalid calls to hooks.
+/// The least share of a session's calls that hooks record where they run, as a number from 0 to 1.
+/// Old versions of Claude Code do not report invalid calls to hooks.
 const LEAST_SHARE: f64 = 0.9;
-/// How many lines at the beginning are searched for a transcript's start directory.
+/// How many lines at the beginning of a transcript are searched for its start directory.
 const OPENING: usize = 100;
 
 /// The last event that a hook recorded.
@@ -46,8 +47,8 @@ fn recorded(state: &StateDir) -> Vec<(Timestamp, SessionId)> {
     sessions
 }
 
-/// Returns the last event that a hook recorded here. Imported events, those of this program, and
-/// those of other machines do not count.
+/// Returns the last event that a hook recorded here. Imported events, events that ccsession itself
+/// recorded, and those of other machines do not count.
 pub(super) fn last(state: &StateDir) -> Option<LastEvent> {
     let mut sessions = recorded(state).into_iter();
     let (at, id) =
@@ -66,14 +67,14 @@ fn has_hook_event(state: &StateDir, id: &SessionId) -> bool {
     events.is_ok_and(|mut events| events.any(|event| is_of_hook(&event)))
 }
 
-/// Reports the sessions since the last event that hooks should have recorded and did not.
+/// Reports the sessions since the last event that no hook recorded although one should have.
 pub(super) fn examine(
     env: &Environment,
     state: &StateDir,
     last: Option<&LastEvent>,
     version: Option<Version>,
 ) -> Option<Finding> {
-    // Before the first registration nothing could be recorded.
+    // Before hooks were first registered, nothing could be recorded.
     let installed = settings::installed_at(state);
     let since = last.map(|last| last.at).max(installed)?;
     let mut missed: Vec<(Timestamp, SessionId, PathBuf)> = Vec::new();
@@ -85,7 +86,8 @@ pub(super) fn examine(
         let Some((written, path)) = written.max() else {
             continue;
         };
-        // A session that was removed had been recorded. Its transcript may have been restored.
+        // A session that was removed from the records had been recorded. Somebody may have restored
+        // its transcript.
         let mut gone = tombstones::of(state, id.as_str()).into_iter();
         let is_gone = gone.any(|(gone, _)| gone == id);
         if !is_gone && !has_hook_event(state, &id) && !is_from_elsewhere(state, &id) {
@@ -109,8 +111,8 @@ pub(super) fn examine(
     Some(Finding::fault("recorded", found, remedy))
 }
 
-/// Returns when the transcript at `path` was last written, if it began and was written after
-/// `since`.
+/// Returns when the transcript at `path` was last written. Returns `None` unless it began, and was
+/// written, after `since`.
 fn written_after(path: &Path, since: Timestamp) -> Option<Timestamp> {
     let written = file::look(path).ok()??.meta.modified;
     if written <= since {

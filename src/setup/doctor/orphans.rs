@@ -1,6 +1,8 @@
 //! Finds files without their counterpart: a record without a journal, a journal without a record, a
-//! lease without its holder, files of dead processes. A note reports what a cleanup fixes or nobody
-//! misses; a fault reports what a user has to examine.
+//! lease without its holder, files of dead processes.
+//!
+//! What a cleanup fixes or nobody misses is reported as a note. What a user has to examine is
+//! reported as a fault.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,7 @@ const CLEAN_UP: &str = "run `ccsession cleanup`";
 /// The remedy for folders of ended sessions, which a cleanup examines once a day.
 const CLEAN_UP_DAILY: &str =
     "run `ccsession cleanup`; it checks folders of ended sessions once a day";
-/// How many paths are named.
+/// How many paths a message names at most.
 const MAX_NAMED: usize = 3;
 
 /// The paths that were found, by kind.
@@ -29,7 +31,7 @@ struct Orphans {
     without_record: Vec<PathBuf>,
     /// Folders with a record and no event.
     without_journal: Vec<PathBuf>,
-    /// Folders whose records still list dead owners that nothing needs any more.
+    /// Folders that still list dead owners although nothing depends on those.
     owners: Vec<PathBuf>,
     leases: Vec<PathBuf>,
     index: Vec<PathBuf>,
@@ -68,7 +70,7 @@ impl Orphans {
     fn look_at_sessions(&mut self, judge: &Judge<'_>) -> Result<()> {
         for id in judge.state.session_ids()? {
             let dir = judge.state.session(&id);
-            // A folder that cannot be read must not hide the others.
+            // A folder that cannot be read does not hide the others.
             if let Err(err) = self.look_at_session(judge, &id, &dir) {
                 self.unreadable.push(err.to_string());
             }
@@ -106,7 +108,7 @@ impl Orphans {
 
     fn look_at_leases(&mut self, judge: &Judge<'_>) -> Result<()> {
         for id in lease::held(judge.state)? {
-            // The check of the leases reports one that cannot be read.
+            // Another check reports a lease that cannot be read.
             if let Ok(Some(lease)) = lease::read(judge.state, &id)
                 && !held::is_held(judge, &lease)
             {
@@ -203,8 +205,8 @@ impl Orphans {
                 several(
                     self.aside,
                     "session",
-                    "was set aside by a cleanup that was killed",
-                    "were set aside by cleanups that were killed",
+                    "was being removed by a cleanup that was killed",
+                    "were being removed by cleanups that were killed",
                 ),
                 CLEAN_UP_DAILY,
             ),

@@ -1,5 +1,5 @@
-//! Checks whether the settings make Claude Code run our hooks: who registers them, which files it
-//! ignores, which policy forbids them.
+//! Checks whether the settings make Claude Code run ccsession's hooks: which files register them,
+//! which files Claude Code ignores, which policy forbids hooks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,20 +19,21 @@ use crate::setup::settings::{self, Install, SettingsScope};
 use crate::setup::{edit, programs};
 use crate::store::{Environment, StateDir, file, shown};
 
-/// The programs that record events, according to the settings files.
+/// What records events, according to the settings files.
 #[derive(Default)]
 struct Recorders {
     /// The settings files that register the executables, and for how many events.
     registered: Vec<(SettingsSource, usize)>,
     /// The commands registered at each event.
     commands: BTreeMap<String, BTreeSet<String>>,
-    /// Everything else that records events, each with how to remove it.
+    /// Everything else that records events, and how to remove each.
     others: Vec<(String, &'static str)>,
-    /// How many files register the executables although Claude Code ignores or never reads them.
+    /// How many settings files register the executables in vain, because Claude Code ignores or
+    /// never reads the file.
     unheeded: usize,
 }
 
-/// A hook of ours in a settings file.
+/// A hook of ccsession in a settings file.
 struct Handler {
     event: String,
     executable: PathBuf,
@@ -45,7 +46,7 @@ struct ExaminedFile<'a> {
     version: Option<Version>,
 }
 
-/// Reports who registers the hooks, and what keeps them from running.
+/// Reports which files register the hooks, and what keeps the hooks from running.
 pub(super) fn examine(
     env: &Environment,
     state: Option<&StateDir>,
@@ -171,7 +172,7 @@ impl ExaminedFile<'_> {
         self.ours.in_file(path).with_gone(commands)
     }
 
-    /// Reports a file that Claude Code ignores as a whole.
+    /// Reports a settings file that Claude Code ignores completely.
     fn ignored(
         &self,
         read: &SettingsFile,
@@ -180,7 +181,7 @@ impl ExaminedFile<'_> {
     ) -> Finding {
         let path = shown(&read.path);
         recorders.unheeded += usize::from(self.registers(&read.path));
-        // The editor's refusal says where in the file the error is.
+        // The refusal of the editor says where in the file the error is.
         let refusal = || {
             let text = settings::read(&read.path).ok()??;
             edit::all_commands(&text).err()
@@ -207,8 +208,8 @@ impl ExaminedFile<'_> {
         }
     }
 
-    /// Returns whether the text of a settings file registers our hooks, even if Claude Code ignores
-    /// the file.
+    /// Returns whether a settings file registers ccsession's hooks, even if Claude Code ignores the
+    /// file.
     fn registers(&self, path: &Path) -> bool {
         let text = settings::read(path).ok().flatten();
         let commands = text.and_then(|text| edit::all_commands(&text).ok());
@@ -220,8 +221,8 @@ impl ExaminedFile<'_> {
         commands.iter().any(|(_, text)| ours.only(text).is_some())
     }
 
-    /// Reports settings at the project's root that a Claude Code started in a subdirectory does not
-    /// read.
+    /// Reports settings at the project's root. A Claude Code started in a subdirectory does not
+    /// read them.
     fn not_read(
         &self,
         claude_dir: &Path,
@@ -237,7 +238,7 @@ impl ExaminedFile<'_> {
         }
         recorders.unheeded += 1;
         let found = format!(
-            "{} registers the hooks, but a client that is started in {} does not read it",
+            "{} registers the hooks, but a Claude Code started in {} does not read it",
             shown(&path),
             shown(start)
         );
@@ -248,8 +249,8 @@ impl ExaminedFile<'_> {
         Some(Finding::note("settings", found, &remedy))
     }
 
-    /// Reports a registered executable that is not part of this installation, or whose path an
-    /// update may remove.
+    /// Reports a registered executable that is not part of this installation, or whose path may
+    /// vanish with an update.
     fn elsewhere(&self, read: &SettingsFile, handlers: &[Handler]) -> Option<Finding> {
         let dir = |handler: &Handler| handler.executable.parent().map(Path::to_owned);
         let other = handlers
@@ -272,7 +273,7 @@ impl ExaminedFile<'_> {
         (!is_link).then(|| Finding::note("settings", found, &remedy))
     }
 
-    /// Reports events that the file should register and does not, and registered events that this
+    /// Reports events that the file should register but does not, and registered events that this
     /// version of Claude Code may not know.
     fn not_as_wanted(&self, read: &SettingsFile, handlers: &[Handler]) -> Vec<Finding> {
         let path = shown(&read.path);
@@ -313,7 +314,8 @@ impl ExaminedFile<'_> {
         findings
     }
 
-    /// Reports a file with our hooks that cannot be edited, so that an uninstall would leave them.
+    /// Reports a file with ccsession's hooks that cannot be edited. An uninstall would leave the
+    /// hooks in it.
     fn not_editable(&self, read: &SettingsFile) -> Option<Finding> {
         let (found, remedy) = match settings::read(&read.path) {
             Err(err) => (err.to_string(), "fix the file by hand"),
@@ -325,8 +327,8 @@ impl ExaminedFile<'_> {
         Some(Finding::note("settings", found, remedy))
     }
 
-    /// Reports settings files with a recorded install that a Claude Code started here does not
-    /// read.
+    /// Reports settings files in which hooks were once installed, and that a Claude Code started
+    /// here does not read.
     fn elsewhere_on_record(&self, installs: &[Install], reading: &LoadedSettings) -> Vec<Finding> {
         let is_read = |path: &Path| reading.files.iter().any(|read| same(&read.path, path));
         let others = installs
@@ -358,7 +360,7 @@ fn same(one: &Path, other: &Path) -> bool {
     settings::resolved(one) == settings::resolved(other)
 }
 
-/// Returns how to register the hooks again in the file of this source.
+/// Returns the command that registers the hooks again in the file of this source.
 fn install_again(source: SettingsSource) -> String {
     match source {
         SettingsSource::User => "run `ccsession install` again".to_owned(),

@@ -1,4 +1,4 @@
-//! Reports destinations of `ship` that are behind, since when and why.
+//! Reports destinations of `ship` to which sessions could not be sent, since when and why.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::ship::cursor::CursorState;
 use crate::ship::destination::Destinations;
 use crate::store::{Host, StateDir};
 
-/// How long sessions may wait to be sent before that is reported.
+/// How long a session may wait to be sent before it is reported.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Examines every destination of the settings.
 pub(super) fn examine(host: &Host<'_>, state: &StateDir) -> Vec<Finding> {
-    // The check of the configuration says what is wrong with the file.
+    // Another check reports what is wrong with the configuration file.
     let Ok(all) = Destinations::read(host.places, host.env) else {
         return Vec::new();
     };
@@ -33,14 +33,14 @@ fn examine_one(host: &Host<'_>, state: &StateDir, name: &str) -> Finding {
     let cursor = match CursorState::read(state, name) {
         Ok(cursor) => cursor,
         Err(fault) => {
-            let remedy = "correct what it names, then run `ccsession ship`";
+            let remedy = "fix what the error names, then run `ccsession ship`";
             return Finding::fault("ship", format!("{name}: {fault}"), remedy);
         }
     };
     let backlog = match backlog::of(host, state, &cursor) {
         Ok(backlog) => backlog,
         Err(err) => {
-            let remedy = "correct what it names, then run `ccsession ship`";
+            let remedy = "fix what the error names, then run `ccsession ship`";
             return Finding::fault("ship", format!("{name}: {err}"), remedy);
         }
     };
@@ -55,7 +55,7 @@ fn examine_one(host: &Host<'_>, state: &StateDir, name: &str) -> Finding {
             "{name}: {sessions} not sent; failing for {since}: {}",
             trouble.why
         );
-        let remedy = "correct what it names, then run `ccsession ship`";
+        let remedy = "fix what the error names, then run `ccsession ship`";
         return Finding::fault("ship", found, remedy);
     }
     if cursor.began.is_none() {

@@ -1,12 +1,12 @@
-//! Reports what runs the cleanup besides the hooks. That is information only, because the hooks run
-//! it wherever sessions start.
+//! Reports what starts cleanups besides the hooks. This is only information, because the hooks
+//! start cleanups wherever sessions start.
 
 use super::Finding;
 use crate::setup::timer::{self, TIMER};
 use crate::setup::{programs, timer::TimerError};
 use crate::store::{Environment, file, shown};
 
-/// Reports a timer or a crontab line that runs the cleanup.
+/// Reports a timer or a crontab line that starts cleanups.
 pub(super) fn examine(env: &Environment) -> Finding {
     let mut others = Vec::new();
     match by_timer(env) {
@@ -72,7 +72,7 @@ fn by_timer(env: &Environment) -> Result<Option<Timer>, TimerError> {
     }))
 }
 
-/// Returns whether a line of this crontab runs the cleanup.
+/// Returns whether a line of this crontab starts a cleanup.
 fn has_cleanup(table: &str) -> bool {
     let mut lines = table
         .lines()

@@ -7,7 +7,7 @@ use crate::history::past::UnrecordedPast;
 use crate::identity::liveness::Judge;
 use crate::store::{Host, shown};
 
-/// How many sessions are named.
+/// How many sessions a message names at most.
 const MAX_NAMED: usize = 3;
 
 /// Reports transcripts that Claude Code will soon delete and that are not archived in full.

@@ -13,7 +13,7 @@ use crate::store::{Error, archive_queue, shown};
 
 /// How long an ended session may wait to be archived before it is reported.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many items of a kind are named.
+/// How many items of a kind the report names at most.
 const MAX_NAMED: usize = 3;
 
 /// Finds and reports blocked work.
@@ -31,7 +31,7 @@ pub(super) fn examine(judge: &Judge<'_>, is_auto: bool) -> Vec<Finding> {
     findings
 }
 
-/// Reports a state directory on a file system without locks.
+/// Reports a state directory whose file system has no locks.
 fn locks(judge: &Judge<'_>) -> Option<Finding> {
     match judge.state.try_lock(HOOK_PATIENCE) {
         Ok(Some(lock)) if lock.means() == LockMechanism::File => Some(Finding::note(
@@ -58,11 +58,13 @@ fn failures(judge: &Judge<'_>) -> Option<Finding> {
         "cleanups failed {} times in the last 24 hours; the last: {last}",
         failures.len()
     );
-    let remedy = "correct what it names, then run `ccsession cleanup`; it stays listed for a day";
+    let remedy =
+        "fix what the error names, then run `ccsession cleanup`; it stays listed for a day";
     Some(Finding::fault("waiting", found, remedy))
 }
 
-/// Reports ended sessions that are not archived although a cleanup tried or a day has passed.
+/// Reports ended sessions that are not archived although a cleanup tried to, or although a day has
+/// passed.
 fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
     let state = judge.state;
     let mut waiting: Vec<_> = archive_queue::entries(state)
@@ -93,7 +95,7 @@ fn sessions(judge: &Judge<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Reports archives that a killed process left and that cannot be completed.
+/// Reports archives that a killed process left unfinished and that cannot be completed.
 fn archives(judge: &Judge<'_>) -> Vec<Finding> {
     let stuck = Archives::of(judge.state).stuck().unwrap_or_default();
     let finding = |err: Error| {

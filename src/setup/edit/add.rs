@@ -7,7 +7,8 @@ use super::cut::{Splice, spliced};
 use super::read::{HOOKS, Hooks, List, ParsedSettings, Style, indentation};
 use super::{Before, EditRefusal, HookEntry, TextPosition, Undo};
 
-/// Appends the wanted handlers to a text without ours. Returns the new text, and how to undo that.
+/// Appends the wanted handlers to a text that contains none of ccsession's. Returns the new text,
+/// and how to undo the change.
 pub(super) fn with_wanted(
     base: Option<&str>,
     wanted: &[HookEntry<'_>],
@@ -94,16 +95,17 @@ fn created_event(name: &str, groups: Vec<NewJson>, undo: &mut Undo) -> NewJson {
     NewJson::member(name, NewJson::Array(groups))
 }
 
-/// Returns what to remember about a list that gets its first item from us.
+/// Returns what the undo must remember of a list that is empty now and gets its first item.
 fn emptiness(settings: &ParsedSettings<'_>, list: &List) -> Option<Before> {
     let space = list.interior().text(settings.text).to_owned();
     list.items.is_empty().then_some(Before::Empty(space))
 }
 
-/// Returns the change that appends the items of `more` to a list, in the style of its last item.
+/// Returns the change that appends the items of `more` to a list, in the style of the list's last
+/// item.
 ///
-/// An empty list has no style. It is spread over several lines if only its key precedes it on its
-/// line.
+/// An empty list has no style. The items then get lines of their own if nothing but the list's key
+/// is before it on its line.
 fn appended(settings: &ParsedSettings<'_>, list: &List, more: &NewJson) -> Splice {
     let style = &settings.style;
     let Some(last) = list.items.last() else {

@@ -1,4 +1,5 @@
-//! Cuts what is ours out of a file, so that the rest reads as it did before the installation.
+//! Cuts what belongs to ccsession out of a file, so that the rest reads as it did before the
+//! installation.
 
 use jsonc_parser::common::Range;
 
@@ -24,8 +25,8 @@ pub(super) fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
     result
 }
 
-/// Returns the text without our handlers and without the containers created for them. Returns
-/// `None` if the file itself was created for them.
+/// Returns the text without ccsession's handlers and without the containers created for them.
+/// Returns `None` if the file itself was created for them.
 pub(super) fn without_ours(
     settings: &ParsedSettings<'_>,
     undo: Option<&Undo>,
@@ -93,8 +94,9 @@ fn cut_event(
     (!goes(&gone, undo, before)).then_some(splices)
 }
 
-/// Returns whether a container is removed with its `gone` items: if nothing remains in it and we
-/// created it. Without an undo, a container with nothing but our items counts as ours.
+/// Returns whether a container is removed along with its items marked in `gone`. It is if nothing
+/// remains in it and we created it. Without an undo, a container that held only our items counts as
+/// created by us.
 fn goes(gone: &[bool], undo: Option<&Undo>, before: Option<&Before>) -> bool {
     let created = match undo {
         Some(_) => before == Some(&Before::Missing),
@@ -107,11 +109,11 @@ fn all(flags: &[bool]) -> bool {
     flags.iter().all(|flag| *flag)
 }
 
-/// Cuts the `gone` items with their commas. Brackets that become empty get their former content
-/// back.
+/// Cuts the items marked in `gone`, with their commas. Brackets that become empty get their former
+/// content back.
 ///
-/// An item is cut with the comma before it, because that is how it was appended. Items with nothing
-/// left before them are cut with the comma after them.
+/// An item is cut with the comma before it, because that is how it was appended. If nothing is left
+/// before the items, they are cut with the comma after them.
 fn cut_items(list: &List, gone: &[bool], before: Option<&Before>) -> Vec<Splice> {
     let cut = |start, end| Splice {
         range: Range::new(start, end),

@@ -1,5 +1,5 @@
-//! Proptest strategies for settings files as others could have written them. None contains anything
-//! of ours.
+//! Proptest strategies for settings files that others could have written, without anything of
+//! ccsession.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ pub(crate) fn settings() -> impl Strategy<Value = String> {
     (root(handler().boxed()), layout()).prop_map(|(root, layout)| layout.print(&root))
 }
 
-/// Generates the same with handlers of ours among the others, whose commands start with `ours`.
+/// Generates a settings file in which some handlers are ours: their commands begin with `ours`.
 pub(crate) fn with_ours(ours: &'static str) -> impl Strategy<Value = String> {
     let ours = text().prop_map(move |file| {
         let command = Json::Scalar(quoted(&format!("{ours}{file}"), false));
@@ -70,8 +70,8 @@ pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
 }
 
 impl Edit {
-    /// Applies the edit. Groups with only `owned` handlers are not removed, because others do not
-    /// own them.
+    /// Applies the edit. Keeps groups in which all handlers are `owned`, because other programs
+    /// would not remove them.
     pub(crate) fn apply(&self, settings: &mut Value, owned: &impl Fn(&str) -> bool) {
         let root = settings.as_object_mut().unwrap();
         match self {
@@ -255,7 +255,7 @@ fn scalar() -> impl Strategy<Value = Json> {
     ]
 }
 
-/// Generates keys and strings. None has a meaning for Claude Code or this program.
+/// Generates keys and strings that mean nothing to Claude Code or ccsession.
 fn text() -> impl Strategy<Value = String> {
     let odd = [
         "", "größe", "日本", "a\tb", "\"", "\\", "😀", "\u{2028}", "// no", "{", "],", "\u{1}",

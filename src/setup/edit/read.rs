@@ -1,5 +1,6 @@
-//! Reads a settings file strictly or not at all, with the range of every part of its hooks. It must
-//! not know how a file is changed, nor which handlers are ours.
+//! Reads a settings file strictly or not at all, with the range of every part of its hooks.
+//!
+//! This module must not know how a file is changed, nor which handlers are ccsession's.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -50,11 +51,13 @@ pub(super) struct HookGroup {
     pub(super) handlers: Vec<Value>,
 }
 
-/// The range of an object or an array, brackets included, and those of its members or elements.
+/// The range of an object or an array, brackets included, and the ranges of its members or
+/// elements.
 pub(super) struct List {
     pub(super) range: Range,
     pub(super) items: Vec<Range>,
-    /// The indentation of the line on which the list begins, if only its key precedes it there.
+    /// The indentation of the line on which the list begins, if only the list's key is before it
+    /// there.
     pub(super) line: Option<String>,
 }
 
@@ -115,7 +118,8 @@ impl Style {
     }
 }
 
-/// Returns the indentation of the line at `offset`, if only white space precedes `offset` on it.
+/// Returns the indentation of the line at `offset`, if only white space is before `offset` on that
+/// line.
 pub(super) fn indentation(text: &str, offset: usize) -> Option<String> {
     let (_, indent) = text.get(..offset)?.rsplit_once('\n')?;
     let is_indent = indent.chars().all(|c| matches!(c, ' ' | '\t'));
@@ -224,8 +228,8 @@ fn parts<'n, 't>(node: &'n Node<'t>) -> Box<dyn Iterator<Item = &'n Node<'t>> + 
     }
 }
 
-/// Checks that the hooks contain no duplicate key. Elsewhere duplicates do not concern us: Claude
-/// Code uses the last one.
+/// Checks that no key occurs twice in the hooks. Elsewhere this does not matter, because Claude
+/// Code uses the last one and we change neither.
 fn check_keys_that_matter(text: &str, node: &Node<'_>) -> Result<(), EditRefusal> {
     let Node::Object(root) = node else {
         return Ok(());
@@ -317,14 +321,14 @@ fn read_group(text: &str, node: &Node<'_>, path: &str) -> Result<HookGroup, Edit
     let matcher = object.get_string("matcher");
     Ok(HookGroup {
         matcher: matcher.map(|matcher| matcher.value.clone().into_owned()),
-        // Nothing is ever appended to it, so its line does not matter.
+        // Nothing is ever appended to this list, so its line does not matter.
         list: List::of_elements(array, None),
         handlers: handlers.collect::<Result<_, _>>()?,
     })
 }
 
-/// Reads a handler. Accepts any `type`, because Claude Code may know types that we do not. Every
-/// version ignores the file if a handler has no type, or a command hook has no command.
+/// Reads a handler. Accepts any `type`, because Claude Code may know more types. Refuses a handler
+/// without a type, or a command hook without a command, for which every version ignores the file.
 fn read_handler(text: &str, node: &Node<'_>, path: &str) -> Result<Value, EditRefusal> {
     let object = expect_object(text, node, path)?;
     let not_a_string = |key| wrong_shape(text, node, &format!("{path}.{key}"), "a string");
@@ -376,8 +380,8 @@ pub(super) fn handlers<'s>(
     })
 }
 
-/// Returns the command of a handler that runs one, as a command line for a shell. A version that
-/// knows `args` starts it without a shell.
+/// Returns the command of a handler, if it runs one, as a command line for a shell. Versions of
+/// Claude Code that know `args` start such a command without a shell.
 pub(super) fn command(handler: &Value) -> Option<Cow<'_, str>> {
     if handler.get("type")? != "command" {
         return None;

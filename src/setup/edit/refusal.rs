@@ -1,42 +1,43 @@
-//! The reasons why a settings file is not edited, in words for people. It must not know how files
-//! are read or edited.
+//! The reasons why a settings file is not edited, in words for people.
+//!
+//! This module must not know how files are read or edited.
 
 use std::fmt;
 
 use crate::model::text::one_line;
 
-/// The largest file that is read or written, in bytes. Real ones have a few thousand.
+/// The largest file that is read or written, in bytes. Usual files have a few thousand.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// The deepest nesting that is read. It is as deep as `serde_json` goes, whose limit of 128 counts
-/// one level more.
+/// The deepest nesting that is read, in levels. `serde_json` has the same limit, which it counts as
+/// 128.
 pub const MAX_DEPTH: usize = 127;
 
 /// Why a settings file is not edited. Displayed as the `why` of `could not edit `path`: why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EditRefusal {
-    /// It has, or would have, more than [`MAX_BYTES`].
+    /// The file has, or would have, more than [`MAX_BYTES`].
     TooLarge {
         /// The size.
         bytes: usize,
     },
-    /// It contains a comment.
+    /// The file contains a comment.
     Comment(TextPosition),
-    /// It has a comma after the last member or element.
+    /// The file has a comma after the last member or element.
     TrailingComma(TextPosition),
-    /// It is not JSON for another reason.
+    /// The file is not JSON for another reason.
     NotJson {
         /// Where the parser stopped.
         at: TextPosition,
         /// The parser's message.
         why: String,
     },
-    /// It is nested deeper than [`MAX_DEPTH`].
+    /// The file is nested deeper than [`MAX_DEPTH`].
     TooDeep(TextPosition),
     /// The hooks, or a part of them, exist twice, so it is unclear which one to edit.
     DuplicateKey {
-        /// Where the second one is.
+        /// Where the second key is.
         at: TextPosition,
         /// The repeated key.
         key: String,
@@ -44,14 +45,14 @@ pub enum EditRefusal {
     /// A part of `hooks` does not have the type that Claude Code expects. Claude Code would ignore
     /// the whole file.
     WrongShape {
-        /// Where the part is, or what should contain it.
+        /// Where the part is. If it is missing, where it should be.
         at: TextPosition,
-        /// Its path, such as `hooks.Stop[0]`.
+        /// The path of the part, such as `hooks.Stop[0]`.
         path: String,
-        /// What it should be, with its article.
+        /// What the part should be, with an article.
         expected: &'static str,
     },
-    /// The result of the edit is wrong: a bug in this program, found before anything was written.
+    /// The result of the edit is wrong: a bug in ccsession, found before anything was written.
     Unverified {
         /// What is wrong with the result.
         why: String,
@@ -59,7 +60,7 @@ pub enum EditRefusal {
 }
 
 impl EditRefusal {
-    /// Returns what the user can do about it, in the imperative and without a full stop.
+    /// Returns what the user can do, in the imperative and without a full stop.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "make the file smaller",
@@ -96,14 +97,14 @@ impl fmt::Display for EditRefusal {
 
 impl std::error::Error for EditRefusal {}
 
-/// How much of a key or a path a message shows, in characters.
+/// How many characters of a key or a path a message shows.
 const SHOWN: usize = 80;
 
 /// A position in a text. Both numbers begin at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextPosition {
     pub line: usize,
-    /// The character within the line.
+    /// The number of the character within the line.
     pub column: usize,
 }
 

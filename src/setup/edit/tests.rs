@@ -367,10 +367,11 @@ fn an_edit_that_went_wrong_is_found() {
             .unwrap_err()
             .to_string()
     };
-    let foreign = "ccsession's own edit would be wrong: something that is not ours would differ";
+    let foreign =
+        "ccsession's own edit would be wrong: settings that are not ccsession's would change";
     assert_eq!(check(Some(r#"{"a":2}"#)), foreign);
     assert_eq!(check(None), foreign);
-    let ours = "ccsession's own edit would be wrong: our hooks would not be the wanted ones";
+    let ours = "ccsession's own edit would be wrong: ccsession's hooks would not be as wanted";
     assert_eq!(check(Some(before)), ours);
     let spoiled = "ccsession's own edit would be wrong: trailing comma at line 1, column 7";
     assert_eq!(check(Some(r#"{"a":1,}"#)), spoiled);

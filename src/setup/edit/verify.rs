@@ -1,12 +1,13 @@
-//! Checks every edit before it may be written. It does not trust the editor: it compares the
-//! meaning of both texts, not how they were made.
+//! Checks every edit before it may be written. The check does not trust the editor: it compares the
+//! meaning of both texts, not how the new one was made.
 
 use serde_json::Value;
 
 use super::read::{HOOKS, HookGroup, ParsedSettings, handlers, is_ours};
 use super::{EditRefusal, HookEntry};
 
-/// Checks that everything that is not ours is unchanged, and that what is ours is as wanted.
+/// Checks that everything that is not ccsession's is unchanged, and that its handlers are as
+/// wanted.
 pub(super) fn verify(
     before: Option<&ParsedSettings<'_>>,
     after: Option<&str>,
@@ -23,16 +24,16 @@ pub(super) fn verify(
     })?;
     let after = after.flatten();
     if foreign(before, owned) != foreign(after.as_ref(), owned) {
-        return Err(wrong("something that is not ours would differ"));
+        return Err(wrong("settings that are not ccsession's would change"));
     }
     if !is_exactly(after.as_ref(), wanted, owned) {
-        return Err(wrong("our hooks would not be the wanted ones"));
+        return Err(wrong("ccsession's hooks would not be as wanted"));
     }
     Ok(())
 }
 
-/// Returns whether our handlers are exactly the wanted ones, each as we would write it and for
-/// every matcher.
+/// Returns whether ccsession's handlers are exactly the wanted ones, each as the editor would write
+/// it and for every matcher.
 pub(super) fn is_exactly(
     settings: Option<&ParsedSettings<'_>>,
     wanted: &[HookEntry<'_>],
@@ -55,8 +56,8 @@ impl HookGroup {
     }
 }
 
-/// Returns what the file means without our handlers, and without empty containers that could have
-/// contained ours.
+/// Returns what the file means without ccsession's handlers, and without empty containers that may
+/// have contained them.
 fn foreign(settings: Option<&ParsedSettings<'_>>, owned: &impl Fn(&str) -> bool) -> Value {
     let mut json = match settings {
         Some(settings) => settings.json.clone(),
@@ -76,7 +77,7 @@ fn foreign(settings: Option<&ParsedSettings<'_>>, owned: &impl Fn(&str) -> bool)
     json
 }
 
-/// Removes our handlers from a group, and returns whether the group contained anything else.
+/// Removes ccsession's handlers from a group. Returns whether the group contained anything else.
 fn keeps_foreign(group: &mut Value, owned: &impl Fn(&str) -> bool) -> bool {
     let Some(Value::Array(handlers)) = group.get_mut(HOOKS) else {
         return true;

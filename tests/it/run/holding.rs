@@ -44,7 +44,7 @@ fn a_held_id_is_refused_naming_the_holder() {
     assert!(said.contains("could not read"), "{said}");
     let doctor = text(&sandbox.ccsession(["doctor"]).output().stdout);
     assert!(
-        doctor.contains("until then its id cannot be run"),
+        doctor.contains("until then `ccsession run` cannot use the session's id"),
         "{doctor}"
     );
     fs::remove_file(lease).unwrap();
