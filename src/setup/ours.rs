@@ -1,5 +1,5 @@
-//! Decides which hooks in a settings file are ours: those that run one of our executables, however
-//! the command is written.
+//! Decides which hooks in a settings file are ours: those that run an executable of ccsession,
+//! however the command is written.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -9,12 +9,12 @@ use crate::claude::commands;
 use crate::claude::versions::{self, EXECUTABLES};
 use crate::store::{Environment, file};
 
-/// The largest executable that is searched for our mark, in bytes.
+/// The largest executable that is searched for the bytes of [`MARK`], in bytes.
 const MAX_EXECUTABLE: usize = 64 << 20;
-/// The bytes that every hook executable of ours contains, before its version.
+/// The bytes that every hook executable of ccsession contains, before its version.
 const MARK: &[u8] = b"ccsession hook ";
 
-/// Which of our programs a command runs.
+/// Which program of ccsession a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookProgram {
     /// The hook executable at this path.
@@ -23,10 +23,10 @@ pub enum HookProgram {
     Cli,
 }
 
-/// What is needed to decide whether a command is ours.
+/// What is needed to decide whether a command runs a program of ccsession.
 #[derive(Debug, Clone)]
 pub struct OurPrograms {
-    /// The folder of the current executables.
+    /// The folder of the current hook executables.
     hooks_dir: PathBuf,
     /// The folders of earlier installs.
     earlier: Vec<PathBuf>,
@@ -36,8 +36,9 @@ pub struct OurPrograms {
 }
 
 impl OurPrograms {
-    /// Recognizes the executables in `hooks_dir` and in the folders of `earlier` installs. Also
-    /// recognizes those in any folder `libexec/ccsession`, and any that contain our mark.
+    /// Recognises the executables in `hooks_dir` and in the folders of `earlier` installs. Also
+    /// recognises those in any folder `libexec/ccsession`, and any that contain the bytes of every
+    /// hook executable of ccsession.
     pub fn new(env: &Environment, hooks_dir: &Path, earlier: Vec<PathBuf>) -> Self {
         Self {
             hooks_dir: hooks_dir.to_owned(),
@@ -52,8 +53,8 @@ impl OurPrograms {
         self.earlier.extend(earlier);
     }
 
-    /// Returns a copy for the settings file at `path`, with the meaning of `$CLAUDE_PROJECT_DIR`
-    /// there.
+    /// Returns a copy for the settings file at `path`. The copy knows the value that
+    /// `$CLAUDE_PROJECT_DIR` has in this file.
     #[must_use]
     pub fn in_file(&self, path: &Path) -> Self {
         let project = path.parent().and_then(Path::parent).map(Path::to_owned);
@@ -63,9 +64,9 @@ impl OurPrograms {
         }
     }
 
-    /// Returns a copy that includes folders of ours that no longer exist. `commands` are the events
-    /// and command lines of one file. A folder was ours if they name all four executables in it,
-    /// each at an event that it handles.
+    /// Returns a copy that also knows folders of ccsession which no longer exist. `commands` are
+    /// the events and command lines of one file. A folder was ccsession's if the command lines name
+    /// all four executables in it, each at an event that it handles.
     #[must_use]
     pub fn with_gone<'c>(&self, commands: impl Iterator<Item = (&'c str, &'c str)>) -> Self {
         let mut folders: BTreeMap<PathBuf, Vec<&'static str>> = BTreeMap::new();
@@ -89,9 +90,9 @@ impl OurPrograms {
         ours
     }
 
-    /// Returns which of our programs a command line runs, if it runs no other program. Our
-    /// executables take no arguments, so one with arguments may be another program with the same
-    /// name.
+    /// Returns the program of ccsession that a command line runs, if it runs no other program. The
+    /// executables of ccsession take no arguments. So a program with arguments may be another one
+    /// with the same name.
     pub fn only(&self, line: &str) -> Option<HookProgram> {
         let mut found = None;
         for words in shell::commands(line, self) {
@@ -106,13 +107,13 @@ impl OurPrograms {
         found
     }
 
-    /// Returns which of our programs a command line runs, whatever else it runs.
+    /// Returns the program of ccsession that a command line runs, whatever else it runs.
     pub fn any(&self, line: &str) -> Option<HookProgram> {
         let mut commands = shell::commands(line, self).into_iter();
         commands.find_map(|words| self.of_command(&words).map(|(runs, _)| runs))
     }
 
-    /// Returns which of our programs a command runs, and with which arguments.
+    /// Returns the program of ccsession that a command runs, and its arguments.
     fn of_command<'w>(&self, words: &'w [String]) -> Option<(HookProgram, &'w [String])> {
         let (program, rest) = words.split_first()?;
         if let Some(path) = self.executable(program) {
@@ -127,8 +128,8 @@ impl OurPrograms {
         (0..rest.len()).find_map(|from| self.of_command(rest.get(from..)?))
     }
 
-    /// Returns the hook's executable that `program` names. Follows links if the name alone is not
-    /// enough.
+    /// Returns the hook executable that `program` names. Follows links if the name alone does not
+    /// decide.
     fn executable(&self, program: &str) -> Option<PathBuf> {
         if !program.contains('/') {
             return None;
@@ -154,7 +155,7 @@ impl OurPrograms {
             || has_mark(path)
     }
 
-    /// Returns a path without `.` and `..`, relative to where Claude Code starts.
+    /// Returns a path without `.` and `..`. A relative path begins where Claude Code starts.
     fn absolute(&self, path: &Path) -> PathBuf {
         let mut plain = self.project.clone().unwrap_or_default();
         for part in path.components() {

@@ -1,4 +1,4 @@
-//! Finds the programs: this one, the hooks' executables, and Claude Code. Also runs other programs
+//! Finds the executables: ccsession itself, its hooks, and Claude Code. Also runs other programs
 //! and returns what they print.
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,47 +13,48 @@ use crate::model::text::escaped;
 use crate::store::places::libexec_dir;
 use crate::store::{Environment, Error, Result, file, project};
 
-/// How long another program may take, such as `claude --version`.
+/// How long another program, such as `claude --version`, may run.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait for a program that another process is still writing.
+/// How long to try to start a program that another process is still writing.
 const BUSY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// How many bytes of Claude Code's output are searched for its version.
 const MAX_OPENING: u64 = 64 << 10;
 /// The longest error message that is read, in bytes.
 const MAX_LINE: u64 = 4096;
-/// The most links to a program, as many as Linux follows.
+/// How many links to a program are followed, as many as Linux follows.
 const MAX_HOPS: usize = 40;
 /// The longest crontab that is searched, in bytes.
 const MAX_TABLE: u64 = 1 << 20;
-/// The largest executable that is searched for its version.
+/// The largest executable that is searched for its version, in bytes.
 const MAX_EXECUTABLE: usize = 512 << 20;
 
-/// Returns the path of this program.
+/// Returns the path of the running executable.
 ///
 /// # Errors
-/// Returns [`Error::Io`] if the system cannot say where this program is.
+/// Returns [`Error::Io`] if the system cannot say where the executable is.
 pub fn own() -> Result<PathBuf> {
     let path = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     file::canonical(&path)
 }
 
-/// Returns a path of this program that outlives updates: the name by which it was called, not the
-/// versioned folder behind it.
+/// Returns a path of the running executable that stays valid after an update: the name by which it
+/// was called, not the versioned folder behind that name.
 ///
 /// # Errors
-/// As [`own`].
+/// Fails as [`own`] does.
 pub fn lasting(env: &Environment) -> Result<PathBuf> {
     let real = own()?;
     let way = ways(env, &real).into_iter().next();
     Ok(way.unwrap_or_else(|| steadier(env, &real)))
 }
 
-/// Returns a lasting path of the folder with the hooks' executables. An update by Homebrew, mise or
-/// Nix installs a new version in another folder, and keeps the links to it in their places.
+/// Returns a path of the folder with the hook executables that stays valid after an update.
+/// Homebrew, mise and Nix install each version in a separate folder, and let links with fixed names
+/// lead to it.
 ///
 /// # Errors
-/// As [`own`].
+/// Fails as [`own`] does.
 pub fn hooks_dir(env: &Environment) -> Result<PathBuf> {
     let real = own()?;
     let exists = |dir: &Path| matches!(file::look(dir), Ok(Some(_)));
@@ -67,8 +68,8 @@ pub fn hooks_dir(env: &Environment) -> Result<PathBuf> {
     Ok(steadier(env, &lasting.unwrap_or(found)))
 }
 
-/// Returns the names of the program at `real`, from the one by which it was called to the last link
-/// before the file itself.
+/// Returns the paths that lead to the executable `real`: the one by which it was called, then each
+/// link that follows. The executable itself is the last.
 fn ways(env: &Environment, real: &Path) -> Vec<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from);
     let mut way = called.and_then(|called| match called.parent() {
@@ -77,7 +78,7 @@ fn ways(env: &Environment, real: &Path) -> Vec<PathBuf> {
     });
     let mut ways = Vec::new();
     while let Some(path) = way.map(|way| plain(&way)) {
-        // A caller can start a program under any name.
+        // Check this, because a caller can start a program under any name.
         if ways.len() == MAX_HOPS || !file::canonical(&path).is_ok_and(|path| path == real) {
             break;
         }
@@ -100,7 +101,7 @@ fn on_path(env: &Environment, name: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Returns a path without `.` and `..`, by its text only.
+/// Returns a path without `.` and `..`, without looking at the file system.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -113,9 +114,9 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// Returns a path to the same file or folder that outlives an update, or `path` if none is found.
-/// It leads through a link to the versioned folder in `path`. Such a link is beside that folder
-/// (`latest`), in `opt` beside Homebrew's `Cellar`, or in a Nix profile.
+/// Returns a path to the same file or folder that stays valid after an update, or `path` if none is
+/// found. The path leads through a link to the versioned folder in `path`. Such a link is beside
+/// that folder (`latest`), in `opt` beside Homebrew's `Cellar`, or in a Nix profile.
 fn steadier(env: &Environment, path: &Path) -> PathBuf {
     let by_links = path.ancestors().find_map(|versioned| {
         let below = path.strip_prefix(versioned).ok()?;
@@ -177,14 +178,14 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// What is wrong with a hook's executable.
+/// What is wrong with a hook executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defect {
-    /// It does not exist.
+    /// The executable does not exist.
     Missing,
-    /// It exists and cannot be run.
+    /// The executable exists, but cannot be run.
     NotExecutable,
-    /// Its version is not this program's.
+    /// The executable's version is not that of the running ccsession.
     OtherVersion,
 }
 
@@ -219,12 +220,12 @@ fn defect(path: &Path) -> Option<Defect> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstalledClient {
     pub version: Version,
-    /// Its path, if it is not the `claude` on the PATH.
+    /// The path of this Claude Code, if it is not the `claude` on the PATH.
     pub elsewhere: Option<PathBuf>,
 }
 
 /// Finds Claude Code. If the `claude` on the PATH does not report its version in time, searches the
-/// places where its installers and extensions put it.
+/// folders where Claude Code's installers and extensions put it.
 pub fn client(env: &Environment) -> Option<InstalledClient> {
     let on_path = version_of(Path::new("claude"), PATIENCE);
     if let Some(version) = on_path {
@@ -242,7 +243,7 @@ pub fn client(env: &Environment) -> Option<InstalledClient> {
     })
 }
 
-/// Returns the places off the PATH where Claude Code may be.
+/// Returns the paths off the PATH at which Claude Code may be.
 fn known_places(env: &Environment) -> Vec<PathBuf> {
     let mut places = Vec::new();
     places.extend(claude_dir(env).map(|dir| dir.join("local/claude")));
@@ -274,8 +275,8 @@ fn known_places(env: &Environment) -> Vec<PathBuf> {
     places
 }
 
-/// Returns the program in the newest of the folders in `dir` whose names are `prefix` and a
-/// version.
+/// Returns the program in one of the folders in `dir` whose names are `prefix` and a version. Takes
+/// the folder with the newest version.
 fn newest(dir: &Path, prefix: &str, program: &str) -> Option<PathBuf> {
     let version = |name: &std::ffi::OsString| {
         let name = name.to_str()?.strip_prefix(prefix)?;
@@ -292,11 +293,11 @@ fn newest(dir: &Path, prefix: &str, program: &str) -> Option<PathBuf> {
 
 /// Returns the first version that `client --version` prints within `patience`, on whatever line.
 ///
-/// Reads and drops all other output. Does not wait for processes that the client leaves running.
+/// Reads and drops all other output. Does not wait for processes that `client` leaves running.
 pub fn version_of(client: &Path, patience: Duration) -> Option<Version> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "asking the client for its version"
+        reason = "this asks Claude Code for its version"
     )]
     let mut command = Command::new(client);
     command
@@ -321,7 +322,7 @@ pub fn systemctl(arguments: &[&str]) -> std::result::Result<(), String> {
     done_within(command, PATIENCE)
 }
 
-/// Runs `systemctl`, however it is started, and stops it if it takes longer than `patience`.
+/// Runs `command`, which starts `systemctl`, and stops it if it takes longer than `patience`.
 fn done_within(mut command: Command, patience: Duration) -> std::result::Result<(), String> {
     command.stderr(Stdio::piped());
     match ask(command, first_line, patience) {
@@ -342,7 +343,7 @@ fn done_within(mut command: Command, patience: Duration) -> std::result::Result<
     }
 }
 
-/// Returns the user's crontab, or `None` if there is none, or no cron.
+/// Returns the user's crontab. Returns `None` if there is no crontab, or no cron.
 pub fn crontab() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -364,14 +365,14 @@ struct ProgramOutput {
     text: Vec<u8>,
 }
 
-/// Why another program gave no answer.
+/// Why another program returned no output.
 enum NoOutput {
     NotStarted(io::Error),
     TooSlow,
 }
 
-/// Runs a command to its end, and calls `read` with its one piped stream. Reads and drops the rest
-/// of the output.
+/// Runs a command to its end. Calls `read` with its only piped stream. Reads and drops the rest of
+/// the output.
 fn ask(
     mut command: Command,
     read: fn(&mut dyn BufRead) -> Vec<u8>,
@@ -382,7 +383,7 @@ fn ask(
     let mut child = loop {
         match command.spawn() {
             Ok(child) => break child,
-            // Another process is still writing it, for example an update.
+            // Another process, for example an update, is still writing the executable.
             Err(err) if err.kind() == io::ErrorKind::ExecutableFileBusy => {
                 if started.elapsed() > BUSY {
                     return Err(NoOutput::NotStarted(err));
@@ -428,7 +429,7 @@ fn ask(
     Ok(ProgramOutput { status, text })
 }
 
-/// Returns the lines up to the one in which Claude Code prints its version.
+/// Returns the lines of the output up to the one in which Claude Code prints its version.
 fn up_to_a_version(stream: &mut dyn BufRead) -> Vec<u8> {
     let mut stream = stream.take(MAX_OPENING);
     let mut text = Vec::new();

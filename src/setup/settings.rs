@@ -21,18 +21,18 @@ use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::write::next::{GuardedChange, NextContent, remove_or_empty};
 use crate::store::{Environment, Error, StateDir, Untrusted, clock, file, shown, write};
 
-/// The seconds that Claude Code waits for our hooks. They need a few milliseconds; Claude Code's
-/// own default is 600.
+/// How many seconds Claude Code waits for a hook of ccsession. A hook needs a few milliseconds;
+/// Claude Code's own default is 600 seconds.
 const TIMEOUT: u32 = 5;
-/// How often an edit is tried if others keep changing the file.
+/// How often an edit is tried if other programs keep changing the file.
 const ATTEMPTS: usize = 3;
-/// How many backups are kept.
+/// How many backups of a settings file are kept.
 const BACKUPS: usize = 5;
-/// How many links and missing directories a path may contain: as many as Linux follows.
+/// How many links and missing directories of a path are followed, as many as Linux follows.
 const MAX_HOPS: usize = 40;
 const MAX_INSTALL_RECORD: usize = 1 << 20;
 
-/// A settings file that the hooks can be registered in.
+/// Which settings file the hooks are registered in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingsScope {
     /// `~/.claude/settings.json`.
@@ -47,7 +47,7 @@ impl SettingsScope {
     /// Every scope, the widest first.
     pub const ALL: [Self; 3] = [Self::User, Self::Project, Self::Local];
 
-    /// Returns the scope's name, as `--scope` takes it.
+    /// Returns the scope's name, as `--scope` accepts it.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -56,7 +56,7 @@ impl SettingsScope {
         }
     }
 
-    /// Returns the source that this scope's file is to Claude Code.
+    /// Returns what Claude Code calls the source of this scope's file.
     pub fn source(self) -> SettingsSource {
         match self {
             Self::User => SettingsSource::User,
@@ -74,8 +74,8 @@ impl SettingsScope {
         }
     }
 
-    /// Returns the permission bits of a new file: private, except that everybody can read the
-    /// project's.
+    /// Returns the permission bits of a new file. Everybody can read the project's file; the others
+    /// are private.
     fn mode(self) -> u32 {
         match self {
             Self::User | Self::Local => 0o600,
@@ -84,7 +84,7 @@ impl SettingsScope {
     }
 }
 
-/// Why settings were not changed.
+/// Why a settings file was not changed.
 #[derive(Debug)]
 pub enum SettingsError {
     /// The file cannot be read or written.
@@ -96,7 +96,7 @@ pub enum SettingsError {
         /// The reason, with its remedy.
         why: EditRefusal,
     },
-    /// Others kept changing the file.
+    /// Other programs kept changing the file.
     Contended(PathBuf),
 }
 
@@ -129,16 +129,16 @@ impl From<Error> for SettingsError {
     }
 }
 
-/// What is stored about an install, so that uninstalling is its exact inverse.
+/// What is stored about an install, so that uninstalling restores exactly what was there.
 #[derive(Debug, Serialize, Deserialize)]
 struct InstallRecord {
     v: u64,
     settings: String,
     hooks_dir: String,
-    /// True if the file's directory was created for it.
+    /// True if the directory of the settings file was created for it.
     #[serde(default)]
     made_dir: bool,
-    /// The version of Claude Code, if it was known.
+    /// The version of Claude Code at the install, if it was known.
     #[serde(default)]
     client: Option<String>,
     undo: Undo,
@@ -147,7 +147,7 @@ struct InstallRecord {
 /// Whether to make a change, or only to compute it.
 #[derive(Debug, Clone, Copy)]
 pub enum ChangeMode<'a> {
-    /// Makes the change, and stores its undo in this state directory.
+    /// Makes the change, and stores in this state directory how to undo it.
     Real(&'a StateDir),
     /// Computes the change; creates, locks and writes nothing.
     Dry(Option<&'a StateDir>),
@@ -169,23 +169,23 @@ impl<'a> ChangeMode<'a> {
     }
 }
 
-/// A change of a settings file, made or, in a dry run, only computed.
+/// A change of a settings file. On a dry run it was computed, but not made.
 #[derive(Debug)]
 pub struct Change {
     /// The path of the file, with links followed.
     pub path: PathBuf,
-    /// Its text before, or `None` if there was no file.
+    /// The text of the file before the change; `None` if there was no file.
     pub before: Option<String>,
-    /// Its text afterwards, or `None` if the file is deleted.
+    /// The text of the file after the change; `None` if the file is deleted.
     pub after: Option<String>,
-    /// The file with a copy of the text before, if one was replaced.
+    /// The backup with the text before the change, if a file was replaced.
     pub backup: Option<PathBuf>,
-    /// True if the file's directory was created for it.
+    /// True if the directory of the settings file was created for it.
     made_dir: bool,
 }
 
 impl Change {
-    /// Returns whether anything changes.
+    /// Returns whether the change changes anything.
     pub fn is_one(&self) -> bool {
         self.before != self.after
     }
@@ -200,7 +200,7 @@ pub struct SettingsEditor {
     pub scope: SettingsScope,
     /// The folder of the hooks' executables.
     pub hooks_dir: PathBuf,
-    /// Recognizes our commands in the file.
+    /// Recognises the commands of ccsession in the file.
     ours: OurPrograms,
 }
 
@@ -216,7 +216,7 @@ impl SettingsEditor {
         }
     }
 
-    /// Also recognizes the folders of all recorded installs as ours.
+    /// Lets the editor also recognise the folders of all recorded installs as ccsession's.
     #[must_use]
     pub fn knowing(mut self, installs: &[Install]) -> Self {
         let earlier = installs.iter().map(|install| install.hooks_dir.clone());
@@ -224,8 +224,8 @@ impl SettingsEditor {
         self
     }
 
-    /// Returns Claude Code's version at the last install, if it was known. For a process that
-    /// cannot find Claude Code, for example under cron.
+    /// Returns Claude Code's version at the last install, if it was known. Useful for a process
+    /// that cannot find Claude Code, for example one that cron starts.
     pub fn client_at_last_install(&self, state: Option<&StateDir>) -> Option<Version> {
         let remembered = recall(state?, &resolved(&self.path))?;
         Version::parse(&remembered.client?)
@@ -234,7 +234,8 @@ impl SettingsEditor {
     /// Registers the hooks that Claude Code of this `version` knows.
     ///
     /// # Errors
-    /// Returns a [`SettingsError`]. The file is unchanged, unless only storing the undo failed.
+    /// Returns a [`SettingsError`] if the file cannot be read, edited or written. The file is
+    /// unchanged, unless only storing the undo failed.
     pub fn install(
         &self,
         run: ChangeMode<'_>,
@@ -273,11 +274,12 @@ impl SettingsEditor {
         Ok(change)
     }
 
-    /// Removes the hooks again: the exact inverse of [`Self::install`], whatever others changed in
-    /// the file meanwhile.
+    /// Removes the hooks again: the exact inverse of [`Self::install`], whatever other programs
+    /// changed in the file meanwhile.
     ///
     /// # Errors
-    /// Returns a [`SettingsError`]. The file is unchanged, unless only removing the undo failed.
+    /// Returns a [`SettingsError`] if the file cannot be read, edited or written. The file is
+    /// unchanged, unless only removing the undo failed.
     pub fn uninstall(&self, run: ChangeMode<'_>) -> Result<Change, SettingsError> {
         let _lock = run.lock()?;
         let path = resolved(&self.path);
@@ -305,7 +307,7 @@ impl SettingsEditor {
         Ok(change)
     }
 
-    /// Returns what recognizes our commands in a text of this file.
+    /// Returns what recognises the commands of ccsession in this text of the file.
     pub fn ours(&self, text: &str) -> OurPrograms {
         self.ours_in(Some(text), None)
     }
@@ -376,7 +378,7 @@ impl SettingsEditor {
         Err(SettingsError::Contended(path))
     }
 
-    /// Replaces the text `before` the change with the text `after` it.
+    /// Replaces the file's text before the change by the text after it.
     fn put(&self, state: &StateDir, change: &mut Change) -> Result<GuardedChange, SettingsError> {
         let Some(after) = &change.after else {
             // A file that is deleted contains only what an install wrote, so it needs no backup.
@@ -406,8 +408,8 @@ impl SettingsEditor {
     }
 }
 
-/// Returns where the file at `path` is or will be. Follows links, for example into a folder of
-/// dotfiles, so that an edit keeps them.
+/// Returns the path at which the file at `path` really is or will be. An edit then keeps links, for
+/// example into a folder of dotfiles.
 pub fn resolved(path: &Path) -> PathBuf {
     follow(path, MAX_HOPS)
 }
@@ -454,7 +456,7 @@ impl Install {
     }
 }
 
-/// Returns every recorded install, ordered by settings file.
+/// Returns every recorded install, sorted by settings file.
 ///
 /// # Errors
 /// Fails if the records cannot be listed. A record that cannot be read is skipped.
@@ -538,8 +540,8 @@ pub fn read(path: &Path) -> Result<Option<String>, SettingsError> {
     Ok(Some(text.map_err(why)?))
 }
 
-/// The folder of the backups. It is in the state directory, so that nobody commits them and no
-/// other user reads them.
+/// The folder of the backups, in the state directory. There, nobody commits a backup to a
+/// repository, and no other user reads it.
 const BACKUPS_DIR: &str = "backups";
 /// The part of a backup's name between the file's name and the time.
 const BACKUP: &str = ".bak-";

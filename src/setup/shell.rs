@@ -1,17 +1,18 @@
-//! Finds the programs that a hook's command line runs, as far as its text shows: words, quotes,
-//! known variables, programs that run another one. Pure: it reads no file and runs nothing.
+//! Finds the programs that a hook's command line runs, as far as its text shows. Knows words,
+//! quotes, some variables, and programs that run other programs. Pure: this module reads no file
+//! and runs nothing.
 
-/// Shell words that may precede a command.
+/// Words of the shell that may precede a command.
 const KEYWORDS: [&str; 10] = [
     "!", "{", "}", "if", "then", "else", "elif", "do", "while", "until",
 ];
 
-/// Commands that run no program.
+/// Commands that run no other program.
 const IDLE: [&str; 12] = [
     ":", "true", "false", "exit", "cd", "export", "test", "[", "fi", "done", "set", "umask",
 ];
 
-/// Programs that run the command among their arguments.
+/// Programs that run the command among their own arguments.
 const WRAPPERS: [&str; 20] = [
     "builtin",
     "caffeinate",
@@ -38,7 +39,7 @@ const WRAPPERS: [&str; 20] = [
 /// Shells that run the text after `-c`.
 const SHELLS: [&str; 7] = ["ash", "bash", "dash", "fish", "ksh", "sh", "zsh"];
 
-/// How many levels of nested shells are read.
+/// How many levels of nested shells are examined.
 const MAX_DEPTH: u8 = 4;
 
 /// The variables that a command line may use.
@@ -47,8 +48,8 @@ pub(super) trait Variables {
     fn value(&self, name: &str) -> Option<String>;
 }
 
-/// Returns the words of each command in `line`, its program first. Removes keywords and assignments
-/// before it, and replaces a shell with the commands of its script. Other wrappers stay.
+/// Returns the words of each command in `line`, the program first. Drops keywords and assignments
+/// before the program, and replaces a shell by the commands of its script. Other wrappers stay.
 pub(super) fn commands(line: &str, variables: &dyn Variables) -> Vec<Vec<String>> {
     read(line, variables, MAX_DEPTH)
 }
@@ -104,7 +105,7 @@ fn is_assignment(word: &str) -> bool {
     starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Returns the text that a shell runs by `-c`.
+/// Returns the text after `-c`, which a shell runs.
 fn script(words: &[String]) -> Option<String> {
     let mut words = words.iter().skip(1);
     let is_c =
@@ -223,12 +224,12 @@ impl<'a> CommandWords<'a> {
             let words = CommandWords::new(&default, self.variables).commands();
             words.into_iter().flatten().next()
         });
-        // If a variable is unknown, the rest of the word is still useful.
+        // Keep the name of an unknown variable, because the rest of the word is still useful.
         let value = value.unwrap_or_else(|| format!("${name}"));
         self.word.get_or_insert_default().push_str(&value);
     }
 
-    /// Reads a tilde. It is the home directory only if the word ends there or a slash follows.
+    /// Reads a tilde. It means the home directory only if the word ends there or a slash follows.
     fn tilde(&mut self) {
         let is_home = matches!(
             self.chars.peek(),
@@ -250,7 +251,8 @@ impl<'a> CommandWords<'a> {
     }
 
     fn end_command(&mut self, by: char) {
-        // `2>&1` is one word, not a command in the background.
+        // The `&` of `2>&1` belongs to the redirection. It does not put a command into the
+        // background.
         if by == '&' && self.is_target && self.word.is_none() {
             return;
         }

@@ -1,5 +1,7 @@
-//! Makes the user's own systemd run a cleanup every five minutes. This program marks its two unit
-//! files. A file without the mark belongs to the user, and is neither replaced nor removed.
+//! Makes the user's own systemd run a cleanup every five minutes.
+//!
+//! ccsession marks its two unit files in their first line. A file without that line belongs to the
+//! user, and is neither replaced nor removed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,11 +16,11 @@ use crate::store::{Environment, Error, StateDir, file, shown};
 /// The unit that is enabled.
 pub const TIMER: &str = "ccsession-cleanup.timer";
 const SERVICE: &str = "ccsession-cleanup.service";
-/// The units for installation by hand, for a program in `~/.local/bin`.
+/// The unit files for installation by hand, for a ccsession in `~/.local/bin`.
 const SERVICE_TEXT: &str = include_str!("../../contrib/ccsession-cleanup.service");
 const TIMER_TEXT: &str = include_str!("../../contrib/ccsession-cleanup.timer");
 const COPIED_PROGRAM: &str = "ExecStart=%h/.local/bin/ccsession ";
-/// The first line of every unit file that is ours.
+/// The first line of every unit file that ccsession wrote.
 const MARK: &str = "# Written by `ccsession install --timer`, and removed by `ccsession uninstall`. To keep your changes, remove this line.";
 const MAX_UNIT: usize = 64 * 1024;
 
@@ -27,7 +29,7 @@ const MAX_UNIT: usize = 64 * 1024;
 pub enum TimerError {
     /// A file cannot be read or written.
     File(Error),
-    /// This unit file was not written by this program.
+    /// Something other than ccsession wrote this unit file.
     NotOurs(PathBuf),
     /// There is no directory for unit files.
     NoPlace,
@@ -67,11 +69,11 @@ impl From<Error> for TimerError {
 /// A unit file before and after a change. `None` means that it does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
-    /// The path of the file.
+    /// The path of the unit file.
     pub path: PathBuf,
-    /// Its text before the change.
+    /// The text of the file before the change.
     pub before: Option<String>,
-    /// Its text after the change.
+    /// The text of the file after the change.
     pub after: Option<String>,
 }
 
@@ -85,7 +87,7 @@ impl Unit {
 /// The unit files that exist.
 #[derive(Debug, Default)]
 pub struct ExistingUnits {
-    /// The unit files that are ours.
+    /// The unit files that ccsession wrote.
     pub ours: Vec<Unit>,
     /// The unit files that other programs or users wrote.
     pub others: Vec<PathBuf>,
@@ -109,7 +111,7 @@ pub fn unit_dir(env: &Environment) -> Option<PathBuf> {
 /// Returns what installing the timer for `program` would change. Writes nothing.
 ///
 /// # Errors
-/// [`TimerError`].
+/// Returns a [`TimerError`] if the timer cannot be installed.
 pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, TimerError> {
     let dir = unit_dir(env).ok_or(TimerError::NoPlace)?;
     let wanted = [
@@ -138,8 +140,8 @@ pub fn plan(env: &Environment, program: &Path) -> Result<Vec<Unit>, TimerError> 
 /// Writes the planned unit files.
 ///
 /// # Errors
-/// Returns a [`TimerError`], also if someone else wrote such a file meanwhile. Files that are
-/// already written stay, and the next attempt recognizes them.
+/// Returns a [`TimerError`] if a file cannot be written, or if someone else wrote it meanwhile.
+/// Files that are already written stay, and the next attempt recognises them.
 pub fn put(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units.iter().filter(|unit| unit.is_changed()) {
@@ -164,7 +166,7 @@ pub fn put(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
 /// Returns the unit files that exist.
 ///
 /// # Errors
-/// [`TimerError::File`].
+/// Returns [`TimerError::File`] if a file cannot be read.
 pub fn present(env: &Environment) -> Result<ExistingUnits, TimerError> {
     let mut present = ExistingUnits::default();
     let Some(dir) = unit_dir(env) else {
@@ -184,11 +186,11 @@ pub fn present(env: &Environment) -> Result<ExistingUnits, TimerError> {
     Ok(present)
 }
 
-/// Removes our unit files, and the link by which systemd enabled the timer, if it still exists.
-/// Also removes the directories created for them, if they are empty.
+/// Removes ccsession's unit files, and the link by which systemd enabled the timer, if it still
+/// exists. Also removes the directories created for them, if they are empty.
 ///
 /// # Errors
-/// [`TimerError::File`].
+/// Returns [`TimerError::File`] if something cannot be removed.
 pub fn remove(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
     let _lock = state.lock(CLI_PATIENCE)?;
     for unit in units {
@@ -208,8 +210,8 @@ pub fn remove(units: &[Unit], state: &StateDir) -> Result<(), TimerError> {
     Ok(())
 }
 
-/// Returns the link that makes systemd start the timer at the unit file `timer`, if it exists. It
-/// points to this file, even if that was removed.
+/// Returns the link by which systemd enabled the timer, if the link exists. It points to the unit
+/// file `timer`, even if that file was removed.
 pub fn enabling_link(timer: &Path) -> Option<PathBuf> {
     let wants = timer.parent()?.join("timers.target.wants");
     let link = wants.join(timer.file_name()?);
@@ -218,7 +220,7 @@ pub fn enabling_link(timer: &Path) -> Option<PathBuf> {
     is_it.then_some(link)
 }
 
-/// Returns the program that the service with this `text` starts, as written there.
+/// Returns the program in the service file `text`, as written there.
 pub fn starts(text: &str) -> Option<&str> {
     let line = text
         .lines()
@@ -226,10 +228,10 @@ pub fn starts(text: &str) -> Option<&str> {
     line.strip_suffix(" cleanup --if-due --quiet")
 }
 
-/// Returns `program` as the service names it.
+/// Returns `program` in the form in which a service file names it.
 ///
 /// # Errors
-/// [`TimerError::BadPath`].
+/// Returns [`TimerError::BadPath`] if systemd does not accept the path.
 pub fn named(program: &Path) -> Result<String, TimerError> {
     let bad = || TimerError::BadPath(program.to_owned());
     let path = program.to_str().ok_or_else(bad)?;
@@ -237,8 +239,8 @@ pub fn named(program: &Path) -> Result<String, TimerError> {
         return Err(bad());
     }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+@-".contains(c);
-    // A percent sign begins a specifier, even in quotes. A dollar sign has no meaning in a
-    // program's path.
+    // A percent sign begins a specifier, even in quotes, so it must be escaped. A dollar sign has
+    // no meaning in a program's path.
     Ok(if path.chars().all(is_plain) {
         path.to_owned()
     } else {
@@ -248,7 +250,7 @@ pub fn named(program: &Path) -> Result<String, TimerError> {
 
 fn service(env: &Environment, program: &Path) -> Result<String, TimerError> {
     let mut start = format!("ExecStart={} ", named(program)?);
-    // systemd does not know what a shell has exported.
+    // systemd does not know what a shell has exported, so the service file sets these variables.
     let places = [
         ("CCSESSION_STATE_DIR", &env.state_dir),
         ("CCSESSION_POINTER_DIR", &env.pointer_dir),
@@ -267,7 +269,7 @@ fn service(env: &Environment, program: &Path) -> Result<String, TimerError> {
     Ok(format!("{MARK}\n{text}"))
 }
 
-/// Returns a path as it is written between the quotes of a unit file.
+/// Returns a path in the form that it has between the quotes of a unit file.
 fn quoted(path: &Path) -> Result<String, TimerError> {
     let text = path
         .to_str()
@@ -286,8 +288,8 @@ enum UnitOrigin {
 fn read(path: &Path) -> Result<UnitOrigin, TimerError> {
     let content = match file::read_own(path, MAX_UNIT) {
         Ok(content) => content,
-        // A link (made for example by `systemctl mask`), a folder or another user's file is not
-        // ours.
+        // Something that is not a plain file of this user is not ccsession's: a link (made for
+        // example by `systemctl mask`), a folder or another user's file.
         Err(Error::Untrusted { .. }) => return Ok(UnitOrigin::Others),
         Err(err) => return Err(err.into()),
     };
@@ -312,7 +314,7 @@ fn remembered(state: &StateDir) -> Vec<PathBuf> {
     remembered.map_or_else(Vec::new, |it| it.made_dirs)
 }
 
-/// Stores which directories were created, together with the earlier ones.
+/// Stores which directories were created, in addition to earlier ones.
 fn remember(state: &StateDir, made: Vec<PathBuf>) -> Result<(), TimerError> {
     if made.is_empty() {
         return Ok(());
@@ -337,10 +339,10 @@ pub fn enable(is_changed: bool) -> Result<(), String> {
     programs::systemctl(&["enable", "--now", TIMER])
 }
 
-/// Stops the timer. Call it before removing its files.
+/// Stops the timer. The caller removes its files only afterwards.
 ///
 /// # Errors
-/// As [`enable`].
+/// Fails as [`enable`] does.
 pub fn disable() -> Result<(), String> {
     programs::systemctl(&["disable", "--now", TIMER])
 }

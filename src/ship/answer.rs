@@ -7,23 +7,23 @@ use serde_json::Value;
 use super::{Protocol, Signal};
 use crate::model::text::{escaped, one_line};
 
-/// How much of a foreign message is shown, in characters.
+/// The longest message of another program that is shown, in characters.
 const LONGEST_MESSAGE: usize = 200;
 
-/// An HTTP answer, as far as it was read.
+/// The HTTP answer of a destination, as far as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) status: u16,
     /// The content type, in lower case and without parameters.
     pub(super) content_type: String,
     pub(super) retry_after: Option<Duration>,
-    /// Where a redirect leads.
+    /// The address to which a redirect leads.
     pub(super) location: Option<String>,
     /// The content, cut at a maximum length.
     pub(super) body: Vec<u8>,
 }
 
-/// The request that is answered.
+/// The request to which the answer belongs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) url: &'a str,
@@ -31,11 +31,11 @@ pub(super) struct Asked<'a> {
     /// The signal of an OTLP request.
     pub(super) signal: Option<Signal>,
     pub(super) is_compressed: bool,
-    /// True if the headers file contains a header.
+    /// True if the headers file contains at least one header.
     pub(super) has_headers: bool,
 }
 
-/// What an answer means. The texts are for a person.
+/// What an answer means for the sender. The texts are for a person.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     Taken,
@@ -46,7 +46,8 @@ pub(super) enum Meaning {
     TooLarge(String),
     Refused(String),
     Misconfigured(String),
-    /// Not accepted now. `repeats` is true if OTLP's specification lets a sender try again soon.
+    /// The destination does not accept the request now. `repeats` is true if OTLP's specification
+    /// lets a sender try again soon.
     Later {
         line: String,
         repeats: bool,
@@ -55,7 +56,7 @@ pub(super) enum Meaning {
 }
 
 impl Answer {
-    /// Decides what the answer means. `hide` removes secrets from what the other side wrote.
+    /// Decides what the answer means. `hide` removes secrets from text that the destination wrote.
     pub(super) fn meaning(&self, asked: Asked<'_>, hide: impl Fn(&str) -> String) -> Meaning {
         let url = asked.url;
         let said = self.message().map(|message| hide(&message));
@@ -129,7 +130,7 @@ impl Answer {
         self.content_type == "text/html" || self.body.trim_ascii_start().starts_with(b"<")
     }
 
-    /// Returns the reason that an answer gives, if it is not a web page.
+    /// Returns the reason in the answer's body, if the body is not a web page.
     fn message(&self) -> Option<String> {
         if self.body.is_empty() || self.is_page() {
             return None;
@@ -171,7 +172,7 @@ fn wrong_form(asked: Asked<'_>) -> String {
     )
 }
 
-/// Returns a URL that the destination sent without user, query and fragment: they may be secrets.
+/// Returns a URL that the destination sent, without user, query and fragment, which may be secrets.
 fn place(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let url = url.get(..end).unwrap_or_default();
@@ -202,8 +203,8 @@ fn partial_of_json(body: &[u8]) -> Option<(u64, String)> {
     ))
 }
 
-/// As [`partial_of_json`], in protobuf. For each signal, field 1 of the response is the partial
-/// success; in that, field 1 is the number and field 2 the message.
+/// Does the same as [`partial_of_json`] for protobuf. For each signal, field 1 of the response is
+/// the partial success. In that, field 1 is the number and field 2 the message.
 fn partial_of_protobuf(body: &[u8]) -> Option<(u64, String)> {
     let partial = Fields(body).find_map(|(number, field)| match (number, field) {
         (1, Field::Bytes(bytes)) => Some(bytes),
@@ -226,7 +227,7 @@ struct Fields<'a>(&'a [u8]);
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
-    /// A field of fixed size. The messages that are read here have none.
+    /// A field of fixed size. Its value is skipped, because no message that is read here needs one.
     Fixed,
 }
 

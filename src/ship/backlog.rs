@@ -1,4 +1,4 @@
-//! Computes how far behind a destination is: what is on record and not sent.
+//! Computes how far behind a destination is: what is recorded and not yet sent to it.
 
 use serde::Serialize;
 
@@ -15,8 +15,8 @@ pub struct Backlog {
     pub sessions: u64,
     /// How many bytes of events were not sent.
     pub bytes: u64,
-    /// The earliest time since which a session has waited. A session that was not sent at all has
-    /// waited since it began, another one since the last run that sent everything.
+    /// The earliest time since which a session has waited to be sent. A session of which nothing
+    /// was sent has waited since it began, any other one since the last run that sent everything.
     pub since: Option<Timestamp>,
 }
 
@@ -43,7 +43,8 @@ pub fn of(host: &Host<'_>, state: &StateDir, cursor: &CursorState) -> Result<Bac
         if excluded.is_some() || is_new && is_before {
             continue;
         }
-        // A journal that cannot be read is not sent either; the run that skips it says so.
+        // If the journal cannot be read, nothing of it is sent either. The run that skips it
+        // reports that.
         let extent = Extent::of(&dir).unwrap_or_default();
         let has = known.map(|it| &it.has);
         let sent = has.map_or(0, |has| has.extent.bytes());

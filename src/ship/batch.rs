@@ -1,5 +1,5 @@
-//! Joins what several sessions have for a destination into requests of a bounded size, delivers
-//! them, and computes how far each session got.
+//! Joins what several sessions have for a destination into requests of limited size, delivers the
+//! requests, and computes how much of each session was delivered.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,11 +8,11 @@ use super::cursor::SessionCursor;
 use super::mark::{Counts, Mark, SessionKey, UnderWay};
 use super::{Batch, Delivery, Form, Outlet, Protocol, Signal};
 
-/// The most events in a batch for a destination that takes them one by one.
+/// The most events in a batch for a destination that accepts them one by one.
 pub const MAX_EVENTS: usize = 64;
-/// How many bytes a piece has at most, if its items are of about the same size.
+/// The usual greatest size of a piece, in bytes. A single large item may exceed it.
 const LARGEST_PIECE: usize = 64 << 10;
-/// After this many refusals, if it took nothing, a destination counts as refusing everything.
+/// After this many refusals, a destination that has accepted nothing counts as refusing everything.
 const MAX_REFUSED: u64 = 8;
 
 /// Which of the two numbers in [`Counts`] an item belongs to.
@@ -24,13 +24,13 @@ pub enum ItemKind {
     Log,
 }
 
-/// Some items of one session, encoded.
+/// Some items of one session, encoded. An item is a span or a log record.
 #[derive(Debug)]
 struct Piece {
     /// Where the piece is in the `bytes` of its [`Collected`].
     place: Range<usize>,
     items: u64,
-    /// The index of its portion.
+    /// The index of the portion to which the piece belongs.
     portion: usize,
     fate: Fate,
 }
@@ -49,18 +49,18 @@ enum Fate {
     Refused,
 }
 
-/// What a batch contains of one session.
+/// The part of a batch that belongs to one session.
 #[derive(Debug, Clone)]
 pub struct Portion {
     /// The session.
     pub key: SessionKey,
-    /// How much of the session the destination has.
+    /// What the destination already has of the session.
     pub has: Mark,
-    /// How much it will have once everything up to this mark is delivered.
+    /// What the destination has of the session once everything up to this [`Mark`] is delivered.
     pub to: Mark,
-    /// How many of the items between the two marks were sent before this portion.
+    /// How many of the items between `has` and `to` were sent before this portion.
     pub sent: Counts,
-    /// True if no more items up to `to` follow this portion.
+    /// True if this portion contains the last items up to `to`.
     pub is_last: bool,
 }
 
@@ -69,22 +69,22 @@ pub struct Portion {
 pub struct Halt {
     /// The reason, on one line.
     pub why: String,
-    /// True if sending may work later without anybody changing anything.
+    /// True if sending may work later although nobody has changed anything.
     pub is_passing: bool,
-    /// How long the destination wants to be left alone, if it says so.
+    /// How long the destination wants no requests, if it says so.
     pub retry_after: Option<std::time::Duration>,
 }
 
 /// The results of deliveries, added up.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// How many items the destination took.
+    /// How many items the destination accepted.
     pub sent: Counts,
-    /// How many bytes these items have, not compressed.
+    /// The size of these items before compression, in bytes.
     pub bytes: u64,
     /// How many items the destination rejected, including refused ones that the user chose to skip.
     pub rejected: u64,
-    /// Why the destination rejected items, the first time.
+    /// Why the destination rejected items for the first time.
     pub rejected_why: Option<String>,
     /// How many pieces the destination refused.
     pub refused: u64,
@@ -109,7 +109,7 @@ impl Tally {
 #[derive(Debug)]
 pub struct Packer {
     protocol: Protocol,
-    /// The most bytes that are sent at once.
+    /// The most bytes that are sent in one request, before compression.
     most: usize,
     /// True to skip what the destination refuses, as the user asked.
     skips_refused: bool,
@@ -123,16 +123,16 @@ pub struct Packer {
 /// What a delivery changed: what the destination now has of each session.
 #[derive(Debug)]
 pub struct Progress {
-    /// The delivered sessions, each with what to note about it in the cursor.
+    /// The delivered sessions, and what the cursor must record about each.
     pub sessions: Vec<(SessionKey, SessionCursor)>,
-    /// True if nothing of the last session is missing so far, so that more of it may follow.
+    /// True if everything so far of the last session was delivered, so that more of it may follow.
     pub is_open: bool,
     /// Why nothing more can be sent now.
     pub halt: Option<Halt>,
 }
 
 impl Packer {
-    /// Creates an empty packer for a destination that takes this `form`.
+    /// Creates an empty packer for a destination that accepts data in this `form`.
     pub fn new(form: &Form, skips_refused: bool) -> Self {
         Self {
             protocol: form.protocol,
@@ -150,7 +150,8 @@ impl Packer {
         self.portions.push(portion);
     }
 
-    /// Adds items of the session that was begun last, encoded as a separate request.
+    /// Adds items of the session that was begun last. `body` contains them, encoded as a separate
+    /// request.
     pub fn push(&mut self, kind: ItemKind, body: &[u8], items: u64) {
         let collected = match kind {
             ItemKind::Span => &mut self.spans,
@@ -173,30 +174,31 @@ impl Packer {
         });
     }
 
-    /// Notes that the session that was begun last has no more items.
+    /// Records that the session that was begun last has no more items.
     pub fn end(&mut self) {
         if let Some(portion) = self.portions.last_mut() {
             portion.is_last = true;
         }
     }
 
-    /// Returns whether it is time to deliver.
+    /// Returns whether enough is collected for a delivery.
     pub fn is_full(&self) -> bool {
         self.spans.bytes.len() + self.logs.bytes.len() + self.piece() > self.most
             || self.protocol == Protocol::Observability && self.logs.pieces.len() >= MAX_EVENTS
     }
 
-    /// Returns how many bytes each piece should have. A refusal is traced to a piece, not an item.
+    /// Returns how many bytes each piece should have. If the destination refuses something, it is
+    /// traced to a piece, not to an item.
     pub fn piece(&self) -> usize {
         (self.most / 4).min(LARGEST_PIECE)
     }
 
-    /// Returns whether there is nothing to deliver or to note.
+    /// Returns whether there is nothing to deliver or to record.
     pub fn is_empty(&self) -> bool {
         self.portions.is_empty()
     }
 
-    /// Delivers what was collected, and returns how far each session got.
+    /// Delivers what was collected, and returns how much the destination now has of each session.
     pub fn deliver(&mut self, outlet: &mut dyn Outlet) -> Progress {
         let (mut spans, mut logs) = (
             std::mem::take(&mut self.spans),
@@ -210,7 +212,8 @@ impl Packer {
         let mut sessions: Vec<(SessionKey, SessionCursor)> = Vec::new();
         let portions = std::mem::take(&mut self.portions);
         for (place, portion) in portions.into_iter().enumerate() {
-            // What is new since a mark counts only once the destination has all up to that mark.
+            // If an earlier portion of the session was not delivered completely, this one does not
+            // count.
             let is_of_last = sessions.last().is_some_and(|(key, _)| *key == portion.key);
             if is_of_last && !is_open {
                 continue;
@@ -245,7 +248,7 @@ impl Packer {
         }
     }
 
-    /// Returns how many items of a portion count as sent: those before the first that the
+    /// Returns how many items of a portion count as sent: those before the first one that the
     /// destination does not have.
     fn taken(&self, portion: usize, pieces: &[Piece]) -> TakenItems {
         let mut taken = TakenItems {
@@ -279,7 +282,8 @@ impl Packer {
         self.send(outlet, signal, (bytes, pieces))
     }
 
-    /// Delivers pieces. Halves what is refused until it is clear which pieces are refused.
+    /// Delivers pieces. If they are refused, delivers each half separately, and so on, until it is
+    /// clear which pieces are refused.
     fn send(
         &mut self,
         outlet: &mut dyn Outlet,
@@ -319,7 +323,8 @@ impl Packer {
             });
         }
         match self.protocol {
-            // Events are sent one by one, so the first that was not taken is the refused one.
+            // Events are sent one by one, so the first one that was not accepted is the refused
+            // one.
             Protocol::Observability => {
                 let Some((refused, rest)) = pieces.split_first_mut() else {
                     return Ok(());
@@ -390,7 +395,7 @@ impl Packer {
 }
 
 impl Collected {
-    /// Removes all pieces and keeps the memory.
+    /// Removes all pieces, but keeps the memory for later ones.
     fn cleared(mut self) -> Self {
         self.bytes.clear();
         self.pieces.clear();
@@ -398,15 +403,15 @@ impl Collected {
     }
 }
 
-/// How many items of a portion were taken.
+/// How many items of a portion were accepted.
 #[derive(Debug)]
 struct TakenItems {
     items: u64,
-    /// True if that is all of them.
+    /// True if the whole portion was accepted.
     is_whole: bool,
 }
 
-/// How a request of the form `{"name":[…]}` ends.
+/// The end of a request of the form `{"name":[…]}`.
 const JSON_END: &[u8] = b"]}";
 
 /// Returns where the list of a request of the form `{"name":[…]}` begins.
@@ -415,7 +420,7 @@ fn json_start(request: &[u8]) -> usize {
 }
 
 /// Appends the list of `request`, which has the form `{"name":[…]}`, to the lists in `joined`.
-/// Leaves `joined` without its end. Returns where the list is.
+/// Leaves out the end of the request. Returns where the list is in `joined`.
 fn add_json(joined: &mut Vec<u8>, request: &[u8]) -> Range<usize> {
     let list = json_start(request);
     let (begins, list) = request.split_at(list);
@@ -425,7 +430,7 @@ fn add_json(joined: &mut Vec<u8>, request: &[u8]) -> Range<usize> {
     start..joined.len()
 }
 
-/// Takes everything and keeps nothing, for a dry run.
+/// Accepts everything and sends nothing, for a dry run.
 #[derive(Debug)]
 pub struct DryOutlet;
 

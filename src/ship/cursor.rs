@@ -1,5 +1,6 @@
-//! Remembers what each destination has, in the file `ship/NAME.jsonl` of the state directory. Lines
-//! are appended to it; when it has grown, it is rewritten. A sender holds the lock beside it.
+//! A cursor records what a destination has, in the file `ship/NAME.jsonl` of the state directory.
+//! Lines are appended to the file; when it has grown, it is rewritten. A sender holds the lock
+//! beside it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,21 +18,21 @@ use crate::store::lock::{self, Lock};
 use crate::store::write::{self, Durability};
 use crate::store::{Error, StateDir, file};
 
-/// The version of the file that this program writes.
+/// The version of the file that this ccsession writes.
 const VERSION: u64 = 1;
 /// The folder of the cursors, in the state directory.
 const FOLDER: &str = "ship";
-/// How many lines more than needed a file may have before it is rewritten.
+/// How many lines more than necessary the file may have before it is rewritten.
 const SURPLUS: usize = 10_000;
 
 /// What a destination has.
 #[derive(Debug, Default)]
 pub struct CursorState {
-    /// How sending began; `None` if nothing was ever sent.
+    /// When and how sending began; `None` if nothing was ever sent.
     pub began: Option<Beginning>,
-    /// The sessions that it has, at least in part.
+    /// The sessions of which the destination has at least a part.
     pub sessions: HashMap<SessionKey, SessionCursor>,
-    /// The results of all runs.
+    /// The results of all runs, added up.
     pub history: ShipHistory,
     /// How many lines the file has.
     lines: usize,
@@ -41,7 +42,7 @@ pub struct CursorState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beginning {
     v: u64,
-    /// When it began.
+    /// When sending began.
     pub at: Timestamp,
     /// Only sessions that began at this time or later are sent from their beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,67 +50,68 @@ pub struct Beginning {
     /// The machine that sends.
     #[serde(flatten)]
     pub sender: Sender,
-    /// What is sent: the signals and which spans, in the words of the settings.
+    /// What is sent: the signals, and which spans. In the words of the settings.
     pub what: String,
 }
 
 /// The machine that sends.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
-    /// Its name.
+    /// The name of the machine.
     pub machine: Option<String>,
-    /// Its id.
+    /// The id of the machine.
     pub machine_id: Option<String>,
 }
 
 /// What a destination has of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCursor {
-    /// The mark up to which it has everything; without any event if it has nothing yet.
+    /// The state of the session up to which the destination has everything. It has no events if the
+    /// destination has nothing yet.
     pub has: Mark,
-    /// What was sent in part after that mark.
+    /// What was sent beyond that state, if only a part was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<UnderWay>,
 }
 
-/// The results of all runs to a destination.
+/// The results of all runs to a destination, added up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipHistory {
     /// When the destination last had everything.
     pub complete_at: Option<Timestamp>,
-    /// When it last took something.
+    /// When the destination last accepted something.
     pub taken_at: Option<Timestamp>,
     /// Why the last run did not send everything.
     pub trouble: Option<Trouble>,
-    /// How many items it has taken since sending began.
+    /// How many items the destination has accepted since sending began.
     pub sent: Counts,
-    /// How many bytes these items had, not compressed.
+    /// The size of these items before compression, in bytes.
     pub bytes: u64,
-    /// How many items it has rejected.
+    /// How many items the destination has rejected.
     pub rejected: u64,
     /// How many sessions were removed before they were sent completely.
     pub lost: u64,
 }
 
-/// Why not everything is sent.
+/// Why not everything can be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// Since when.
+    /// Since when this has been so.
     pub since: Timestamp,
-    /// Why, on one line.
+    /// The reason, on one line.
     pub why: String,
 }
 
 /// The result of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunResult {
-    /// When it ended.
+    /// When the run ended.
     pub at: Timestamp,
-    /// How many items were taken.
+    /// How many items the destination accepted.
     pub sent: Counts,
-    /// How many bytes these items had, not compressed.
+    /// The size of these items before compression, in bytes.
     pub bytes: u64,
-    /// How many items were rejected.
+    /// How many items the destination rejected.
     pub rejected: u64,
     /// How many sessions were removed before they were sent completely.
     pub lost: u64,
@@ -137,7 +139,7 @@ enum CursorLine {
 pub enum CursorFault {
     /// Another process sends to the destination.
     InUse,
-    /// A newer version wrote it.
+    /// A newer version of ccsession wrote the cursor's file.
     Newer(PathBuf),
     /// The state directory cannot be used.
     Store(Error),
@@ -167,7 +169,7 @@ impl CursorState {
     /// Reads what a destination has. Takes no lock.
     ///
     /// # Errors
-    /// [`CursorFault::Newer`], [`CursorFault::Store`].
+    /// Returns [`CursorFault::Newer`] or [`CursorFault::Store`] if the file cannot be used.
     pub fn read(state: &StateDir, name: &str) -> Result<Self, CursorFault> {
         Self::read_file(path(state, name))
     }
@@ -178,7 +180,7 @@ impl CursorState {
             return Ok(read);
         };
         while let Some(line) = lines.next_line()? {
-            // A killed process left an incomplete line. What it noted is sent again.
+            // A killed process left an incomplete line. What the line was to record is sent again.
             let NextLine::Line(line) = line else {
                 continue;
             };
@@ -205,7 +207,7 @@ impl CursorState {
         Ok(read)
     }
 
-    /// Returns the content of a file with this state.
+    /// Returns the content of a cursor's file for this state.
     fn encode(&self) -> Vec<u8> {
         let began = self.began.clone().map(CursorLine::Begin);
         let history = CursorLine::History(self.history.clone());
@@ -258,7 +260,7 @@ impl ShipHistory {
     }
 }
 
-/// Returns the names of the destinations that have something of a session.
+/// Returns the names of the destinations that have a part of a session.
 pub fn holders(state: &StateDir, id: &SessionId) -> Vec<String> {
     let key = SessionKey::from(id);
     let names = file::names(&state.path(FOLDER)).into_iter().flatten();
@@ -273,7 +275,7 @@ pub fn holders(state: &StateDir, id: &SessionId) -> Vec<String> {
     holders
 }
 
-/// The cursor of a destination, held by this process alone.
+/// The cursor of a destination. Only this process may use it, because it holds the lock.
 #[derive(Debug)]
 pub struct Cursor {
     path: PathBuf,
@@ -283,21 +285,22 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Takes the cursor of the destination called `name`.
+    /// Takes the cursor of the destination called `name`, and holds its lock.
     ///
     /// # Errors
-    /// [`CursorFault`].
+    /// Returns a [`CursorFault`] if another process holds the lock, or if the file cannot be used.
     pub fn take(state: &StateDir, name: &str) -> Result<Self, CursorFault> {
         Self::take_at(state, name, path(state, name))
     }
 
-    /// Takes the cursor in a file that the user chose.
+    /// Takes the cursor in a file that the user chose, and holds its lock.
     ///
     /// # Errors
-    /// [`CursorFault`].
+    /// Returns a [`CursorFault`] if another process holds the lock, or if the file cannot be used.
     pub fn take_file(state: &StateDir, path: &Path) -> Result<Self, CursorFault> {
         write::refuse_others(path)?;
-        // Anyone who can open a lock can hold it, so the lock is not beside the user's file.
+        // Anyone who can open a lock file can hold the lock, so the lock is not beside the user's
+        // file.
         let mut name = to_hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
         name.truncate(16);
         Self::take_at(state, &format!("file-{name}"), path.to_owned())
@@ -321,7 +324,7 @@ impl Cursor {
         Ok(cursor)
     }
 
-    /// Begins, or begins again: the destination counts as having nothing.
+    /// Begins sending, or begins again. The destination then counts as having nothing.
     ///
     /// # Errors
     /// Returns [`Error::Io`]; the file then keeps its former content.
@@ -345,7 +348,7 @@ impl Cursor {
         self.rewrite()
     }
 
-    /// Writes the whole state as it is now. If sending had not begun, it begins at `at`.
+    /// Writes the whole present state. If sending has not begun, it begins at `at`.
     ///
     /// # Errors
     /// Returns [`Error::Io`]; the file then keeps its former content.
@@ -366,10 +369,10 @@ impl Cursor {
         self.rewrite()
     }
 
-    /// Notes which machine sends now, and what.
+    /// Records which machine sends now, and what it sends.
     ///
     /// # Errors
-    /// As [`write::append`].
+    /// Fails as [`write::append`] does.
     pub fn continue_as(&mut self, sender: Sender, what: String) -> Result<(), Error> {
         let Some(began) = self.state.began.clone() else {
             return Ok(());
@@ -383,10 +386,10 @@ impl Cursor {
         self.append(&[CursorLine::Begin(began)])
     }
 
-    /// Notes what the destination has of some sessions.
+    /// Records what the destination has of some sessions.
     ///
     /// # Errors
-    /// As [`write::append`].
+    /// Fails as [`write::append`] does.
     pub fn note(&mut self, sessions: Vec<(SessionKey, SessionCursor)>) -> Result<(), Error> {
         let lines: Vec<CursorLine> = sessions
             .iter()
@@ -402,7 +405,7 @@ impl Cursor {
     /// Forgets sessions that no longer exist.
     ///
     /// # Errors
-    /// As [`write::append`].
+    /// Fails as [`write::append`] does.
     pub fn forget(&mut self, keys: &[SessionKey]) -> Result<(), Error> {
         let lines: Vec<CursorLine> = keys.iter().cloned().map(CursorLine::Gone).collect();
         for key in keys {
@@ -411,10 +414,10 @@ impl Cursor {
         self.append(&lines)
     }
 
-    /// Notes the result of a run.
+    /// Records the result of a run.
     ///
     /// # Errors
-    /// As [`write::append`].
+    /// Fails as [`write::append`] does.
     pub fn end_run(&mut self, run: RunResult) -> Result<(), Error> {
         self.state.history.add(&run);
         self.append(&[CursorLine::Run(run)])
@@ -428,7 +431,7 @@ impl Cursor {
         self.state.lines += lines.len();
         match write::append(&self.path, &bytes)? {
             write::AppendOutcome::Done { .. } => Ok(()),
-            // Somebody removed it meanwhile.
+            // Somebody removed the file meanwhile, so write all of it.
             write::AppendOutcome::Missing => self.rewrite(),
         }
     }
@@ -441,8 +444,8 @@ impl Cursor {
 }
 
 impl CursorLine {
-    /// Encodes the line, with a line break before and after it. The one before ends what a killed
-    /// process left of a line.
+    /// Encodes the line, with a line break before and after it. If a killed process left an
+    /// incomplete line, the first line break ends that line.
     fn encode(&self) -> Vec<u8> {
         let json = serde_json::to_vec(self).unwrap_or_default();
         [b"\n".as_slice(), &json, b"\n"].concat()

@@ -1,5 +1,6 @@
 //! Reads the destinations in the settings, each from a `[ship.NAME]` table: what is sent to it, in
-//! which form, and how it is reached. Never contains or shows the content of a headers file.
+//! which form, and how to reach it. This module never contains or shows the content of a headers
+//! file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,13 +14,14 @@ use crate::store::{Environment, Error, Places};
 /// A place that gets telemetry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// Its name in the settings: letters, digits, `-` and `_`, so that it can be a file's name.
+    /// The destination's name in the settings: letters, digits, `-` and `_`. The name is also the
+    /// name of a file.
     pub name: String,
-    /// Where it listens.
+    /// The URL at which the destination listens.
     pub endpoint: Endpoint,
-    /// How data is sent to it.
+    /// How data is sent to the destination.
     pub protocol: Protocol,
-    /// What it gets, each once, in the order of [`Signal::ALL`]. Empty under
+    /// What the destination gets, each signal once, in the order of [`Signal::ALL`]. Empty for
     /// [`Protocol::Observability`], which gets events.
     pub signals: Vec<Signal>,
     /// Whether calls become spans.
@@ -28,9 +30,9 @@ pub struct Destination {
     pub headers_file: Option<PathBuf>,
     /// Whether requests are compressed.
     pub compression: Compression,
-    /// How many bytes one request has at most, not compressed.
+    /// The largest request, in bytes before compression.
     pub batch: usize,
-    /// How long one request may take, from the look-up of the name to the end of the answer.
+    /// How long one request may take, from looking up the host's name to the end of the answer.
     pub timeout: Duration,
 }
 
@@ -48,7 +50,7 @@ pub enum Protocol {
 /// Whether calls become spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpansSetting {
-    /// Yes, unless Claude Code's own telemetry has them.
+    /// Yes, unless Claude Code's own telemetry contains these spans.
     Auto,
     Always,
     Never,
@@ -64,7 +66,7 @@ pub enum Compression {
 /// A setting whose value is one of a few words.
 trait Word: Copy + Sized + 'static {
     const WORDS: &'static [(&'static str, Self)];
-    /// The words, for a message.
+    /// The possible words, for a message.
     const EXPECTED: &'static str;
 }
 
@@ -98,34 +100,34 @@ fn word<W: Word + PartialEq>(value: W) -> &'static str {
 }
 
 impl Protocol {
-    /// Returns its word in the settings.
+    /// Returns the word for this in the settings.
     pub fn name(self) -> &'static str {
         word(self)
     }
 }
 
 impl SpansSetting {
-    /// Returns its word in the settings.
+    /// Returns the word for this in the settings.
     pub fn name(self) -> &'static str {
         word(self)
     }
 }
 
 impl Compression {
-    /// Returns its word in the settings.
+    /// Returns the word for this in the settings.
     pub fn name(self) -> &'static str {
         word(self)
     }
 }
 
-/// The destinations of the settings.
+/// All destinations in the settings.
 #[derive(Debug, Default)]
 pub struct Destinations {
-    /// Those that can be used.
+    /// The destinations that can be used.
     pub usable: Vec<Destination>,
-    /// The names of the others, each with what is wrong with it.
+    /// The names of the other destinations, each with what is wrong with it.
     pub wrong: Vec<(String, Error)>,
-    /// Keys that this version does not know.
+    /// Keys in the settings that this version does not know.
     pub unknown: Vec<Complaint>,
 }
 
@@ -217,13 +219,14 @@ const KEYS: [&str; 9] = [
     "timeout",
 ];
 
-/// The default size of a request. Collectors accept it without configuration, and it takes no more
-/// memory than a laptop has to spare.
+/// The default size of a request, in bytes. Collectors accept it without configuration, and it
+/// needs no more memory than a laptop has to spare.
 const BATCH: usize = 2 << 20;
 const LARGEST_BATCH: u64 = 16 << 20;
-/// The default time for a request, from the specification of OTLP's exporters.
+/// The default time limit for a request, from the specification of OTLP's exporters.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// More would let a destination that never answers stop a run for too long.
+/// The longest time limit that can be set. With a longer one, a destination that never answers
+/// would hold up a run for too long.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 fn is_name(name: &str) -> bool {

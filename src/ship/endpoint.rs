@@ -1,4 +1,4 @@
-//! Where a destination listens: a URL without secrets, and the paths below it.
+//! The URL at which a destination listens, without secrets, and the paths below it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -23,7 +23,8 @@ impl Endpoint {
     /// Parses a URL. `insecure` permits `http://` to other machines.
     ///
     /// # Errors
-    /// Returns what is wrong and what to do, without the URL: it may contain a secret.
+    /// Returns what is wrong and what to do. The text does not contain the URL, which may contain a
+    /// secret.
     pub(super) fn parse(url: &str, insecure: bool) -> Result<Self, &'static str> {
         const FORM: &str =
             "expected a URL such as `https://otel.example.com` or `http://127.0.0.1:4318`";

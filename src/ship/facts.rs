@@ -1,5 +1,5 @@
 //! What a destination learns about a session besides its events: the record, the title, the
-//! repository, and the tokens once it is over.
+//! repository and, once the session is over, the tokens.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,20 +12,20 @@ use crate::view::otlp::{OtlpMachine, Remote};
 /// What a destination learns about a session besides its events.
 #[derive(Debug, Clone)]
 pub struct SessionFacts {
-    /// Its record.
+    /// The session's record.
     pub record: Record,
-    /// What it is called.
+    /// The session's title.
     pub title: Option<String>,
-    /// Where it ran.
+    /// The machine on which the session ran.
     pub machine: OtlpMachine,
-    /// The repository it worked in.
+    /// The repository in which the session worked.
     pub remote: Option<Remote>,
-    /// The tokens it used, once it is over.
+    /// The tokens that the session used, once it is over.
     pub usage: Option<Usage>,
 }
 
 impl SessionFacts {
-    /// Returns the digest of everything but the tokens.
+    /// Returns a digest of everything but the tokens.
     pub fn digest(&self) -> String {
         let record = &self.record;
         let remote = self.remote.as_ref().map(|remote| &remote.url);
@@ -37,13 +37,13 @@ impl SessionFacts {
         ))
     }
 
-    /// Returns the digest of the tokens.
+    /// Returns a digest of the tokens.
     pub fn usage_digest(&self) -> Option<String> {
         self.usage.as_ref().map(digest_of)
     }
 
-    /// Returns the facts as they were at `mark`. What has changed since is left out, so that every
-    /// item that contains it counts as new.
+    /// Returns the facts that the destination knew at `mark`. If facts have changed since, leaves
+    /// them out. Every item that contains such a fact then counts as new.
     pub fn as_of(&self, mark: &Mark) -> Self {
         let mut facts = self.clone();
         if mark.usage != self.usage_digest() {
@@ -53,7 +53,7 @@ impl SessionFacts {
             facts.title = None;
             facts.machine = OtlpMachine::default();
             facts.remote = None;
-            // No session has this role, so every item that contains the role counts as new.
+            // No session has this role. So every item that contains the role counts as new.
             facts.record.role = Some("\0".to_owned());
             facts.record.focus = None;
             facts.record.name = None;

@@ -1,5 +1,5 @@
-//! The headers that a destination wants with each request, from a file that only this user can
-//! read. Their values are secrets: nothing here shows them, not even in an error.
+//! The headers that a destination requires in each request, from a file that only this user can
+//! read. Their values are secrets: no function here shows them, not even in an error.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use crate::store::{Error, file};
 
 /// The largest headers file, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-/// A shorter value is not hidden, in bytes. It is hardly a secret, and hiding it would garble
-/// messages.
+/// The shortest value that is hidden, in bytes. A shorter one is hardly a secret, and hiding it
+/// would garble messages.
 const SHORTEST_SECRET: usize = 4;
 
 /// Headers with secret values.
 #[derive(Default)]
 pub(super) struct Headers {
     map: HeaderMap,
-    /// The values and their last words, the longest first.
+    /// The values and the last word of each, the longest first.
     secrets: Vec<String>,
 }
 
@@ -26,10 +26,10 @@ impl Headers {
     /// Reads a file of `Name: value` lines. Skips empty lines and lines that begin with `#`.
     ///
     /// # Errors
-    /// Names the number of the wrong line, never its content.
+    /// Fails with the number of the wrong line, but never with its content.
     ///
     /// # Security
-    /// The file must be ours or root's, and nobody else may read it.
+    /// The file must belong to this user or to root, and nobody else may read it.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |why: String| Error::Content {
             path: path.to_owned(),
@@ -81,7 +81,7 @@ impl Headers {
         self.map.is_empty()
     }
 
-    /// Returns `text`, which the other side wrote, without any secret that it repeats.
+    /// Returns `text`, which the destination wrote, without any secret that it repeats.
     pub(super) fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in &self.secrets {
@@ -93,7 +93,7 @@ impl Headers {
     }
 }
 
-/// Headers that describe the request itself.
+/// Headers that ccsession itself sets, because they describe the request.
 const OURS: [&str; 8] = [
     "accept",
     "connection",
@@ -111,10 +111,10 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Reads the headers of a destination, or none if it has no file.
+/// Reads the headers of a destination. Returns none if the destination has no headers file.
 ///
 /// # Errors
-/// As [`Headers::read`].
+/// Fails as [`Headers::read`] does.
 pub(super) fn read(path: Option<&PathBuf>) -> Result<Headers, Error> {
     path.map_or_else(|| Ok(Headers::default()), |path| Headers::read(path))
 }

@@ -1,5 +1,5 @@
-//! Delivers over HTTP. A request has a length, a deadline and a bounded answer. Redirects are not
-//! followed, and a request is repeated only where the specification of OTLP/HTTP says so.
+//! Delivers over HTTP. A request has a length, a deadline and an answer of limited size. Redirects
+//! are not followed, and a request is repeated only where the specification of OTLP/HTTP says so.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::trouble::{self, Target};
 use super::{Batch, Delivery, Destination, Failure, Outlet, Protocol, Signal, proxy};
 use crate::store::clock;
 
-/// How many bytes of an answer are read. A collector's answers are far shorter.
+/// How many bytes of an answer are read at most. A collector's answers are far shorter.
 const LONGEST_ANSWER: u64 = 64 << 10;
 
 /// A destination that is reached over HTTP.
@@ -30,18 +30,18 @@ struct HttpOutlet {
     pause: fn(Duration),
 }
 
-/// Opens a destination. Sends nothing yet.
+/// Prepares delivery to a destination. Sends nothing yet.
 ///
 /// # Errors
-/// Returns what is wrong with the headers file, the proxy or this program, on one line.
+/// Returns what is wrong with the headers file, the proxy or this build of ccsession, on one line.
 pub fn open(destination: &Destination) -> Result<Box<dyn Outlet>, String> {
     open_with(destination, RetryPolicy::default())
 }
 
-/// As [`open`], with another retry policy.
+/// Does the same as [`open`], with another retry policy.
 ///
 /// # Errors
-/// As [`open`].
+/// Fails as [`open`] does.
 pub fn open_with(
     destination: &Destination,
     policy: RetryPolicy,
@@ -118,7 +118,7 @@ fn delivery(meaning: Meaning, taken: usize) -> Delivery {
 }
 
 impl HttpOutlet {
-    /// Delivers one request, and repeats it where that may help.
+    /// Delivers one request. Repeats it if that may help.
     fn deliver_one(&self, url: &str, signal: Option<Signal>, body: &[u8]) -> Meaning {
         let compressed = match self.destination.compression {
             Compression::Gzip => gzip(body),
@@ -172,7 +172,7 @@ impl HttpOutlet {
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 let mut answer = Answer::of(head.status.as_u16(), &head.headers);
-                // An answer that breaks off still has a status.
+                // Even an incomplete answer has a status.
                 let read = body
                     .into_reader()
                     .take(LONGEST_ANSWER)

@@ -1,5 +1,6 @@
-//! Computes what is new in a session between two marks: what it did up to the later one, without
-//! what it did up to the earlier one. Both come from the events, so no sent item is stored.
+//! Computes what is new in a session for a destination: what the session did up to one [`Mark`],
+//! without what it did up to an earlier one. Both are computed from the events, so sent items need
+//! not be stored.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,16 +15,17 @@ use crate::view::otlp::{
     LogRecord, OtlpSession, RecordUid, Span, SpanId, SpanPolicy, Teller, TraceId,
 };
 
-/// What a session has for a destination.
+/// What is new in a session for a destination.
 #[derive(Debug)]
 pub enum Increment<R> {
     /// These items are new.
     New(R),
-    /// The mark belongs to another journal: the session was deleted, and began again.
+    /// The cursor belongs to another journal: the session was deleted, and began again.
     OtherJournal,
-    /// It has this many events of a newer version of ccsession, which this one cannot understand.
+    /// The session has this many events of a newer version of ccsession, which this one cannot
+    /// understand.
     Newer(u64),
-    /// It has an event at this time, which is in the future.
+    /// The session has an event at this time, which is in the future.
     InFuture(Timestamp),
 }
 
@@ -32,7 +34,7 @@ pub enum Increment<R> {
 pub struct IncrementReader {
     capture: Capture,
     policy: SpanPolicy,
-    /// No event may be later than this.
+    /// The latest time that an event may have.
     latest: Timestamp,
     /// The buffers of the last session's events, reused for the next.
     memory: TraceBuilder,
@@ -48,7 +50,7 @@ impl From<SpansSetting> for SpanPolicy {
     }
 }
 
-/// The buffers are kept for the next session if they held at most this many events.
+/// The most events whose buffers are kept for the next session.
 const MOST_KEPT: usize = 10_000;
 
 /// What a destination has of a session: the digest of each item, by its id.
@@ -59,8 +61,8 @@ pub struct SentItems {
 }
 
 impl IncrementReader {
-    /// Creates a reader. `capture` says how much it tells, and `policy` which spans it makes. It
-    /// accepts no event after `latest`.
+    /// Creates a reader. `capture` decides how much the items contain, and `policy` which spans
+    /// there are. No event may be later than `latest`.
     pub fn new(capture: Capture, policy: SpanPolicy, latest: Timestamp) -> Self {
         Self {
             capture,
@@ -74,7 +76,7 @@ impl IncrementReader {
     /// to `has`. For the same marks and facts, the items and their order are always the same.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the journal cannot be read.
     pub fn read<R>(
         &mut self,
         dir: &SessionDir,
@@ -97,7 +99,7 @@ impl IncrementReader {
         self.fold(dir, facts, to, |session| reader(session, &sent))
     }
 
-    /// Computes what the session did up to a mark.
+    /// Computes what the session did up to `mark`.
     fn fold<R>(
         &mut self,
         dir: &SessionDir,
@@ -138,7 +140,7 @@ impl IncrementReader {
                 capture: self.capture,
             }))
         };
-        // The buffers of a large session are too large for the others.
+        // The buffers of a large session are too large to be kept for the others.
         self.memory = match trace.steps().len() > MOST_KEPT {
             true => TraceBuilder::with_events(),
             false => trace.recycle(),

@@ -1,5 +1,5 @@
-//! How much of a session a destination has. What is new for it is the difference between two marks,
-//! and nothing else is remembered.
+//! A mark says how much of a session a destination has. What is new for the destination is the
+//! difference between two marks; nothing else is stored.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,17 +12,18 @@ use crate::store::Extent;
 /// How much of a session a destination has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The events that were known.
+    /// The events that the destination has.
     pub extent: Extent,
-    /// True if no process owned the session. What has no end is then sent, too.
+    /// True if no process owned the session. Then even unfinished calls, turns and subagents are
+    /// sent.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_over: bool,
     /// A digest of what is sent besides the events: title, role and so on.
     pub facts: String,
-    /// A digest of the tokens, once they are sent.
+    /// A digest of the tokens, once they were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
-    /// A stamp of the session's files. If it is the same, nothing has changed.
+    /// A stamp of the session's files. If the stamp is the same later, no file has changed.
     pub stamp: u64,
 }
 
@@ -34,14 +35,14 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// A session that is only partly sent: from the mark that the destination has to another one.
+/// A session that was sent only in part: some of the items between two marks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnderWay {
-    /// The mark that the destination has once all is sent.
+    /// The mark that the destination reaches once all these items are sent.
     pub to: Mark,
-    /// How many of the items of each signal it has.
+    /// How many of the items the destination has.
     pub sent: Counts,
-    /// The version of the program that counted them. Another version may make other items.
+    /// The version of ccsession that counted the items. Another version may create other items.
     pub by: String,
 }
 
@@ -66,7 +67,8 @@ impl Counts {
     }
 }
 
-/// Identifies a session in a cursor. It is a digest, so that no id of a deleted session stays.
+/// Identifies a session in a cursor. The key is a digest, so that no id of a deleted session
+/// remains.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionKey(String);

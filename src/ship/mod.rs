@@ -1,5 +1,5 @@
 //! Sends what is new to the destinations in the settings. This file defines what one delivery
-//! contains and how it ends. A destination never learns more than the journals keep.
+//! contains and how it ends. A destination never learns more than the journals contain.
 
 mod answer;
 pub mod backlog;
@@ -59,7 +59,7 @@ pub struct Form {
     pub signals: Vec<Signal>,
     /// Whether calls become spans.
     pub spans: destination::SpansSetting,
-    /// The most bytes that are sent at once, not compressed.
+    /// The most bytes that are sent in one request, before compression.
     pub batch: usize,
 }
 
@@ -79,9 +79,9 @@ impl From<&Destination> for Form {
 pub enum Batch<'b> {
     /// One OTLP request.
     Otlp {
-        /// What the request contains, which decides its path.
+        /// The signal of the request, which decides its path.
         signal: Signal,
-        /// The request, encoded as [`Destination::protocol`] says and not compressed.
+        /// The request, encoded as [`Destination::protocol`] says, before compression.
         body: Cow<'b, [u8]>,
     },
     /// Events for the protocol [`Protocol::Observability`]: JSON objects, sent one by one in this
@@ -89,9 +89,10 @@ pub enum Batch<'b> {
     Events(Vec<Vec<u8>>),
 }
 
-/// Takes batches to one destination. A delivery ends in bounded time, whatever the other side does.
+/// Delivers batches to one destination. A delivery ends within a limited time, whatever the
+/// destination does.
 pub trait Outlet: fmt::Debug {
-    /// Delivers a batch. Repeats what may succeed at a second try, a bounded number of times.
+    /// Delivers a batch. Repeats a request that may succeed later, a limited number of times.
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery;
 }
 
@@ -105,21 +106,21 @@ pub enum Delivery {
     Partial {
         /// How many items it rejected; zero if it only warns.
         rejected: u64,
-        /// Its reason, on one safe line.
+        /// The destination's reason, on one safe line.
         message: String,
     },
-    /// The batch is too large for the destination. Two halves may not be.
+    /// The batch is too large for the destination. Each half of it may be accepted.
     TooLarge(Failure),
-    /// The destination will not take this batch, now or later. Others may still be taken.
+    /// The destination will never accept this batch. It may accept others.
     Refused(Failure),
-    /// The destination takes nothing until a person changes something: the settings, the
+    /// The destination accepts nothing until a person changes something: the settings, the
     /// credentials, the destination itself.
     Misconfigured(Failure),
-    /// The destination cannot be reached now, or is overloaded. The same batch may be taken later.
+    /// The destination cannot be reached now, or is overloaded. It may accept the same batch later.
     Unreachable {
-        /// Why.
+        /// The reason.
         why: Failure,
-        /// How long the destination wants to be left alone, if it says so.
+        /// How long the destination wants no requests, if it says so.
         retry_after: Option<Duration>,
     },
 }
@@ -130,7 +131,8 @@ pub struct Failure {
     /// What happened and what to do, on one safe line without any secret. It does not contain the
     /// destination's name.
     pub line: String,
-    /// How many events of a [`Batch::Events`] the destination took before; always zero for OTLP.
+    /// How many events of a [`Batch::Events`] the destination accepted before the failure. Always
+    /// zero for OTLP.
     pub taken: usize,
 }
 

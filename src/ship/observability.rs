@@ -1,9 +1,9 @@
-//! Events in the form of the observability dashboards: what their server stores for each hook
+//! Events in the form that the observability dashboards use: what their server stores for each hook
 //! event.
 //!
-//! Their server needs `source_app`, `session_id`, `hook_event_type` and `payload`; `timestamp` is
-//! in milliseconds. The payload has the names of Claude Code's hooks, because the pages look for
-//! them.
+//! The server needs `source_app`, `session_id`, `hook_event_type` and `payload`; `timestamp` is in
+//! milliseconds. The payload uses the names in Claude Code's hook payloads, because the dashboards'
+//! pages look for them.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -25,7 +25,7 @@ struct HookEvent<'a> {
     summary: Option<&'a str>,
 }
 
-/// What Claude Code told the hook, as far as the journal keeps it.
+/// What Claude Code passed to the hook, as far as the journal contains it.
 #[derive(Serialize)]
 struct Payload<'a> {
     session_id: &'a str,
@@ -34,8 +34,8 @@ struct Payload<'a> {
     rest: std::collections::BTreeMap<&'static str, Value>,
 }
 
-/// Returns an event of a session as a JSON object. The texts of tools and people are in it only if
-/// the journal has them, which it does under `capture = "full"`.
+/// Returns an event of a session as a JSON object. It contains the texts of tools and people only
+/// if the journal does, which requires `capture = "full"`.
 pub fn event(record: &Record, event: &Event) -> Vec<u8> {
     let text = |text: &Option<String>| text.clone().map(Value::from);
     // The dashboards' pages shorten these texts, and break if one is not a string.

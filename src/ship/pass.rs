@@ -1,4 +1,4 @@
-//! One pass: sends a destination what is new in all sessions, on all processors. It only reads
+//! One pass: sends a destination what is new in all sessions, on all processors. A pass only reads
 //! journals, and holds no lock that a hook takes.
 
 use std::collections::HashSet;
@@ -20,39 +20,39 @@ use crate::store::processors::with_helpers;
 use crate::store::{Environment, Error, Extent, Host, SessionDir, StateDir, exclusion};
 use crate::view::otlp::{LogRecord, OtlpSession, Resource, Span, Teller, json, protobuf};
 
-/// How far in the future an event may be. If it is later, a clock was wrong.
+/// How far in the future an event may be. If it is further, some clock was wrong.
 pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a pass needs.
+/// Everything that a pass needs.
 pub struct Pass<'a> {
     /// This user on this machine.
     pub host: Host<'a>,
     /// The state directory.
     pub state: &'a StateDir,
-    /// In which form the destination gets its data.
+    /// In which form the destination accepts data.
     pub form: &'a Form,
     /// Selects the sessions that are sent.
     pub selects: &'a (dyn Fn(&Record) -> bool + Sync),
     /// Only sessions that began at this time or later are sent from their beginning.
     pub since: Option<Timestamp>,
-    /// True to skip what the destination refuses.
+    /// True to skip what the destination refuses, so that the rest is sent.
     pub skips_refused: bool,
     /// How many sessions may be read at the same time.
     pub threads: usize,
     /// Gathers the facts that are sent with a session's events. The flag is true if the session is
     /// over.
     pub facts: &'a (dyn Fn(&SessionDir, Record, bool) -> SessionFacts + Sync),
-    /// Writes an event for a destination that takes them one by one.
+    /// Encodes an event for a destination that accepts events one by one.
     pub event: &'a (dyn Fn(&Record, &Event) -> Vec<u8> + Sync),
-    /// Creates what takes batches to the destination.
+    /// Creates a connection that delivers batches to the destination.
     pub outlet: &'a (dyn Fn() -> Result<Box<dyn Outlet>, String> + Sync),
-    /// Set when the pass should end after the batch in hand.
+    /// Set to true to end the pass after the present batch.
     pub stop: &'a AtomicBool,
-    /// Called with two numbers: of the sessions that are done, and of all.
+    /// Called with two numbers: how many sessions are done, and how many there are.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
-/// What the destination has, and where that is noted.
+/// What the destination has, and where changes of that are recorded.
 #[derive(Debug)]
 pub enum Notebook<'a> {
     /// In the cursor's file.
@@ -64,7 +64,7 @@ pub enum Notebook<'a> {
 /// The result of a pass.
 #[derive(Debug, Default)]
 pub struct PassResult {
-    /// What was sent.
+    /// How much was sent, rejected and refused.
     pub tally: Tally,
     /// How many sessions had something new that was sent.
     pub sessions: u64,
@@ -76,7 +76,7 @@ pub struct PassResult {
     pub left_out: Vec<String>,
     /// How many sessions have events in the future, and the latest.
     pub in_future: (u64, Option<Timestamp>),
-    /// Why the destination took nothing more.
+    /// Why the destination accepted nothing more.
     pub halt: Option<Halt>,
     /// Why the cursor could not be written.
     pub fault: Option<Error>,
@@ -167,7 +167,8 @@ impl Pass<'_> {
         Ok(result)
     }
 
-    /// Forgets sessions that no longer exist. Returns how many of them were not sent completely.
+    /// Forgets sessions that no longer exist. Returns how many of them had not been sent
+    /// completely.
     fn forget_gone(
         &self,
         notebook: &mut Notebook<'_>,
@@ -199,7 +200,7 @@ impl Pass<'_> {
             if known.is_some_and(|it| it.is_complete() && it.has.stamp == dir.events_stamp()) {
                 continue;
             }
-            // Reading the session reports what is wrong with its record.
+            // Ignore an unreadable record, because reading the session reports it.
             let record = dir.record().ok().flatten();
             found.push((record.map(|record| record.started_at), id));
         }
@@ -207,8 +208,8 @@ impl Pass<'_> {
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Notes the sessions that were not sent at all, so that they count as lost if they are
-    /// removed. Returns how many sessions have something that was not sent.
+    /// Records which sessions were not sent at all, so that they count as lost if they are removed.
+    /// Returns how many sessions have something that was not sent.
     fn note_unsent(
         &self,
         notebook: &mut Notebook<'_>,
@@ -235,7 +236,7 @@ impl Pass<'_> {
         Ok(behind)
     }
 
-    /// Returns whether a session is selected, and its project not excluded.
+    /// Returns whether a session is selected, and its project is not excluded.
     fn is_sent(&self, record: &Record) -> bool {
         let env: &Environment = self.host.env;
         (self.selects)(record)
@@ -243,7 +244,7 @@ impl Pass<'_> {
     }
 }
 
-/// One thread's part of a pass.
+/// One thread's share of a pass.
 struct PassWorker<'p, 'm, 'n> {
     pass: &'p Pass<'p>,
     notebook: &'p Mutex<&'m mut Notebook<'n>>,
@@ -254,11 +255,11 @@ struct PassWorker<'p, 'm, 'n> {
     result: PassResult,
 }
 
-/// Why a session is not sent further.
+/// Why no more of a session is sent.
 enum Stop {
-    /// A part of it was refused or cannot be sent yet, or the pass ends.
+    /// A part of the session was refused or cannot be sent yet, or the pass ends.
     Here,
-    /// It cannot be read.
+    /// The session cannot be read.
     Fault(Error),
 }
 
@@ -353,7 +354,8 @@ impl<'p, 'm, 'n> PassWorker<'p, 'm, 'n> {
             return Ok(());
         }
         let mut has = known.has;
-        // An increment that was sent in part is completed first, because its items were counted.
+        // If a part of an earlier increment was sent, complete that increment first: its items were
+        // counted.
         if let Some(UnderWay { to, sent, by }) = known.under_way
             && by == env!("CARGO_PKG_VERSION")
             && (&to.facts, &to.usage) == (&now.facts, &now.usage)
@@ -367,7 +369,7 @@ impl<'p, 'm, 'n> PassWorker<'p, 'm, 'n> {
         Ok(())
     }
 
-    /// Sends what is new between two marks, except the items that were sent already.
+    /// Sends what is new in a session between two marks, except the items that were sent already.
     fn increment(
         &mut self,
         outlet: &mut dyn Outlet,
@@ -421,8 +423,8 @@ impl<'p, 'm, 'n> PassWorker<'p, 'm, 'n> {
         done
     }
 
-    /// Sends the items of a session that the destination does not have, except those in `portion`
-    /// that were sent already.
+    /// Sends the items of a session that the destination lacks, except those in `portion` that were
+    /// sent already.
     fn telemetry<'s>(
         &mut self,
         outlet: &mut dyn Outlet,
@@ -482,7 +484,7 @@ impl<'p, 'm, 'n> PassWorker<'p, 'm, 'n> {
         Ok(())
     }
 
-    /// Sends what hooks recorded, event by event.
+    /// Sends the events that hooks recorded, one by one.
     fn events(
         &mut self,
         outlet: &mut dyn Outlet,
@@ -514,7 +516,7 @@ impl<'p, 'm, 'n> PassWorker<'p, 'm, 'n> {
         Ok(())
     }
 
-    /// Adds some items of a session, and delivers what was collected if that is enough.
+    /// Adds some items of a session. If enough is collected, delivers it.
     fn push(
         &mut self,
         outlet: &mut dyn Outlet,
@@ -548,11 +550,11 @@ impl<'p, 'm, 'n> PassWorker<'p, 'm, 'n> {
         progress.is_open
     }
 
-    /// Notes what the destination has.
+    /// Records what the destination has.
     fn note(&mut self, sessions: Vec<(SessionKey, SessionCursor)>) {
         let noted = self.lock().note(sessions);
         if let Err(err) = noted {
-            // What cannot be noted would be sent again and again.
+            // If this cannot be recorded, the same would be sent again and again, so stop.
             self.has_halted.store(true, Ordering::Relaxed);
             self.result.fault.get_or_insert(err);
         }

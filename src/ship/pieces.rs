@@ -1,6 +1,6 @@
-//! The items of a session, encoded in pieces of about the same size, one after the other.
+//! Encodes the items of a session in pieces of about the same size, one after the other.
 
-/// How many items the first piece has, when nothing is known of their size.
+/// How many items the first piece has, while their size is unknown.
 const FIRST: usize = 8;
 /// The most items that a piece has.
 const MOST: usize = 2048;
@@ -28,7 +28,7 @@ impl<T, E: Fn(&[T]) -> Vec<u8>> Pieces<T, E> {
         }
     }
 
-    /// Adds an item. Returns a piece once there is one, with the number of its items.
+    /// Adds an item. Returns a piece if one is complete, with the number of its items.
     pub(super) fn push(&mut self, item: T) -> Option<(Vec<u8>, u64)> {
         if self.skipped > 0 {
             self.skipped -= 1;

@@ -1,4 +1,4 @@
-//! The proxy that the environment names, by the usual variables.
+//! The proxy that the usual environment variables name.
 
 use ureq::Proxy;
 
@@ -9,8 +9,8 @@ use crate::store::env;
 /// reached without a proxy.
 ///
 /// # Errors
-/// Names a variable whose value is not the URL of a proxy, without the value: it may contain a
-/// password.
+/// Returns a text that names the variable whose value is not the URL of a proxy. The text does not
+/// contain the value, because that may contain a password.
 pub(super) fn of(endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
     let Some(proxy) = env::proxy(endpoint.is_encrypted()) else {
         return Ok(None);

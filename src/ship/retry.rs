@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// How often and how patiently one delivery is repeated.
+/// How often a delivery is tried, and how long to wait between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many times it is tried in all.
+    /// The greatest number of attempts.
     pub attempts: u32,
-    /// The longest wait before the second attempt. It doubles with each further attempt.
+    /// The longest wait before the second attempt. It doubles before each further attempt.
     pub first: Duration,
-    /// The longest wait of all. If a destination asks for a longer one, this run gives up.
+    /// The longest wait before any attempt. If a destination asks for a longer one, this run gives
+    /// up.
     pub longest: Duration,
 }
 
@@ -25,12 +26,14 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The longest wait that is believed. If an answer asks for more, its clock may be wrong.
+/// The longest wait that is accepted from an answer. If it asks for more, the destination's clock
+/// may be wrong.
 const MOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl RetryPolicy {
-    /// Returns how long to wait after the attempt with this number, counted from one, or `None` if
-    /// it was the last. `random` spreads many senders over the second half of the time.
+    /// Returns how long to wait after the attempt with this number, counted from one. Returns
+    /// `None` after the last attempt. `random` chooses a time in the second half of the wait, so
+    /// that many senders do not send at once.
     pub(super) fn wait(
         &self,
         attempt: u32,
@@ -51,7 +54,7 @@ impl RetryPolicy {
     }
 }
 
-/// Reads a `Retry-After`: seconds, or an HTTP date. Returns at most a day.
+/// Reads a `Retry-After` header: seconds, or an HTTP date. Returns at most a day.
 pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<u64>() {
