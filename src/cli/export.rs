@@ -53,7 +53,7 @@ pub(super) struct ExportArgs {
     /// Export only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
-    /// Export only what began before then: the forms of --since; `2026-11` ends with October
+    /// Export only what began before then: the forms of --since; `2026-11` excludes November
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<String>,
     /// What to write

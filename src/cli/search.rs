@@ -55,7 +55,7 @@ pub(super) struct SearchArgs {
     /// Only messages since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     since: Option<String>,
-    /// Only messages before then: the forms of --since; `2026-11` ends with October
+    /// Only messages before then: the forms of --since; `2026-11` excludes November
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
     /// Only this session: its id, title, or the beginning of either

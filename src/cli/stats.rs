@@ -44,7 +44,7 @@ pub(super) struct StatsArgs {
     /// Count only what began since then: `today`, `monday`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
-    /// Count only what began before then: the forms of --since; `2026-11` ends with October
+    /// Count only what began before then: the forms of --since; `2026-11` excludes November
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<String>,
     /// Sum by day, project, branch and so on

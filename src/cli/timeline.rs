@@ -51,7 +51,7 @@ pub(super) struct TimelineArgs {
     /// Show only calls since then: `today`, `monday`, `2h`, `14:30`, `2026-11-01`
     #[arg(long, short, value_name = "WHEN")]
     pub(super) since: Option<String>,
-    /// Show only calls before then: the forms of --since; `2026-11` ends with October
+    /// Show only calls before then: the forms of --since; `2026-11` excludes November
     #[arg(long, value_name = "WHEN", conflicts_with = "follow")]
     pub(super) until: Option<String>,
     /// Show only calls of this tool; repeatable

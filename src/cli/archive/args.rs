@@ -54,7 +54,7 @@ pub(in crate::cli) struct ArchiveFilter {
     /// Only archives of sessions that began since then: `today`, `monday`, `30d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     pub(in crate::cli) since: Option<String>,
-    /// Only archives of sessions that began before then; `2026-11` ends with October
+    /// Only archives of sessions that began before then; `2026-11` excludes November
     #[arg(long, value_name = "WHEN")]
     pub(in crate::cli) until: Option<String>,
 }
