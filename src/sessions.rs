@@ -127,8 +127,8 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if the pointers' directory is not safe or the present file is another
-    /// user's; [`Error::Io`]. The old pointer stays then.
+    /// Returns [`Error::Untrusted`] if the pointers' directory is not safe or the present pointer is
+    /// another user's, and [`Error::Io`] if the new one cannot be written. The old pointer stays then.
     pub fn store_session_id(&self, dir: &Path, id: &SessionId) -> Result<()> {
         let project = project::existing(dir)?;
         let (state, _) = self.state();
@@ -167,7 +167,7 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// As [`cleanup::run`].
+    /// Fails as [`cleanup::run`] does.
     #[cfg(feature = "cli")]
     pub fn cleanup_stale_sessions(&self) -> Result<cleanup::CleanupReport> {
         let (state, fault) = self.state();

@@ -37,10 +37,9 @@ const OPENING: usize = 100;
 /// How many characters of a subagent's id or of a file's name are in the name of the archived copy.
 /// The limit keeps the longest such name, with the addition for a temporary file, within 255 bytes.
 const MAX_NAME: usize = 24;
-/// The beginning of the ending in the name of an archived subagent transcript. The subagent's id
-/// follows.
+/// In the file name of an archived subagent transcript, this text precedes the subagent's id.
 const AGENT: &str = ".agent-";
-/// The beginning of the ending in the name of any other archived file. The file's name follows.
+/// In the file name of any other archived file, this text precedes the original file's name.
 const FILE: &str = ".file-";
 const ENDINGS: [&str; 2] = [AGENT, FILE];
 

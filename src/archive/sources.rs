@@ -285,7 +285,8 @@ impl ArchiveSources {
         by_ending
     }
 
-    /// Returns the other files, each with such an ending for its copy's file name.
+    /// Returns the other files, each with the ending that its copy's file name gets. The endings
+    /// are unique in the same sense as those of [`Self::agents_by_ending`].
     fn others_by_ending(&self, before: &PartIndex<'_>) -> BTreeMap<String, &ClientFile> {
         let mut by_ending = BTreeMap::new();
         for file in &self.files.others {

@@ -28,7 +28,7 @@ pub(super) enum TextScope {
     Tools,
 }
 
-/// Returns the head of the text.
+/// Returns the first lines of the text, which describe the session.
 pub(super) fn head(record: &Record, description: Option<&str>, now: Timestamp) -> String {
     let rule = "=".repeat(WIDTH);
     let line = |text: &str| one_line(text, usize::MAX);

@@ -28,9 +28,9 @@ pub fn executable_of(command: &str) -> Option<String> {
 /// quotes again.
 const QUOTE: &str = r"'\''";
 
-/// Quotes an argument of a command that Claude Code runs without a shell, so that the same argument
-/// results in a shell. `${CLAUDE_PROJECT_DIR}` is not quoted against the shell, because Claude Code
-/// replaces it too.
+/// Quotes an argument of a command that Claude Code runs without a shell, so that a shell would
+/// pass on the same argument. `${CLAUDE_PROJECT_DIR}` keeps its meaning in the shell, because
+/// Claude Code replaces it, too.
 pub fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+@-".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

@@ -43,7 +43,7 @@ struct Written {
 /// # Security
 /// A path from a payload is used only if [`transcript::believed`] accepts it.
 pub fn folder(env: &Environment, record: &Record) -> Option<PathBuf> {
-    // {config}/projects/{slug}/{id}.jsonl
+    // The path of a transcript is `{config}/projects/{slug}/{id}.jsonl`.
     let beside = transcript::believed(env, record, std::iter::empty()).find_map(|path| {
         let projects = path.ancestors().nth(2)?;
         let is_clients = projects.file_name()? == "projects";

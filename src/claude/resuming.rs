@@ -15,7 +15,7 @@ pub const CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
 /// The command that resumes a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResumeCommand {
-    /// The directory that it must be started in.
+    /// The directory in which the command must be started.
     pub dir: PathBuf,
     /// Claude Code's directory, if the command must set `CLAUDE_CONFIG_DIR` to it.
     pub config_dir: Option<PathBuf>,

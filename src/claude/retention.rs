@@ -14,7 +14,7 @@ use crate::model::config::ConfigKey;
 use crate::store::config::{ConfigSource, LoadedConfig};
 use crate::store::{Environment, Places, StateDir, file, project, shown};
 
-/// The days for which Claude Code keeps transcripts by default.
+/// How many days Claude Code keeps transcripts by default.
 pub const USUAL_DAYS: u32 = 30;
 
 /// The key of the retention period in Claude Code's settings.
@@ -32,7 +32,7 @@ struct PeriodSetting {
 /// How long Claude Code keeps transcripts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retention {
-    /// The number of days, never negative.
+    /// How many days Claude Code keeps transcripts; never negative.
     pub days: f64,
     /// The setting that decides, if any file has one.
     said: Option<PeriodSetting>,

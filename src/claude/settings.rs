@@ -78,20 +78,20 @@ const LAST_OLD: Version = Version(2, 1, 197);
 /// Why Claude Code ignores a whole settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IgnoreReason {
-    /// It is not JSON.
+    /// The file is not JSON.
     NotJson,
-    /// It is JSON, but not an object.
+    /// The file is JSON, but not an object.
     NotAnObject,
-    /// It has more bytes than Claude Code reads.
+    /// The file has more bytes than Claude Code reads.
     TooLarge,
-    /// One value does not have the required shape.
+    /// One value in the file does not have the required shape.
     Value {
         /// The path to the value, such as `permissions.allow`.
         path: String,
-        /// The error: `is not a list`.
+        /// What is wrong with the value, such as `is not a list`.
         why: String,
     },
-    /// It cannot be read.
+    /// The file cannot be read, for this reason.
     Unreadable(String),
 }
 

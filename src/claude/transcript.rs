@@ -145,8 +145,8 @@ pub struct SessionFiles {
     pub mains: Vec<ClientFile>,
     /// The transcripts of its subagents, sorted by name.
     pub agents: Vec<(AgentFile, ClientFile)>,
-    /// The other files in the session's folder: `.meta.json` files, and outputs of tools that were
-    /// too long for a transcript.
+    /// The other files in the session's folder: outputs of tools that were too long for a
+    /// transcript, and notes of Claude Code.
     pub others: Vec<ClientFile>,
 }
 

@@ -27,9 +27,9 @@ const LATE: Duration = Duration::from_secs(2);
 pub struct QuietSession {
     /// The session.
     pub id: SessionId,
-    /// How it ended.
+    /// How the session ended.
     pub how: Departure,
-    /// The time since its last event.
+    /// The time since the session's last event.
     pub quiet: Duration,
 }
 

@@ -14,7 +14,7 @@ pub struct CleanupReport {
     known: BTreeSet<String>,
     /// The failures, each once. The next cleanup tries again.
     pub failed: Vec<String>,
-    /// The reason if the state directory was not cleaned up.
+    /// Why the state directory was not cleaned up; `None` if it was.
     pub state_left_alone: Option<String>,
 }
 

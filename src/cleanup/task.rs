@@ -24,7 +24,7 @@ pub enum Task {
     Retire {
         /// The session.
         id: SessionId,
-        /// How it ended.
+        /// How the session ended.
         how: Departure,
     },
     /// Puts a live session back on the live index.

@@ -44,8 +44,8 @@ impl Context {
         }
     }
 
-    /// Returns the settings. An invalid setting is an error, because the user wanted another value
-    /// than the default.
+    /// Returns the settings. An invalid setting is an error, because a command must not continue
+    /// with a value that the user did not choose.
     pub(super) fn config(&self) -> Result<Config> {
         Ok(self.loaded()?.config)
     }

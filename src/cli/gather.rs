@@ -21,13 +21,13 @@ use crate::view::commit_makers::{OwnCommands, Suspect};
 /// The sessions to read.
 #[derive(Debug)]
 pub(super) enum SessionSelection {
-    /// This session.
+    /// The session with this id.
     One(SessionId),
     /// The sessions of the projects with these root directories.
     Projects(Vec<PathBuf>),
     /// Every recorded session.
     All,
-    /// These sessions.
+    /// The sessions with these ids.
     These(Vec<SessionId>),
 }
 

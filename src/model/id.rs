@@ -15,7 +15,7 @@ pub struct SessionId(String);
 /// The longest session id, in bytes.
 pub const MAX_LEN: usize = 128;
 
-/// What commands print if no session id is known. It is never an id.
+/// What commands print if no session id is known. This word is never an id.
 pub const UNKNOWN: &str = "unknown";
 
 /// Why a text is not a session id.

@@ -157,7 +157,7 @@ impl<'a> JournalLine<'a> {
             match cursor.member(next) {
                 Some(place) => {
                     next = place + 1;
-                    // This member occurs twice. `Event::decode` decides about such a line.
+                    // A member occurs twice. `Event::decode` decides about such a line.
                     if seen & 1 << place != 0 {
                         return None;
                     }

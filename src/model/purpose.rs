@@ -34,7 +34,7 @@ pub enum FocusSource {
     Given,
     /// The record contained it already.
     Kept,
-    /// It comes from the name of the branch.
+    /// The name of the branch suggested it.
     Branch,
     /// No focus was given or found.
     Default,

@@ -15,12 +15,12 @@ use crate::store::{Environment, SessionDir, project};
 
 /// How many bytes of a transcript are searched for its first prompt.
 const OPENING: usize = 1 << 16;
-/// By what a person recognises a session.
+/// What a person recognises a session by.
 #[derive(Debug, Clone, Default)]
 pub struct SessionHeading {
     /// The title of the session.
     pub title: Option<String>,
-    /// Who gave it this title, if that is known.
+    /// Who gave the title, if that is known.
     pub title_source: Option<TitleSource>,
     /// The project in which the session began.
     pub project: Option<ProjectRef>,

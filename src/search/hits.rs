@@ -36,7 +36,7 @@ pub enum HitKind {
     Call,
     /// The output of a tool.
     Result,
-    /// A file beside a transcript: an output that was too long for the transcript, or a note.
+    /// Another file beside a transcript, such as an output that was too long for the transcript.
     File,
     /// The label of a call or a prompt, from a journal.
     Label,

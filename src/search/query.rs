@@ -25,9 +25,9 @@ const BEFORE: usize = 80;
 pub enum InvalidQuery {
     /// There is nothing to search for.
     Empty,
-    /// This is not a regular expression, for this reason.
+    /// The first text is not a regular expression, for the reason in the second.
     Malformed(String, String),
-    /// This regular expression is too large.
+    /// This text is a regular expression that is too large.
     TooLarge(String),
 }
 

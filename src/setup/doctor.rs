@@ -96,7 +96,7 @@ pub fn examine(env: &Environment, places: &Places, now: Timestamp) -> Vec<Findin
     let version = client.as_ref().map(|client| client.version);
     let mut findings = vec![program(), client_found(client.as_ref())];
     findings.extend(executables(env));
-    // The check of the state directory reports what is wrong with it.
+    // Ignore the error here, because the check of the state directory reports it.
     let (on_record, fault) = match StateDir::open(places, Decompressor::BUILT_IN) {
         Ok(state) => (state, None),
         Err(err) => (None, Some(err)),

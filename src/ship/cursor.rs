@@ -42,7 +42,7 @@ pub struct CursorState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beginning {
     v: u64,
-    /// When sending began.
+    /// When sending to the destination began.
     pub at: Timestamp,
     /// Only sessions that began at this time or later are sent from their beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ pub struct Sender {
     pub machine_id: Option<String>,
 }
 
-/// What a destination has of a session.
+/// What a destination has of one session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCursor {
     /// The state of the session up to which the destination has everything. It has no events if the

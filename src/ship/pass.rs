@@ -25,7 +25,7 @@ pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Everything that a pass needs.
 pub struct Pass<'a> {
-    /// This user on this machine.
+    /// The environment, the settings and the directories of this user.
     pub host: Host<'a>,
     /// The state directory.
     pub state: &'a StateDir,

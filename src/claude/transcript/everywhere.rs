@@ -15,7 +15,8 @@ pub enum ClientFileKind {
     Main,
     /// The transcript of the subagent with this id.
     Agent(String),
-    /// A `.meta.json` file, or the output of a tool that was too long for a transcript.
+    /// Another file in a session's folder, such as the output of a tool that was too long for a
+    /// transcript.
     Other,
 }
 
@@ -74,8 +75,8 @@ impl ClientFiles {
         result.map_err(|err| self.failed.push(err)).ok()
     }
 
-    /// Adds the file at `path`, or the files below a session's folder. `session` is the session
-    /// whose folder this is or that contains `path`; `None` outside such folders.
+    /// Adds the file at `path`. If `path` is a session's folder or within one, adds all files below
+    /// it. `session` is the session to which that folder belongs; `None` outside such folders.
     fn add(&mut self, path: PathBuf, project: &Path, session: Option<&str>, depth: usize) {
         let Some(found) = self.kept(file::look(&path)).flatten() else {
             return;

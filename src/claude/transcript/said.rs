@@ -171,7 +171,7 @@ struct Answers<'a> {
     annotations: LazyMember<'a>,
 }
 
-/// A note beside an answer.
+/// What a person added to an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Annotation<'a> {

@@ -25,7 +25,7 @@ pub(in crate::cli) struct SessionFacts {
     pub(in crate::cli) pids: Vec<u32>,
     pub(in crate::cli) started: Timestamp,
     pub(in crate::cli) last_activity: Timestamp,
-    /// Whether no event happened for the idle timeout, and no call is open.
+    /// True if no event happened for the idle timeout, and no call is open.
     pub(in crate::cli) is_idle: bool,
     pub(in crate::cli) attention: Attention,
     /// The calls that have begun and not ended, oldest first.
