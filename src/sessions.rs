@@ -128,7 +128,8 @@ impl Sessions {
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] if the pointers' directory is not safe or the present pointer is
-    /// another user's, and [`Error::Io`] if the new one cannot be written. The old pointer stays then.
+    /// another user's, and [`Error::Io`] if the new one cannot be written. The old pointer stays
+    /// then.
     pub fn store_session_id(&self, dir: &Path, id: &SessionId) -> Result<()> {
         let project = project::existing(dir)?;
         let (state, _) = self.state();

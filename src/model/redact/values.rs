@@ -173,7 +173,7 @@ impl<'t> Value<'t> {
                 b'=' | b':' => {
                     separators += u8::from(!matches!(view.byte(at + 1), Some(b'=') | None));
                 }
-                // `=` and `:`, encoded as in a URL, end a value, too.
+                // `=` and `:`, encoded as in a URL, are separators, too.
                 b'%' if matches!(
                     bytes.get(at + 1..at + 3),
                     Some(b"3D" | b"3d" | b"3A" | b"3a")
