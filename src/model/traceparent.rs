@@ -1,5 +1,5 @@
-//! A span of another program, as the W3C's trace context writes it: `00-{trace id}-{span
-//! id}-{flags}`, in lower-case hex.
+//! A span of another program, as the W3C's trace context writes it:
+//! `00-{trace id}-{span id}-{flags}`, in lower-case hex.
 
 /// A span of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -111,8 +111,8 @@ pub(super) fn is_identifier(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
-/// Returns true if `value` consists of words, as prose and names do: `EngineDefaults.Marker`, `not
-/// fully specified`.
+/// Returns true if `value` consists of words, as prose and names do: `EngineDefaults.Marker`,
+/// `not fully specified`.
 ///
 /// A random key does not consist of words: its letters change case everywhere, or nowhere.
 pub(super) fn is_words(value: &str) -> bool {

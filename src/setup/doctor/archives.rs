@@ -65,8 +65,8 @@ impl EndedSessions {
         }))
     }
 
-    /// Returns the end of the message: `; 2 of 34 ended sessions are archived, 30 have no
-    /// transcript`.
+    /// Returns the end of the message, for example
+    /// `; 2 of 34 ended sessions are archived, 30 have no transcript`.
     fn sentence(&self) -> String {
         let Self {
             all,

@@ -340,8 +340,8 @@ impl<'t> SecretScan<'t> {
         self.judged(view, value.with(form), telling)
     }
 
-    /// Remembers for the next few words which kind of secret a value announces, as in `name:
-    /// DB_PASSWORD`. The secret itself follows after `value:`.
+    /// Remembers for the next few words which kind of secret a value announces, as in
+    /// `name: DB_PASSWORD`. The secret itself follows after `value:`.
     pub(super) fn give(&mut self, start: usize, telling: SecretKind) {
         const WORDS: u8 = 4;
         let before = self.before(start, 16);
