@@ -67,8 +67,8 @@ fn clean_up(context: &Context, args: &CleanupArgs) -> Result<CleanupReport> {
         let wrong = |why| refusal(Status::Usage, format!("could not use --ttl: {why}"));
         loaded.config.ttl = duration(ttl).map_err(wrong)?;
     }
-    // Use the same settings as the hook that started this cleanup. By other settings, nothing might
-    // be due. Then the start of every session would start another cleanup.
+    // The hook that started this cleanup decided by these settings that it is due. By other
+    // settings, nothing might be due. Then the start of every session would start another cleanup.
     let (state, fault) = context.state_or_fault();
     let due = match args.if_due && !args.dry_run {
         true => cleanup::claim(&context.host(&loaded.config, state.as_ref()))?,

@@ -119,7 +119,7 @@ pub struct RunResult {
     pub trouble: Option<String>,
 }
 
-/// A line of the file.
+/// A line of a cursor's file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum CursorLine {

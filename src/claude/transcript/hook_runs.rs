@@ -17,11 +17,12 @@ use crate::store::lines::{LineReader, NextLine};
 /// One run of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookRun {
-    /// When it ended, if its record says so.
+    /// When the run ended, if its record says so.
     pub at: Option<Timestamp>,
-    /// The event, such as `Stop`, if it is known.
+    /// The event for which the hook ran, such as `Stop`, if it is known.
     pub event: Option<String>,
-    /// Its command on one safe line or, without one, the name that Claude Code gives it.
+    /// The command of the hook on one safe line or, without a command, the name that Claude Code
+    /// gives it.
     pub command: String,
     /// How long the hook ran, in milliseconds.
     pub duration_ms: u64,

@@ -55,7 +55,7 @@ struct ChangedRows<'a> {
 /// Starts the feed.
 ///
 /// # Errors
-/// Fails with [`NoResult::NoThread`].
+/// Fails with [`NoResult::NoThread`] if the system starts no more threads.
 pub(super) fn start() -> Result<Feed, NoResult> {
     Feed::start("board", None, |attendance| {
         let context = Context::new();

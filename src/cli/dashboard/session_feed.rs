@@ -64,7 +64,7 @@ struct SessionChange<'a> {
 /// Starts the feed of a session.
 ///
 /// # Errors
-/// Fails with [`NoResult::NoThread`].
+/// Fails with [`NoResult::NoThread`] if the system starts no more threads.
 pub(super) fn start(id: SessionId) -> Result<Feed, NoResult> {
     Feed::start("session", Some(PATIENCE), |attendance| {
         attendance.attend(&mut SessionSource::new(id));
