@@ -101,7 +101,7 @@ def plan(client: Client) -> None:
 
 
 @scenario(
-    "interactive: an MCP server asks for a form, which is filled in, and declined; /clear typed into a permission dialog",
+    "interactive: an MCP server asks for a form, which is filled in, and cancelled; /clear typed into a permission dialog",
     provokes=SESSION | TOOLS | {"PermissionRequest"},
     compared=False,
     needs_terminal=True,
