@@ -278,7 +278,8 @@ fn rest(
                 })?;
             }
             DeletionStep::Pointer(name, _) => {
-                let _ = host.pointers().remove_if_names(name, id)?;
+                let pointers = host.pointers();
+                let _ = pointers.remove_if_names_locked(lock, name, id)?;
             }
             DeletionStep::LogLines(_) => traces::remove_log_lines(state, id)?,
         }

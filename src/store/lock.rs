@@ -42,6 +42,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Lock {
     held: LockGuard,
+    #[cfg(debug_assertions)]
+    _noted: HeldLock,
 }
 
 #[derive(Debug)]
@@ -60,8 +62,12 @@ pub enum LockMechanism {
 }
 
 impl Lock {
-    fn held(held: LockGuard) -> Self {
-        Self { held }
+    fn held(held: LockGuard, _path: &Path) -> Self {
+        Self {
+            held,
+            #[cfg(debug_assertions)]
+            _noted: HeldLock::note(_path),
+        }
     }
 
     /// Returns how the lock is held.
@@ -91,19 +97,21 @@ pub(super) fn of_session(folder: &Path) -> Result<Lock> {
 /// # Security
 /// Use it only for a path in a private directory: anyone who can open a lock file can hold it.
 pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
+    #[cfg(debug_assertions)]
+    HeldLock::assert_free(path);
     let started = Instant::now();
     let file = open(path)?;
     let mut pause = FIRST_PAUSE;
     loop {
         // Written out, because `File::try_lock` of std would shadow it.
         let taken = match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => return Ok(Lock::held(LockGuard::BySystem { _file: file })),
+            Ok(()) => return Ok(Lock::held(LockGuard::BySystem { _file: file }, path)),
             Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => None,
             Err(err) if knows_no_locks(&err) => LockFile::take(path)?,
             Err(err) => return Err(Error::io("lock", path)(err)),
         };
         if let Some(turn) = taken {
-            return Ok(Lock::held(LockGuard::ByFile { _turn: turn }));
+            return Ok(Lock::held(LockGuard::ByFile { _turn: turn }, path));
         }
         if started.elapsed() + pause > patience {
             return Err(Error::Locked {
@@ -112,6 +120,37 @@ pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// A lock that this thread holds. Debug builds note it, and panic where a thread would wait for
+/// itself.
+#[cfg(debug_assertions)]
+#[derive(Debug)]
+struct HeldLock(PathBuf);
+
+#[cfg(debug_assertions)]
+thread_local! {
+    static HELD: std::cell::RefCell<Vec<PathBuf>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+#[cfg(debug_assertions)]
+impl HeldLock {
+    fn note(path: &Path) -> Self {
+        HELD.with_borrow_mut(|held| held.push(path.to_owned()));
+        Self(path.to_owned())
+    }
+
+    fn assert_free(path: &Path) {
+        let is_held = HELD.with_borrow(|held| held.iter().any(|held| held == path));
+        debug_assert!(!is_held, "this thread holds {} already", path.display());
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        let _ = HELD.try_with(|held| held.borrow_mut().retain(|path| *path != self.0));
     }
 }
 

@@ -280,13 +280,36 @@ impl Pointers<'_> {
     /// # Errors
     /// [`Error::Io`], [`Error::Locked`].
     pub fn remove_if_names(&self, name: &ProjectName, id: &SessionId) -> Result<Removal> {
-        self.remove_if(&self.path(name), |path| match self.read_path(path) {
+        self.remove_if(&self.path(name), |path| self.names(path, id))
+    }
+
+    /// Acts as [`Self::remove_if_names`], for a caller that holds the lock of the state directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    #[cfg(feature = "cli")]
+    pub fn remove_if_names_locked(
+        &self,
+        _held: &Lock,
+        name: &ProjectName,
+        id: &SessionId,
+    ) -> Result<Removal> {
+        let path = self.path(name);
+        match self.names(&path, id)? {
+            Some(judged) => take_out(&path, judged),
+            None => Ok(Removal::NotDue),
+        }
+    }
+
+    /// Returns the metadata of the pointer at `path`, if it names the session `id`.
+    fn names(&self, path: &Path, id: &SessionId) -> Result<Option<Meta>> {
+        match self.read_path(path) {
             PointerReading::Pointer {
                 id: named, meta, ..
             } if named == *id => Ok(Some(meta)),
             PointerReading::Refused(err @ Error::Io { .. }) => Err(err),
             _ => Ok(None),
-        })
+        }
     }
 
     /// Removes the pointer of projects with this name if it is stale.

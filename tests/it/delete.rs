@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::files::{copy_as_it_is, snapshot};
+use crate::support::files::{copy_as_it_is, snapshot, write_private};
 use crate::support::terminal::with_stderr_on_a_terminal;
 use crate::support::tracing::can_inject;
 use crate::support::transcripts::{put, put_lines};
@@ -57,10 +57,7 @@ fn place() -> Sandbox {
             // Both are left in logs.
             let fields = json!({"session_id": id, "what": "x"}).to_string();
             let name = sandbox.state().join("hook-errors.jsonl");
-            crate::support::files::write_private(
-                &name,
-                &format!("\n{fields}\n\n{{\"what\":\"kept\"}}\n"),
-            );
+            write_private(&name, &format!("\n{fields}\n\n{{\"what\":\"kept\"}}\n"));
             hook(event("SessionEnd", id, json!({"reason": "clear"})));
             sandbox.ccsession(["clock-out", id]).stdout();
             sandbox.ccsession(["stats", id]).stdout();
@@ -182,6 +179,18 @@ fn a_live_session_is_refused() {
         .ccsession(["delete", "--project", &project, "--yes"])
         .refused(75);
     assert_eq!(snapshot(&sandbox), before);
+}
+
+#[test]
+fn the_pointer_that_a_killed_client_left_is_deleted_with_its_session() {
+    let sandbox = place();
+    let name = sandbox.project().file_name().unwrap().to_owned();
+    let pointer = sandbox.pointer(name.to_str().unwrap());
+    write_private(&pointer, ID);
+    let deleted = sandbox.ccsession(["delete", ID, "--yes"]).output();
+    assert!(deleted.status.success(), "{}", text(&deleted.stderr));
+    assert!(!pointer.exists());
+    assert!(!sandbox.session(ID).exists());
 }
 
 #[test]
