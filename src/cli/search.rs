@@ -170,7 +170,8 @@ pub(super) fn run(context: &Context, args: SearchArgs) -> Result<Status> {
 /// Searches with these arguments, and returns what `--json` prints.
 ///
 /// # Errors
-/// Fails as [`run`] does, and if the arguments are invalid.
+/// Fails if an argument is invalid, if no single session matches `--session`, or if the
+/// configuration, the state directory or an archive cannot be read.
 pub(super) fn json_of(
     context: &Context,
     arguments: impl Iterator<Item = String>,
@@ -185,7 +186,7 @@ pub(super) fn json_of(
         refusal(Status::Usage, format!("could not search: {why}"))
     })?;
     let (config, state) = (context.config()?, context.state()?);
-    // The page shows every project, wherever the server was started.
+    // The dashboard searches every project, in whatever directory its server was started.
     let (env, time) = (&context.env, Timeframe::Now);
     let found = find(context, env, config.capture, state.as_ref(), &args, time)?;
     let output = SearchOutput::new(&found.query, &found.sessions, found.others, &found.left_out);
@@ -199,12 +200,12 @@ fn scope(args: &SearchArgs) -> SearchScope {
     }
 }
 
-/// Returns the environment in which Claude Code's files are looked for. Collected sessions have
-/// theirs on another machine.
+/// Returns the environment that says where Claude Code's files are. With `--from` no file is found:
+/// collected sessions have their files on another machine.
 fn searched_env(context: &Context, state: Option<&StateDir>, args: &SearchArgs) -> Environment {
     let env = context.env.clone();
     match state.filter(|_| args.from.is_given()) {
-        // This directory does not exist, so nothing of this machine is found.
+        // A collected state directory has no `claude`, so no file of this machine is searched.
         Some(collected) => Environment {
             claude_config_dir: Some(collected.root().join("claude")),
             ..env
@@ -236,7 +237,7 @@ fn find(
         archive::finish_interrupted(&Archives::of(state))?;
     }
     let mut places = SearchPlaces::find(env, state, scope(args), capture)?;
-    // An id or a title names a session wherever it is.
+    // A session chosen by id or title may belong to any project.
     let time = args.session.as_ref().map_or(time, |_| Timeframe::Now);
     let mut projects = Scope::of_texts(context, state, &args.projects, time)?;
     if let Some(given) = &args.session {
@@ -341,7 +342,7 @@ fn session(
     }
 }
 
-/// Returns a sentence that says where nothing was found, and how to find more.
+/// Returns the message for a search without hits: what was searched, and how to find more.
 fn nothing(args: &SearchArgs, found: &Found) -> String {
     let counts = found.counts;
     let words: Vec<String> = args.words.iter().map(|word| one_line(word, 40)).collect();

@@ -44,7 +44,7 @@ pub(super) struct ShipArgs {
     /// Send what is new, and end; this is what happens without --follow, too
     #[arg(long, conflicts_with = "follow")]
     once: bool,
-    /// Stay, and send what comes, until interrupted
+    /// Keep running, and send new events until interrupted
     #[arg(long, short)]
     follow: bool,
     /// Print what would be sent; send nothing
@@ -53,11 +53,11 @@ pub(super) struct ShipArgs {
     /// Print what each destination has, how far behind it is, since when and why
     #[arg(long, conflicts_with_all = ["once", "follow", "dry_run", "since", "again", "skip_refused"])]
     status: bool,
-    /// Send sessions that began since then and, of older ones, only what they do from now on: `today`,
-    /// `7d`, `2026-11`. For the first time, or with --again
+    /// On the first run, or with --again: send sessions that began since then in full, and older
+    /// ones only from now on: `today`, `7d`, `2026-11`
     #[arg(long, short, value_name = "WHEN")]
     since: Option<String>,
-    /// Send everything again: the destination lost it, or should get what it did not before
+    /// Send everything again: for a destination that lost data, or whose settings now ask for more
     #[arg(long)]
     again: bool,
     /// Leave out what a destination refuses to take, and send the rest
@@ -124,7 +124,8 @@ pub(super) fn run(context: &Context, args: &ShipArgs) -> Result<Status> {
     for ended in statuses {
         match ended? {
             Status::Done => {}
-            // `Failed` matters more than `Held`, which says that another process sends.
+            // `Failed` outranks `Held`, which only says that another process sends to the
+            // destination.
             other if status != Status::Failed => status = other,
             _ => {}
         }
@@ -136,8 +137,8 @@ fn since_when(when: &str, context: &Context) -> Result<Timestamp> {
     since(when, context.now)
 }
 
-/// Returns the destinations with these names, or all without a name. The flag is true if any of
-/// them cannot be used.
+/// Returns the destinations with these names, or all of them if `names` is empty. The flag is true
+/// if the settings of any of them are wrong; that destination is left out.
 fn destinations(context: &Context, names: &[String]) -> Result<(Vec<Destination>, bool)> {
     let all = Destinations::read(&context.places, &context.env)?;
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|it| it == name);

@@ -133,7 +133,7 @@ fn count(
     })
 }
 
-/// Returns the session's part of the operations log.
+/// Returns the lines of the operations log that are about the session.
 fn operations(state: &StateDir, record: &Record) -> Vec<Map<String, Value>> {
     let of_session =
         |line: &Map<String, Value>| line.get("session_id") == Some(&json!(record.session_id));
@@ -231,7 +231,7 @@ impl SessionDetails {
         fact("revision", head.and_then(|head| head.revision.clone()));
         fact("started", Some(format!("{started} ({source})")));
         fact("last event", finding.last_activity.map(active));
-        // The record of a session that was resumed still has the former end.
+        // A resumed session's record still has the time of its earlier end.
         let end = record.ended_at.filter(|_| !finding.state.is_live());
         fact("ended", end.map(|at| ended(at, record)));
         fact("processes", Some(pids.join(", ")));

@@ -1,12 +1,12 @@
-//! The exit statuses, which scripts rely on. Never 2: from a hook line it would veto the user's
-//! tool call.
+//! The exit statuses, which scripts rely on. 2 is never used: when a hook exits with 2, Claude Code
+//! blocks the user's tool call.
 
 use std::fmt;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
-    /// Done, including an honest `unknown`.
+    /// Done; also if the answer is `unknown` and `--strict` was not given.
     Done = 0,
     /// Failed; stderr says why.
     Failed = 1,
@@ -14,11 +14,11 @@ pub(super) enum Status {
     NotFound = 3,
     /// Several sessions match.
     Ambiguous = 4,
-    /// The doctor found a fault.
+    /// `ccsession doctor` found a fault.
     Fault = 5,
     /// With `--strict`, the answer is only the last known one.
     LastKnown = 6,
-    /// It existed, and was pruned.
+    /// The session's archive existed, and was pruned.
     Pruned = 7,
     /// The command line is invalid.
     Usage = 64,

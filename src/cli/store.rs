@@ -1,4 +1,4 @@
-//! `ccsession store`: makes a session the current one of a project, as its own start would.
+//! `ccsession store`: makes a session the current one of a project, as the start of a session does.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, args: StoreArgs) -> Result<Status> {
             .detail("project", project.name().display());
         log::append(state, Log::Operations, &line)?;
     }
-    // Programs may name sessions that no hook recorded.
+    // A program may store the id of a session that no hook recorded, so only a person is warned.
     let record = state.as_ref().map(|state| state.session(&id).record());
     if matches!(record, None | Some(Ok(None))) && output::are_warnings_for_people() {
         output::warn(&format!(

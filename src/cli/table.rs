@@ -40,7 +40,8 @@ impl TableLayout {
         }
     }
 
-    /// Draws a bar as [`bar`] does, or nothing if bars are off.
+    /// Draws a bar that shows `part` of `whole`, at most `width` columns wide. Returns an empty
+    /// text if bars are off.
     pub(super) fn bar(self, part: u64, whole: u64, width: u64) -> String {
         if self.bars {
             bar(part, whole, width)
@@ -49,7 +50,7 @@ impl TableLayout {
         }
     }
 
-    /// Shortens a column of `table` if the table must fit.
+    /// Shortens a column of `table` if the layout limits the width.
     pub(super) fn fit(self, table: &mut TextTable, column: &str) {
         if let Some(width) = self.width {
             table.fit(column, width);
@@ -124,8 +125,8 @@ impl TextTable {
         }
     }
 
-    /// Shortens the cells of a column until no line is wider than `width`, but not below a minimum.
-    /// Different cells stay different.
+    /// Shortens the cells of a column until no line is wider than `width`, but to no less than
+    /// `MIN_CUT`. Different cells stay different.
     pub(super) fn fit(&mut self, column: &str, width: usize) {
         let names = self.rows.first().into_iter().flatten();
         let Some(place) = names.clone().position(|name| name == column) else {
@@ -165,7 +166,7 @@ impl TextTable {
         lines.collect()
     }
 
-    /// Returns how wide a line is.
+    /// Returns the width of a line whose columns have these widths.
     fn line(widths: &[usize]) -> usize {
         widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
     }

@@ -125,7 +125,7 @@ pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     let entries = entries(&activity, &filter);
     let used = match activity.agents.is_empty() {
         true => Usage::default(),
-        // The calls are shown even if their tokens cannot be counted.
+        // If the tokens cannot be counted, the calls are shown without them.
         false => usage::of_session(&context.env, &dir, &record).unwrap_or_default(),
     };
     let subtrees = Subtrees::of(&activity, &used);
@@ -182,7 +182,7 @@ struct TimelineOutput<'a> {
     damage: Damage,
 }
 
-/// Returns the session of this shell, or else the last one of the project here.
+/// Returns the session of this shell, or else the last one of the current directory's project.
 pub(super) fn here(context: &Context, state: Option<&Store>) -> Result<SessionId> {
     let config = context.config()?;
     let host = context.host(&config, state);

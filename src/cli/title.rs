@@ -6,7 +6,7 @@ use crate::model::{Capture, Record};
 use crate::store::archive::Archives;
 use crate::store::{Environment, StateDir};
 
-/// Returns the title of a session as [`title::title`] does, or else the one in its archive.
+/// Returns the title of a session, from the sources of [`title::title`] or else from its archive.
 pub(super) fn title(
     env: &Environment,
     state: &StateDir,

@@ -1,7 +1,7 @@
 //! `ccsession top`: a board of all live sessions that stays up to date.
 //!
 //! `model` is the state of the board and what keys do; `view` draws it. Both are pure. `cli::board`
-//! looks at the sessions. `showing` runs these three on the terminal.
+//! observes the sessions. `showing` runs these three on the terminal.
 
 mod canvas;
 mod columns;
@@ -54,7 +54,8 @@ pub(super) fn run(context: &Context, args: TopArgs) -> Result<Status> {
         return Err(refusal(Status::Failed, text));
     }
     let config = context.config()?;
-    // A fault of the state directory is reported now: the board would hide the message.
+    // Report a fault of the state directory before the board opens, because the board would hide
+    // the message.
     let mut state = context.state()?;
     say_not_recorded(&context.host(&config, state.as_ref()), None);
     terminal::restore_before_panics();

@@ -39,7 +39,7 @@ pub(super) struct WhoArgs {
     pub(super) json: bool,
 }
 
-/// What is needed to answer the question.
+/// What is needed to find out who made a commit or edited a file.
 struct WhoQuestion<'a> {
     context: &'a Context,
     config: &'a Config,
@@ -94,7 +94,7 @@ fn unknown(question: &WhoQuestion<'_>, path: &Path) -> anyhow::Error {
     refusal(Status::NotFound, text)
 }
 
-/// What the answers show of a session.
+/// How the answers of `who` describe a session.
 #[derive(Debug, Serialize)]
 struct SessionWords {
     session_id: SessionId,

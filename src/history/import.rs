@@ -50,7 +50,8 @@ pub struct ImportOptions {
     pub capture: Capture,
     /// Only reports what would be imported.
     pub dry_run: bool,
-    /// The environment, which tells where patterns of [`Self::exclude`] begin.
+    /// The environment. It contains the home directory, which patterns of [`Self::exclude`] may
+    /// refer to.
     pub env: Environment,
     /// Skips the sessions of these projects, and of projects with a marker file.
     pub exclude: Exclusions,
@@ -61,9 +62,9 @@ pub struct ImportOptions {
 pub struct ImportReport {
     /// The sessions that were examined.
     pub sessions: u64,
-    /// Those of `sessions` that had something to import.
+    /// How many of `sessions` had something to import.
     pub imported: u64,
-    /// The events that were new.
+    /// The number of imported events that were not on record before.
     pub events: u64,
     /// The sessions that were skipped because their project is excluded.
     pub excluded: u64,
@@ -138,7 +139,8 @@ fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
     let record = state.and_then(|state| state.session(id).record().ok().flatten());
     record.is_some_and(|record| match record.source.as_deref() {
         Some(word) if StartSource::of(word) == StartSource::Fork => true,
-        // An import noted the session whose lines it begins with.
+        // A record that an import created names in `previous` the session whose lines it begins
+        // with.
         Some(TRANSCRIPT) => record.previous.is_some(),
         _ => false,
     })
@@ -152,7 +154,7 @@ enum SessionOutcome {
     Imported,
     /// The session was read only because another one may have copied its lines.
     NotRequested,
-    /// None of the session's own lines becomes an event.
+    /// The session's transcripts have no own lines from which events can be made.
     Empty,
     /// The session's last event is older than requested.
     TooOld,
@@ -305,7 +307,8 @@ impl SessionImport<'_> {
         Ok(read)
     }
 
-    /// Writes the events that are new, and counts them. Without a `state`, only counts them.
+    /// Writes the events that are not on record yet, and counts them. Without a `state`, only
+    /// counts them.
     ///
     /// Runs under the lock, so that the later of two simultaneous imports finds what the earlier
     /// one wrote.
@@ -345,7 +348,7 @@ impl SessionImport<'_> {
         Ok(())
     }
 
-    /// Counts the tokens while the transcripts exist.
+    /// Stores the session's token counts, because Claude Code will delete the transcripts some day.
     fn count_tokens(&self, record: &Record, report: &mut ImportReport) {
         let Some(dir) = &self.dir else {
             return;
@@ -358,15 +361,15 @@ impl SessionImport<'_> {
         }
     }
 
-    /// Returns what hooks have recorded. Read it after the transcript, because a hook runs before
-    /// Claude Code writes the line.
+    /// Returns which events hooks have recorded. Call this after the transcript was read: a hook
+    /// runs before Claude Code writes the line, so the journal then has every event of the lines.
     fn known(&self) -> Result<RecordedIds> {
         let Some(dir) = &self.dir else {
             return Ok(RecordedIds::default());
         };
         let mut events = dir.journal().events()?;
         let known = RecordedIds::of(events.by_ref());
-        // The events in a damaged part would be imported a second time.
+        // Fail if a part of the journal is unreadable: its events would be imported a second time.
         match events.damage().or_retry(dir.path())?.unreadable {
             0 => Ok(known),
             _ => dir.journal().unreadable()?.pop().map_or(Ok(known), Err),
@@ -383,7 +386,7 @@ impl SessionImport<'_> {
             .by_ref()
             .filter_map(|event| ImportedEvent::again(&event));
         let before = before.collect();
-        // Otherwise this import would drop the events that could not be read.
+        // Fail if events could not be read: this import would drop them.
         events.damage().or_retry(&dir.imported())?;
         Ok(before)
     }
@@ -396,7 +399,7 @@ impl SessionImport<'_> {
         }));
     }
 
-    /// Returns the record that a hook would have created. Returns `None` if no line names the
+    /// Creates the record that a hook would have created. Returns `None` if no line names the
     /// session's directory.
     fn new_record(
         &self,
@@ -446,7 +449,7 @@ fn nothing_in(facts: &SessionFacts) -> String {
     }
 }
 
-/// Returns the project of a directory that may no longer exist.
+/// Returns the project of a directory. If the directory no longer exists, it counts as a project.
 fn project_of(cwd: &Path) -> Project {
     match file::canonical(cwd) {
         Ok(there) => project::discover(&there),

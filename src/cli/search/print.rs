@@ -26,7 +26,7 @@ pub(super) struct SearchLayout {
     /// How many columns a line may have. `None` does not limit them.
     pub(super) width: Option<usize>,
     pub(super) colour: bool,
-    /// Whether drawn characters may be used.
+    /// Whether characters beyond ASCII may be used, such as `…`.
     pub(super) drawn: bool,
 }
 
@@ -107,7 +107,7 @@ impl SearchLayout {
         )
     }
 
-    /// Returns the part of a text with the first match, in at most `room` columns.
+    /// Cuts a text to at most `room` columns around its first match.
     fn around(self, query: &SearchQuery, text: &str, room: usize) -> String {
         let first = query.places(text).into_iter().next().unwrap_or_default();
         let before = text.get(..first.start).unwrap_or_default();
@@ -115,7 +115,7 @@ impl SearchLayout {
         if with_match.width() < room {
             return self.cut(text, room);
         }
-        // A third of the room is for the text before the match.
+        // Up to a third of the room goes to the text before the match.
         let mut columns = 0;
         let near = before.char_indices().rev().take_while(|(_, c)| {
             columns += c.width().unwrap_or(0);

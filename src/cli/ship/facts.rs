@@ -33,7 +33,7 @@ pub(in crate::cli) fn facts(
     };
     let remote = match &record.remote {
         Some(url) => Remote::parse(url),
-        // Old records and those of imported sessions lack it.
+        // Old records and those of imported sessions lack the URL of the remote repository.
         None => remote::remote(&record.project.root()),
     };
     SessionFacts {

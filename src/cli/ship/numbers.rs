@@ -1,5 +1,5 @@
-//! Sends the numbers of `ccsession metrics`. They are sums over all sessions, so a failure to send
-//! loses nothing: the next batch contains everything.
+//! Sends the metrics that `ccsession metrics` prints. They are sums over all sessions, so a failure
+//! to send loses nothing: the next batch contains everything.
 
 use anyhow::Result;
 

@@ -1,4 +1,5 @@
-//! Sends to one destination: once or, with `--follow`, until a signal ends it.
+//! Sends to one destination. A pass sends what is new in all sessions. There is one pass or, with
+//! `--follow`, one after another until a signal.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,8 +101,8 @@ impl Sending<'_> {
         }
     }
 
-    /// Begins with a new destination or continues with a known one. Warns of what has changed
-    /// since.
+    /// Notes in the cursor that sending begins, or goes on. Warns if another machine sent before,
+    /// or if the settings now select other data.
     fn begin(&self, cursor: &mut Cursor) -> Result<()> {
         let now = clock::now();
         let name = self.name();
@@ -136,7 +137,8 @@ impl Sending<'_> {
         Ok(cursor.continue_as(sender, what)?)
     }
 
-    /// Returns what is sent, in the words of the settings.
+    /// Names the kinds of data that are sent, in the words of the settings: `traces,logs
+    /// spans=all`.
     fn what(&self) -> String {
         let destination = self.destination;
         let signals = destination.signals.iter().map(|signal| signal.name());
@@ -155,7 +157,7 @@ impl Sending<'_> {
         output::complain(&format!("{}: {text}", self.name()));
     }
 
-    /// Makes one pass, and notes its result in the cursor.
+    /// Runs one pass, and records its result in the cursor.
     fn pass(&self, state: &StateDir, cursor: &mut Cursor) -> Result<PassResult> {
         let since = cursor.state.began.as_ref().and_then(|began| began.since);
         let make = || http::open(self.destination);
@@ -182,8 +184,8 @@ impl Sending<'_> {
         Ok(result)
     }
 
-    /// Returns whether to send the metrics now: at the first pass, then once a minute. If so, notes
-    /// the time.
+    /// Returns whether to send the metrics now: at the first pass, then once a minute. Assumes that
+    /// the caller then sends them.
     fn numbers_are_due(&self) -> bool {
         let is_wanted = self.destination.signals.contains(&Signal::Metrics);
         let last = self.numbers_sent.get();
@@ -201,8 +203,7 @@ impl Sending<'_> {
         since: Option<crate::model::Timestamp>,
         make: &(dyn Fn() -> Result<Box<dyn Outlet>, String> + Sync),
     ) -> Result<PassResult> {
-        // The settings are read at each pass, so that a project that was excluded meanwhile is not
-        // sent.
+        // Each pass reads the settings again, because a project may have been excluded meanwhile.
         let config: Config = self.context.config()?;
         let env = &self.context.env;
         let host = Host {
@@ -281,14 +282,14 @@ impl Sending<'_> {
         Ok(Status::Done)
     }
 
-    /// Sends what comes, until a signal.
+    /// Runs one pass after another until a signal.
     fn follow(&self, state: &StateDir, cursor: &mut Cursor) -> Result<Status> {
         let mut retry = FIRST_RETRY;
         let mut said: Vec<String> = Vec::new();
         loop {
             let began = Instant::now();
             let result = self.pass(state, cursor)?;
-            // A complaint is printed once, not again at each pass while it lasts.
+            // A complaint that each pass repeats is printed only the first time.
             let mut news = complaints(&result);
             news.retain(|it| !said.contains(it));
             news.iter().for_each(|it| self.complain(it));
@@ -340,7 +341,7 @@ impl Sending<'_> {
     }
 }
 
-/// Returns a line for everything that was not sent, and for all that is wrong.
+/// Returns the warnings of a pass: what was not sent, and why.
 pub(in crate::cli) fn complaints(result: &PassResult) -> Vec<String> {
     let mut lines = result.left_out.clone();
     if result.lost > 0 {

@@ -22,7 +22,7 @@ use crate::view::stats::groups::{GroupBy, GroupKey, GroupSums, GroupView, Groupe
 use crate::view::tables::csv_cell;
 use crate::view::timeline::text::duration;
 
-/// How wide the bar of a group is at most, in columns.
+/// The width of the longest bar, in columns.
 const BAR: u64 = 12;
 
 /// What sums are grouped by.
@@ -73,11 +73,12 @@ pub(super) struct GroupRequest<'a> {
     pub(super) period: Period,
     pub(super) prices: &'a Prices,
     pub(super) capture: Capture,
-    /// True if a single session was requested. Its transcript is then searched for everywhere.
+    /// True if a single session was requested. Only then is a missing transcript worth a search in
+    /// the folders of all projects.
     pub(super) is_one: bool,
 }
 
-/// The sums of one thread.
+/// The sums that one worker thread of `stats` computes.
 pub(super) struct GroupCounter<'a> {
     request: GroupRequest<'a>,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
@@ -257,7 +258,7 @@ impl GroupReport {
                 root: None,
                 session_id: None,
             };
-            // With a blank, the cell does not count as missing, which is shown as `-`.
+            // A blank keeps the table from showing `-`, its sign for a missing value.
             table.row(self.row(&key, &self.sum_of_columns(), " ".to_owned()));
         }
         if self.by == GroupBy::Session {
@@ -306,7 +307,8 @@ impl GroupReport {
         sum
     }
 
-    /// Returns what the bar of a group shows: its tokens, or its calls where no tokens are known.
+    /// Returns the number that the bar of a group shows: its tokens, or its calls if no tokens are
+    /// known.
     fn weight(&self, sums: &GroupSums) -> u64 {
         match self.total.tokens() {
             0 => sums.calls,
@@ -347,7 +349,7 @@ impl GroupReport {
     }
 }
 
-/// Returns the cost of a group. A sum that contains an estimate is marked as one.
+/// Formats the cost of a group, with `~` before it if any of it is an estimate.
 fn cost(sums: &GroupSums) -> String {
     match (sums.stated_usd, sums.estimated_usd) {
         (None, None) => String::new(),

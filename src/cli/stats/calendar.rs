@@ -7,21 +7,21 @@ use chrono::{Datelike, Days, NaiveDate, Weekday};
 use crate::cli::amount::grouped;
 use crate::view::stats::Day;
 
-/// How a day is drawn, from no session to the most.
+/// The characters for a day in the calendar, from no session to the most sessions.
 const SHADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
-/// How an hour is drawn, from the fewest calls to the most.
+/// The bars for an hour in the clock, from the fewest calls to the most.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// How many weeks are drawn at most.
 const MAX_WEEKS: usize = 26;
 /// The width of a week, in columns.
 const WEEK: usize = 2;
-/// How many columns are before the first week.
+/// The width of the weekday names before the first week, in columns.
 const MARGIN: usize = 5;
 /// The narrowest screen on which a calendar or a clock is drawn, in columns.
 pub(super) const LEAST_WIDTH: usize = 28;
 
-/// Draws a column for each week and a row for each day of it, up to the last day with a session.
-/// The darker a day, the more sessions began on it.
+/// Draws a column for each week and a row for each weekday, up to the last day with a session. The
+/// darker a day, the more sessions began on it.
 pub(super) fn calendar(days: &[Day], width: usize) -> String {
     let counts: BTreeMap<NaiveDate, u64> = days
         .iter()
@@ -92,8 +92,8 @@ fn months(weeks: &[NaiveDate]) -> String {
     let mut text = String::new();
     let mut shown = None;
     for (place, monday) in weeks.iter().enumerate() {
-        // A week belongs to the month of its Sunday, so a month begins with the week of its first
-        // day.
+        // The name of a month goes above its first week: the first one whose Sunday lies in that
+        // month.
         let sunday = monday.checked_add_days(Days::new(6)).unwrap_or(*monday);
         let month = (sunday.year(), sunday.month());
         let is_free = text.chars().count() <= place * WEEK;

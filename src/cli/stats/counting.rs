@@ -13,11 +13,12 @@ use crate::model::{SessionId, Timestamp, Usage};
 use crate::store::{Environment, clock};
 use crate::view::stats::{Stats, WallClock};
 
-/// The counts of one thread.
+/// The counts of one worker thread of `stats`.
 #[derive(Debug)]
 pub(super) struct StatsCounter<'a> {
     env: &'a Environment,
-    /// True if a single session was requested. Its transcript is then searched for everywhere.
+    /// True if a single session was requested. Only then is a missing transcript worth a search in
+    /// the folders of all projects.
     is_one: bool,
     period: Period,
     clock: WallClock<fn(Timestamp) -> NaiveDateTime>,
@@ -38,7 +39,7 @@ pub(super) struct AgentTokens {
 }
 
 impl<'a> StatsCounter<'a> {
-    /// Creates empty counts. They will count what began in the period.
+    /// Creates empty counts for what began in the period.
     pub(super) fn new(env: &'a Environment, is_one: bool, period: Period) -> Self {
         Self {
             env,
@@ -51,7 +52,8 @@ impl<'a> StatsCounter<'a> {
         }
     }
 
-    /// Makes the order independent of which thread read which session.
+    /// Sorts the tokens and the costs, so that the output does not depend on which thread read
+    /// which session.
     pub(super) fn sort(&mut self) {
         self.tokens
             .sort_by(|one, other| one.session_id.cmp(&other.session_id));
@@ -74,8 +76,8 @@ impl<'a> StatsCounter<'a> {
     }
 }
 
-/// Returns what a session used in the period. If `is_one`, the only requested session, its
-/// transcript is searched for everywhere.
+/// Returns the tokens and the cost of a session in the period. If it is the only requested session
+/// (`is_one`), looks for its transcript in the folders of all projects.
 pub(in crate::cli) fn used(
     env: &Environment,
     is_one: bool,
@@ -96,8 +98,8 @@ pub(in crate::cli) fn used(
     used.map_err(|err| format!("{err}; the tokens of session `{id}` were left out"))
 }
 
-/// Returns what a session used, message by message. If `is_one`, the only requested session, its
-/// transcript is searched for everywhere.
+/// Returns the tokens of each message of a session. If it is the only requested session (`is_one`),
+/// looks for its transcript in the folders of all projects.
 pub(in crate::cli) fn messages(
     env: &Environment,
     is_one: bool,

@@ -18,11 +18,12 @@ use crate::view::timeline::text::duration;
 /// What is printed for an unknown event.
 const UNKNOWN: &str = "?";
 
-/// The runs of hooks that one thread found.
+/// The runs of hooks that one worker thread of `stats` found.
 pub(super) struct HookCounter<'a> {
     env: &'a Environment,
     period: Period,
-    /// True if a single session was requested. Its transcript is then searched for everywhere.
+    /// True if a single session was requested. Only then is a missing transcript worth a search in
+    /// the folders of all projects.
     is_one: bool,
     tallies: HookTallies,
 }

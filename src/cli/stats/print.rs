@@ -24,7 +24,8 @@ const BAR: u64 = 20;
 /// The most days that are shown to people.
 const MAX_DAYS: usize = 14;
 
-/// Returns the width of a screen that is wide enough to draw on.
+/// Returns the width of the screen, or `None` if it is too narrow for a calendar or the user wants
+/// no bars.
 fn drawing_width(layout: TableLayout) -> Option<usize> {
     let is_enough = |width: &usize| *width >= LEAST_WIDTH;
     layout.width.filter(|_| layout.bars).filter(is_enough)
@@ -33,7 +34,7 @@ fn drawing_width(layout: TableLayout) -> Option<usize> {
 /// Which sessions were requested.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StatsSubject {
-    /// One session: all of it, or only what it did `since` a time.
+    /// One session; `period` is true if only a part of its time is counted.
     One { period: bool },
     /// Any other selection of sessions.
     Several,
@@ -256,10 +257,10 @@ impl StatsReport {
         let is_used = |calls: &u64| *calls > 0;
         let first = hours.iter().position(is_used).unwrap_or_default();
         let last = hours.iter().rposition(is_used).unwrap_or_default();
-        // An hour without calls between others is shown, so that the gap is seen.
+        // Between hours with calls, hours without any are shown, too, so that gaps are visible.
         for (hour, calls) in hours.iter().enumerate().take(last + 1).skip(first) {
             let bar = match layout.bars && *calls == 0 {
-                // With a blank, the cell does not count as missing, which is shown as `-`.
+                // A blank keeps the table from showing `-`, its sign for a missing value.
                 true => " ".to_owned(),
                 false => layout.bar(*calls, most, BAR),
             };

@@ -1,5 +1,5 @@
-//! A buffer of cells that takes text within its bounds, in the colours and letters that the terminal
-//! has. Pure.
+//! Draws text into a buffer of cells. Text beyond the edge is cut; colours and characters that the
+//! terminal lacks are replaced. Pure.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
@@ -11,13 +11,16 @@ use crate::view::timeline::text::cut;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Skin {
     pub(super) colour: bool,
-    /// Whether to avoid drawn characters.
+    /// Whether to print ASCII instead of lines and symbols such as `─` and `…`.
     pub(super) is_plain: bool,
     /// Whether to avoid every character that is not ASCII.
     pub(super) is_ascii: bool,
 }
 
-/// A buffer that takes text within its bounds, in the colours and letters that the terminal has.
+/// A buffer of cells. Text beyond its edge is cut, and colours and characters that the terminal
+/// lacks are replaced.
+/// A buffer of cells. Text beyond its edge is cut, and colours and characters that the terminal lacks
+/// are replaced.
 pub(super) struct Canvas<'b> {
     buffer: &'b mut Buffer,
     skin: Skin,
@@ -36,7 +39,7 @@ impl<'b> Canvas<'b> {
         }
     }
 
-    /// Returns the style; without its colour if the terminal shows no colours.
+    /// Returns a style with this colour, or without a colour if the terminal shows none.
     pub(super) fn style(&self, colour: Color, modifier: Modifier) -> Style {
         let style = Style::default().add_modifier(modifier);
         match self.skin.colour && colour != Color::Reset {
@@ -45,7 +48,7 @@ impl<'b> Canvas<'b> {
         }
     }
 
-    /// Writes text from a column to the edge, and returns the column after it.
+    /// Writes text from `column` on, cut at the right edge. Returns the column after the text.
     pub(super) fn text(&mut self, column: usize, line: usize, text: &str, style: Style) -> usize {
         let room = self.width.saturating_sub(column);
         self.put(column, line, room, text, style)
@@ -81,7 +84,7 @@ impl<'b> Canvas<'b> {
         usize::from(end)
     }
 
-    /// Replaces what the terminal cannot show.
+    /// Replaces the characters that the terminal cannot show.
     fn letters(&self, text: &str) -> String {
         let plain = |c: char| match c {
             '─' | '·' | '└' if self.skin.is_plain => '-',
@@ -93,7 +96,7 @@ impl<'b> Canvas<'b> {
         text.chars().map(plain).collect()
     }
 
-    /// Shows a line in reverse, from edge to edge.
+    /// Swaps text colour and background of a whole line.
     pub(super) fn reverse(&mut self, line: usize) {
         let style = Style::default().add_modifier(Modifier::REVERSED);
         for column in 0..self.buffer.area.width {

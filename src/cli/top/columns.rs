@@ -13,7 +13,7 @@ const MEDIUM: usize = 64;
 /// From this width on there is room for the branch, and for wider gaps.
 const WIDE: usize = 116;
 
-/// What a column shows.
+/// What a column of the list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ColumnKind {
     State,
@@ -35,8 +35,8 @@ pub(super) struct Column {
     pub(super) width: usize,
 }
 
-/// Returns the columns for a terminal of this width. They begin after the mark of the selected
-/// session.
+/// Returns the columns for a terminal of this width. The first begins after the sign that marks the
+/// selected session.
 pub(super) fn columns(width: usize) -> Vec<Column> {
     use ColumnKind as Kind;
     let more = |least: usize, share: usize| width.saturating_sub(least) / share;
@@ -84,7 +84,7 @@ pub(super) fn columns(width: usize) -> Vec<Column> {
     columns
 }
 
-/// The width of the mark of the selected session.
+/// The width of the sign that marks the selected session, in columns.
 pub(super) const MARK: usize = 2;
 
 impl ColumnKind {
@@ -130,7 +130,7 @@ impl ColumnKind {
     }
 }
 
-/// What is shown where nothing is known.
+/// The text of a cell whose value is unknown.
 const UNKNOWN: &str = "-";
 
 /// Returns what a session waits for, or its group.

@@ -50,7 +50,7 @@ pub(super) fn keys(bytes: &[u8]) -> Vec<Key> {
     found
 }
 
-/// Returns whether these bytes of one key may be only the beginning of that key.
+/// Returns whether more bytes of the key that begins here may still come.
 fn is_open(bytes: &[u8]) -> bool {
     match bytes {
         [ESCAPE] | [ESCAPE, b'O'] => true,
@@ -65,7 +65,7 @@ fn is_final(byte: u8) -> bool {
     (0x40..=0x7e).contains(&byte)
 }
 
-/// Returns the length of the character that begins with this byte.
+/// Returns the length in bytes of the UTF-8 character that begins with this byte.
 fn length_of(first: u8) -> usize {
     match first {
         0xc2..=0xdf => 2,
@@ -75,7 +75,8 @@ fn length_of(first: u8) -> usize {
     }
 }
 
-/// Splits the first key, if it is a known one, from the rest. Returns `None` if there are no bytes.
+/// Splits off the first key, which is `None` if it is unknown, and returns the rest of the bytes.
+/// Returns `None` if there are no bytes.
 fn next(bytes: &[u8]) -> Option<(Option<Key>, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let key = match *first {
@@ -116,7 +117,7 @@ fn after_escape(rest: &[u8]) -> (Option<Key>, &[u8]) {
         }
         [b'O', last, rest @ ..] => (of_sequence(&[*last]), rest),
         [b'O'] => (None, &[]),
-        // What follows does not belong to the Esc, and is another key.
+        // What follows the Esc is another key.
         rest => (Some(Key::Escape), rest),
     }
 }

@@ -12,7 +12,7 @@ pub(super) enum Page {
     /// The sessions.
     #[default]
     Sessions,
-    /// The sessions, while the filter is typed.
+    /// The sessions, while a person types the filter.
     Filter {
         /// The previous filter, which Esc restores.
         before: String,
@@ -24,7 +24,7 @@ pub(super) enum Page {
     Timeline(SessionId, TextPage),
 }
 
-/// What the loop has to do after a key.
+/// What the caller has to do after a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyEffect {
     /// Draw the board again.
@@ -45,26 +45,26 @@ pub(super) struct Board {
     pub(super) filter: String,
     pub(super) sort: SortKey,
     pub(super) page: Page,
-    /// Why the last look failed.
+    /// Why the sessions could not be observed the last time.
     pub(super) fault: Option<String>,
     /// Whether the state directory exists.
     pub(super) has_record: bool,
-    /// How many lines the screen has for sessions or for a text.
+    /// How many lines the screen has for the list of sessions or for a text.
     height: usize,
-    /// The first line of sessions on the screen.
+    /// The index of the first line of the list that is on the screen.
     top: usize,
 }
 
 /// A line of the list of sessions.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum BoardLine<'b> {
-    /// The heading of a group, and how many sessions it shows.
+    /// The heading of a group, with the number of its sessions that the filter accepts.
     Heading(Group, usize),
     Session(&'b BoardSession),
 }
 
 impl Board {
-    /// Changes the sessions. If any changed, puts them in order again.
+    /// Calls `change` with the sessions. If it changed any, sorts them again.
     pub(super) fn update<T>(&mut self, change: impl FnOnce(&mut BoardSessions) -> T) -> T {
         let result = change(&mut self.sessions);
         if !self.sessions.take_changed().is_empty() {
@@ -100,15 +100,15 @@ impl Board {
         lines
     }
 
-    /// Makes the list fit a screen with this many lines. It scrolls only as far as the selected
-    /// session needs.
+    /// Adapts to a screen with `height` lines for the list. Scrolls only as far as needed to show
+    /// the selected session.
     pub(super) fn fit(&mut self, height: usize) {
         self.height = height;
         let lines = self.lines();
         let is_selected = |line: &BoardLine<'_>| matches!(line, BoardLine::Session(it) if Some(&it.facts.id) == self.selected.as_ref());
         let place = lines.iter().position(is_selected).unwrap_or(0);
         let count = lines.len();
-        // The heading above the first session of a group is shown with it.
+        // If the selected session is the first of its group, show the heading above it, too.
         let first = match place.checked_sub(1).and_then(|above| lines.get(above)) {
             Some(BoardLine::Heading(..)) if height > 1 => place - 1,
             _ => place,
@@ -149,8 +149,8 @@ impl Board {
         Some(&self.sessions.get(id)?.facts.title)
     }
 
-    /// Puts the sessions that the filter accepts in order. By default, the order does not depend on
-    /// values that change all the time, so sessions seldom move.
+    /// Sorts the sessions that the filter accepts. The default order does not depend on values that
+    /// change all the time, so sessions seldom move.
     fn arrange(&mut self) {
         let place = self.place();
         let accepted = self.sessions.iter().filter(|it| it.matches(&self.filter));
@@ -164,7 +164,7 @@ impl Board {
         }
     }
 
-    /// Returns the place of the selected session among those that are shown.
+    /// Returns the index of the selected session among those that are shown.
     fn place(&self) -> usize {
         let is_it = |id: &SessionId| Some(id) == self.selected.as_ref();
         self.order.iter().position(is_it).unwrap_or(0)
@@ -259,7 +259,7 @@ impl Board {
     }
 }
 
-/// What `?` shows.
+/// The help text that the key `?` shows.
 pub(super) const HELP: &str = "\
 up, k          select the session above
 down, j        select the session below

@@ -1,4 +1,5 @@
-//! Shows the board until it is left: looks at the sessions, waits for keys and signals, draws.
+//! Shows the board until a person leaves it: observes the sessions, waits for keys and signals,
+//! draws.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -20,17 +21,17 @@ use crate::cli::output;
 use crate::model::{Config, SessionId};
 use crate::store::{StateDir, clock};
 
-/// The shortest time between two looks.
+/// The shortest time between two observations of the sessions.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
-/// Looks and readings take at most about 1/20 of the time: each pause is this many times as long as
-/// the last look or reading.
+/// Observing the sessions takes at most about 1/20 of the time, and so does reading the open
+/// timeline: each pause is this many times as long as the last observation or reading.
 const SHARE: u32 = 20;
 /// How often ages are drawn again.
 const TICK: Duration = Duration::from_secs(1);
-/// How long the rest of a key may take to come.
+/// How long to wait for the remaining bytes of a key.
 const REST_OF_KEY: Duration = Duration::from_millis(30);
 
-/// What the board needs to look at sessions.
+/// What the board needs to observe the sessions.
 pub(super) struct Sight<'a> {
     pub(super) context: &'a Context,
     pub(super) config: &'a Config,
@@ -43,7 +44,7 @@ pub(super) enum Departed {
     ByKey,
     /// The terminal is gone.
     Closed,
-    /// The state directory may have been created.
+    /// There was no state directory before; now one may exist.
     Recorded,
 }
 
@@ -81,10 +82,11 @@ impl Showing {
         })
     }
 
-    /// Shows that nothing was recorded yet, until something is.
+    /// Shows a board that says that nothing was recorded yet. Returns when `is_recorded` is true, a
+    /// person leaves the board, or the terminal is gone.
     ///
     /// # Errors
-    /// Fails if `is_recorded` does.
+    /// Fails if `is_recorded` fails.
     pub(super) fn without_sessions(
         &mut self,
         is_recorded: impl Fn() -> Result<bool>,
@@ -159,7 +161,8 @@ impl Showing {
         }
     }
 
-    /// Waits for keys and signals, and does what they say.
+    /// Waits at most `pause` for keys and signals, and handles them. Returns `Some` if the board
+    /// was left.
     fn take_input(&mut self, pause: Duration, sight: Option<&Sight<'_>>) -> Option<Departed> {
         let pause = match self.pending.is_empty() {
             true => pause,
@@ -248,7 +251,7 @@ impl Showing {
         text.unwrap_or_else(|err| err.to_string())
     }
 
-    /// Draws what has changed.
+    /// Draws the parts of the screen that have changed.
     fn draw(&mut self) -> std::io::Result<()> {
         let (_, height) = self.screen.size();
         let Self {

@@ -38,8 +38,8 @@ const ENDING: [c_int; 10] = [
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU,
 ];
 
-/// The modes of the terminal before the board, while the board is on the screen. A panic restores
-/// them, too.
+/// The terminal's settings from before the board; `Some` while the board is on the screen. Global,
+/// so that a panic can restore them, too.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// The full screen. Dropping it restores the terminal.
@@ -70,12 +70,13 @@ impl FullScreen {
         self.redraw()
     }
 
-    /// Makes the next frame draw everything.
+    /// Makes the next frame draw every cell, not only the changed ones.
     ///
     /// # Errors
     /// Fails if the terminal is gone.
     pub(super) fn redraw(&mut self) -> io::Result<()> {
-        // Not `Terminal::clear`, which would ask the terminal where the cursor is.
+        // Do not call `Terminal::clear`: it asks the terminal for the cursor's position and waits
+        // for the answer.
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
@@ -89,7 +90,7 @@ impl FullScreen {
     /// Draws a frame: only what differs from the last one, in one write.
     ///
     /// # Errors
-    /// Fails if the terminal takes no output, for example after it was closed.
+    /// Fails if the terminal accepts no output, for example because it was closed.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Buffer)) -> io::Result<()> {
         self.terminal.draw(|frame| render(frame.buffer_mut()))?;
         Ok(output::draw(&self.frame.bytes.take())?)
@@ -166,7 +167,7 @@ pub(super) enum SignalKind {
     Resize,
 }
 
-/// Notes the signals that come.
+/// Collects the signals that arrive, until [`Signals::next`] returns them.
 #[derive(Debug)]
 pub(super) struct Signals {
     came: Vec<(c_int, Arc<AtomicBool>)>,
@@ -174,8 +175,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. If the same ending signal comes twice before it is handled, the second
-    /// ends the process at once: the terminal may take no output.
+    /// Installs the handlers. If a signal that ends the program comes again before it was handled,
+    /// it ends the process at once: restoring the terminal may hang.
     ///
     /// # Errors
     /// Fails if the system refuses a handler or a socket.
@@ -196,7 +197,7 @@ impl Signals {
         Ok(Self { came, wake })
     }
 
-    /// Returns a signal that has come, and forgets it.
+    /// Removes and returns one signal that has arrived.
     pub(super) fn next(&mut self) -> Option<SignalKind> {
         while self.wake.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
         let mut came = self.came.iter();
@@ -209,7 +210,7 @@ impl Signals {
         })
     }
 
-    /// Forgets a signal that came.
+    /// Removes a signal that has arrived.
     fn forget(&self, signal: c_int) {
         let mut came = self.came.iter();
         if let Some((_, is_here)) = came.find(|(known, _)| *known == signal) {
@@ -217,7 +218,8 @@ impl Signals {
         }
     }
 
-    /// Stops this process as the signal would have, and returns when it is continued.
+    /// Restores the terminal and stops this process as SIGTSTP would have. Returns when the process
+    /// is continued.
     pub(super) fn stop(&self) {
         restore();
         let _ = emulate_default_handler(SIGTSTP);
@@ -225,7 +227,7 @@ impl Signals {
     }
 }
 
-/// Ends this process as the signal would have.
+/// Restores the terminal and ends this process as the signal would have.
 pub(super) fn end_by(signal: c_int) {
     restore();
     let _ = emulate_default_handler(signal);

@@ -1,4 +1,4 @@
-//! A text that is read on the board, a screen at a time. Pure.
+//! A text that fills the board's screen and can be scrolled, such as the help. Pure.
 
 use super::keys::Key;
 
@@ -33,7 +33,7 @@ impl TextPage {
         self.lines = text.lines().map(str::to_owned).collect();
     }
 
-    /// Returns the place of the first line on a screen of `height` lines.
+    /// Returns the index of the text's first line on a screen of `height` lines.
     pub(super) fn top(&self, height: usize) -> usize {
         self.top.min(self.last_top(height))
     }
@@ -42,7 +42,7 @@ impl TextPage {
         self.lines.len().saturating_sub(height)
     }
 
-    /// Scrolls as a key says.
+    /// Scrolls if `key` is a key that scrolls.
     pub(super) fn press(&mut self, key: Key, height: usize) {
         let top = self.top(height);
         let step = height.saturating_sub(1).max(1);

@@ -14,9 +14,9 @@ use crate::model::attention::Need;
 use crate::model::text::escaped;
 use crate::view::timeline::text::cut;
 
-/// From this height on, the selected session is described below the list.
+/// The least number of lines at which details of the selected session are shown below the list.
 const TALL: usize = 14;
-/// From this height on, the columns have headings.
+/// The least number of lines at which the columns have headings.
 const MEDIUM: usize = 8;
 
 /// Returns how many lines a screen of this height has for sessions, or for the text of a page.

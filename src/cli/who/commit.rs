@@ -20,21 +20,21 @@ use crate::model::{SessionId, Timestamp};
 use crate::store::{clock, project, reflog};
 use crate::view::commit_makers::Certainty;
 
-/// The fewest digits that can stand for a whole hash.
+/// The fewest digits by which a commit can be named.
 const MIN_DIGITS: usize = 4;
-/// How far apart the reflog's time of a commit and the time when git wrote its file may be: a git
-/// hook of the user may run in between.
+/// How far the time of a commit in the reflog may be from the time when git wrote the commit's
+/// object file. A git hook of the user may run in between.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
-/// The most commits that are named where several match.
+/// The most commits that an error message lists if several match.
 const MAX_NAMED: usize = 5;
 
-/// The commit that was meant, and all known commits, which may replace it.
+/// The commit that the user asked about, and all known commits, one of which may have replaced it.
 pub(super) struct FoundCommit {
     sought: SoughtCommit,
     known: Vec<CommitNote>,
 }
 
-/// Returns whether `text` may be the beginning of a hash.
+/// Returns whether `text` may be a hash or the beginning of one.
 pub(super) fn is_digits(text: &str) -> bool {
     let length = MIN_DIGITS..=64;
     length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -114,7 +114,7 @@ fn short(id: &str) -> String {
     escaped(&short_hash(id))
 }
 
-/// Returns the commits that the events of all sessions note.
+/// Returns the commits that the journals of all sessions mention.
 fn noted(question: &WhoQuestion<'_>) -> Result<Vec<SoughtCommit>> {
     let judge = question.context.judge(question.config, question.state);
     let gathered = gather(&judge, &SessionSelection::All, NotedCounter::default)?;
@@ -185,8 +185,9 @@ pub(super) fn answer(
     Ok(status)
 }
 
-/// Warns if the commit's file was written at another time than the reflog says. The answer still
-/// relies on the reflog, because a copied or restored repository has newer files, too.
+/// Warns if git wrote the commit's object file at another time than the reflog says. The answer
+/// still relies on the reflog, because copying or restoring a repository also makes its files
+/// newer.
 fn doubt(view: &CommitView) {
     let written = reflog::object_written(Path::new(&view.root), &view.id);
     let is_as_said = |at: Timestamp| at.age(view.at).max(view.at.age(at)) <= WRITTEN_WITHIN;

@@ -77,7 +77,7 @@ pub(super) fn answer(
     Ok(Some(Status::Done))
 }
 
-/// Returns the label that a call on this file has.
+/// Returns the label that a call has if it edited this file.
 fn label_of(path: &Path) -> Option<String> {
     let path = path.to_str()?;
     let input = |key: &str| (key == "file_path").then_some(path);

@@ -1,15 +1,15 @@
-//! Matches the calls of a session with their results by their ids, in whatever order the lines
-//! come. A fast tool's result may come before its call, or be in another thread's file.
+//! Matches the calls of a session with their results by id, in whatever order the lines are read. A
+//! fast tool's result may be read before its call, or be in the file of another thread.
 
 use std::collections::{HashMap, HashSet};
 
 use super::thread::{FirstPrompt, ThreadAgent};
 use crate::model::{Event, Timestamp};
 
-/// The prefix of ids that the API assigns, each only once.
+/// The prefix of the call ids that the Claude API assigns. Such an id is unique in all sessions.
 const UNIQUE: &str = "toolu_";
 
-/// The calls so far, and the results whose call has not come yet.
+/// The calls read so far, and the results whose call has not been read yet.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     known: HashMap<String, Vec<BegunCall>>,
@@ -35,7 +35,7 @@ struct SpawningCall {
     at: Timestamp,
     /// The hash of the prompt for the subagent.
     prompt: u64,
-    /// When the result came, and the hash of its text.
+    /// The time of the call's result, and the hash of the result's text.
     ended: Option<(Timestamp, Option<u64>)>,
 }
 
@@ -46,14 +46,14 @@ pub(super) enum ResultMatch {
     Own,
     /// A call of another thread.
     Others,
-    /// A call that has not come yet, and may never come.
+    /// A call that has not been read yet, and may be missing.
     Early,
-    /// A call that already has its result.
+    /// A call that already has a result: this one is a copy.
     Again,
 }
 
 impl Calls {
-    /// Records that a call begins. Returns whether it is new, rather than a copy.
+    /// Records that a call begins. Returns false if it is a copy of a known call.
     pub(super) fn begin(
         &mut self,
         id: &str,
@@ -63,8 +63,8 @@ impl Calls {
     ) -> bool {
         let known = self.known.entry(id.to_owned()).or_default();
         let is_copy = |call: &BegunCall| {
-            // A subagent that begins with its session's conversation repeats that conversation's
-            // calls.
+            // The transcript of a subagent may begin with a copy of its session's conversation,
+            // with the same calls.
             id.starts_with(UNIQUE) || is_of(call, agent.map(|agent| agent.id.as_str()))
         };
         if known.iter().any(is_copy) {
@@ -90,9 +90,9 @@ impl Calls {
         });
     }
 
-    /// Records that a call ends with the result `event`, which came in the thread of `agent`. If
-    /// the call is known, fills in `event` from it; otherwise keeps the result until the call
-    /// comes.
+    /// Records that a call ends with the result `event`, which was read in the thread of `agent`.
+    /// If the call is known, completes `event` with the call's tool and agent; otherwise keeps the
+    /// event until the call is read.
     pub(super) fn end(
         &mut self,
         id: &str,
@@ -133,7 +133,7 @@ impl Calls {
         }
     }
 
-    /// Returns the result that came before the call `id`, which has just begun.
+    /// Removes and returns the result that was read before its call `id`, which has just begun.
     pub(super) fn early(&mut self, id: &str, agent: Option<&str>) -> Option<Event> {
         let events = self.early.get_mut(id)?;
         let own = events
@@ -150,12 +150,12 @@ impl Calls {
         Some(event)
     }
 
-    /// Returns which subagent each call started, by the call's id.
+    /// Returns which subagent each call started: a map from the call's id to the subagent's.
     ///
     /// A subagent's first message repeats the prompt of its call word for word. If several calls
-    /// have that prompt, one is chosen: the one that was open then, or whose result is the
-    /// subagent's last message. If several remain, none is chosen, because their order proves
-    /// nothing.
+    /// have that prompt, the one that was open when the subagent began is chosen, or the one whose
+    /// result is the subagent's last message. If several remain, none is chosen, because their
+    /// order proves nothing.
     pub(super) fn of_agents(
         &self,
         agents: &[(String, FirstPrompt, Option<u64>)],
@@ -194,7 +194,8 @@ impl Calls {
 }
 
 impl SpawningCall {
-    /// Returns whether this call has the subagent's prompt and is not made by that subagent.
+    /// Returns whether this call may have started the subagent: it has the same prompt, and another
+    /// thread made it.
     fn could_have(&self, agent: &str, asked: &FirstPrompt) -> bool {
         asked.texts.contains(&self.prompt) && self.agent.as_deref() != Some(agent)
     }
@@ -204,7 +205,8 @@ impl SpawningCall {
     }
 }
 
-/// Returns the call whose result is the subagent's last message, if there is exactly one.
+/// Returns the call whose result is the subagent's last message, or `None` if there is none or
+/// several.
 fn only_answer<'a>(calls: &[&'a SpawningCall], said: Option<u64>) -> Option<&'a SpawningCall> {
     let is_answer =
         |call: &&&SpawningCall| said.is_some() && call.ended.is_some_and(|(_, text)| text == said);
@@ -217,7 +219,7 @@ fn is_of(call: &BegunCall, agent: Option<&str>) -> bool {
     call.agent.as_ref().map(|agent| agent.id.as_str()) == agent
 }
 
-/// Fills in a result's event from its call.
+/// Copies the tool, the agent and the prompt of a call to the event of its result.
 fn adopt(event: &mut Event, call: &BegunCall) {
     event.tool = Some(call.tool.clone());
     event.agent_id = call.agent.as_ref().map(|agent| agent.id.clone());

@@ -28,7 +28,8 @@ pub(super) enum LineOwner {
 }
 
 impl Claims {
-    /// Claims the line `uuid` for the session at `place`.
+    /// Claims the line `uuid` for the session with the index `place`, unless an earlier session
+    /// owns it.
     pub(super) fn claim(&mut self, uuid: &str, place: SourceIndex) -> LineOwner {
         match self.owners.entry(hash(uuid)) {
             Entry::Vacant(free) => {
@@ -41,7 +42,7 @@ impl Claims {
     }
 }
 
-/// Returns the same hash in each run: an import must not depend on chance.
+/// Hashes a text without a random seed, so that each run of an import has the same result.
 pub(super) fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);

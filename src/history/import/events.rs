@@ -24,36 +24,36 @@ use crate::model::label::{self, beginning, label, prompt_label};
 use crate::model::redact::Redactor;
 use crate::model::{Capture, Event, Timestamp};
 
-/// The beginning of a result that Claude Code wrote for a call that failed before its tool ran.
+/// How the result of a call begins that failed before its tool ran. Claude Code writes it.
 const TOOL_ERROR: &str = "<tool_use_error>";
-/// The beginning of a result for a call that the user rejected or interrupted.
+/// How the result of a call begins that the user rejected or interrupted.
 const REJECTED: &str = "The user doesn't want to proceed with this tool use";
-/// The words before the user's own reason for a refusal. An interruption asks for no reason.
+/// The words before the reason that the user gave for a rejection. An interruption has no reason.
 const USERS_WORDS: &str = "the user said:";
 /// The beginning of `toolUseResult` in results that the tool or the permission prompt produced.
 const MADE_BY_TOOL: &str = "Error: ";
-/// The newest Claude Code version seen that does not record whether a rejected call had begun to
-/// run.
+/// The newest known version of Claude Code that does not record whether a rejected call had already
+/// begun to run.
 const LAST_SILENT: [u32; 3] = [2, 1, 322];
 
-/// What an event is about, to detect whether hooks have recorded it.
+/// What an event is about. It decides whether a hook has recorded the same event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// The session's start.
     Start,
-    /// A prompt, by its id.
+    /// A prompt, with its id.
     Prompt(Option<String>),
-    /// The end of a turn, by its prompt's id.
+    /// The end of a turn, with the id of its prompt.
     TurnEnd(Option<String>),
-    /// A subagent's start or end.
+    /// The start or end of a subagent, with its id.
     Agent(String),
-    /// A call, by its agent and id.
+    /// A call, with the id of the subagent that made it, if one did, and its own id.
     Call(Option<String>, String),
-    /// A compaction, by the id of the current prompt.
+    /// A compaction, with the id of the current prompt.
     Compaction(Option<String>),
-    /// The end of a background task, if no prompt reports that end.
+    /// The end of a background task that no prompt reports, with the task's id.
     Notice(String),
-    /// Anything that this version makes no events from.
+    /// An event that this version would not create; another version imported it.
     Other,
 }
 
@@ -81,25 +81,25 @@ impl Subject {
     }
 }
 
-/// An event, as a journal line.
+/// An event that an import creates, encoded as a journal line, with what is needed to compare it.
 #[derive(Debug)]
 pub(super) struct ImportedEvent {
     pub(super) at: Timestamp,
     pub(super) subject: Subject,
     /// The event's name.
     pub(super) name: String,
-    /// True for the end of a turn or subagent without an error: it may only have been concluded
-    /// because nothing follows.
+    /// True for the end of a turn or subagent without an error. Such an end may only be inferred,
+    /// because no further lines follow.
     pub(super) is_concluded: bool,
-    /// The call and the subagent that it started, if the event contains both.
+    /// The ids of a call and of the subagent that it started, if the event contains both.
     pub(super) spawns: Option<(String, String)>,
-    /// The background task whose end it reports.
+    /// The background task whose end the event reports.
     pub(super) notifies: Option<String>,
     pub(super) line: Vec<u8>,
 }
 
 impl ImportedEvent {
-    /// Builds the entry for an event at `at`.
+    /// Wraps an event that happened at `at`.
     fn new(subject: Subject, at: Timestamp, event: &Event) -> Self {
         Self {
             at,
@@ -136,7 +136,7 @@ impl ImportedEvent {
         }
     }
 
-    /// Returns the entry for an event that an earlier import made.
+    /// Wraps an event that an earlier import created. Returns `None` if it has no time.
     pub(super) fn again(event: &Event) -> Option<Self> {
         let (agent, prompt) = (event.agent_id.clone(), || event.prompt_id.clone());
         let subject = match (event.event.as_str(), &event.tool_use_id, agent) {
@@ -165,8 +165,8 @@ impl SessionReader<'_> {
         let blocks = blocks(message.content);
         let results: Vec<&Block<'_>> = blocks.iter().filter(is_result).collect();
         for result in &results {
-            // The line's details do not say which result they belong to, so they are used only if
-            // there is one.
+            // The line's details do not say which result they belong to, so use them only if the
+            // line has a single result.
             let details = if results.len() == 1 {
                 line.tool_use_result
             } else {
@@ -239,7 +239,8 @@ impl SessionReader<'_> {
         self.make(Subject::Prompt(thread.prompt_id.clone()), event);
     }
 
-    /// Handles a message in the middle of a turn: ends the background tasks that it reports.
+    /// Handles an attachment, a message in the middle of a turn, which may report that background
+    /// tasks ended.
     pub(super) fn attachment(&mut self, line: &TranscriptLine<'_>, at: Timestamp, thread: &Thread) {
         let told: Attachment<'_> = line.attachment.get().unwrap_or_default();
         if told.kind.text().as_deref() != Some("queued_command") {
@@ -266,7 +267,7 @@ impl SessionReader<'_> {
         self.make(Subject::Notice(task), event);
     }
 
-    /// Ends the background tasks whose end Claude Code queued and then never reported to the model.
+    /// Adds the ends of background tasks that Claude Code queued but never reported to the model.
     pub(super) fn tasks_end(&mut self) {
         let mut queued: Vec<_> = std::mem::take(&mut self.queued).into_iter().collect();
         queued.sort();
@@ -292,7 +293,8 @@ impl SessionReader<'_> {
             }
             return;
         }
-        // If a turn was cut off, resuming the session makes Claude Code insert an answer after it.
+        // Skip the answer that Claude Code makes up after an interrupted turn when the session is
+        // resumed.
         if message.model.text().as_deref() == Some(MADE_UP) {
             return;
         }
@@ -308,7 +310,7 @@ impl SessionReader<'_> {
             }
         }
         let stop = message.stop_reason.text();
-        // Old versions of Claude Code write no reason.
+        // Old versions of Claude Code do not write why the model stopped.
         let may_be_last = matches!(stop.as_deref(), None | Some("end_turn" | "stop_sequence"));
         if calls == 0 {
             thread.word(at, may_be_last);
@@ -347,7 +349,7 @@ impl SessionReader<'_> {
         let mut event = self.event(name::PRE_TOOL_USE, at, thread, line);
         event.tool = Some(tool);
         event.tool_use_id = Some(id.clone());
-        // If the call never came back, this is the only event that can name the subagent.
+        // If the call has no result, only this event can name the subagent.
         event.spawned_agent = self.spawned.get(&id).cloned();
         event.input_bytes = block.input.size();
         let mut redactor = Redactor::default();
@@ -443,7 +445,8 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Removes the refusals of interrupted calls, once everything is read.
+    /// Removes the `PermissionDenied` events of calls that turned out to be interrupted, not
+    /// refused. Call this after all lines were read.
     pub(super) fn take_back_refusals(&mut self) {
         let broken_off = std::mem::take(&mut self.broken_off);
         let is_taken_back = |made: &ImportedEvent| {
@@ -469,7 +472,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Ends the turn if the lines so far tell when it ended.
+    /// Adds the end of the turn if the lines read so far tell when it ended.
     fn end_turn(&mut self, thread: &mut Thread) {
         if let Some(at) = thread.ended_at() {
             self.turn_ends(thread, name::STOP, None, at);
@@ -485,7 +488,8 @@ impl SessionReader<'_> {
         self.make(Subject::TurnEnd(thread.prompt_id.clone()), event);
     }
 
-    /// Completes a thread at the end of its file.
+    /// Adds what is missing of a thread after the last line of its file: its end and its true
+    /// beginning.
     pub(super) fn end_of(&mut self, mut thread: Thread) {
         self.broken_off.extend(thread.broken_off(false));
         // The thread began with its earliest line, which need not be the first in the file.
@@ -514,12 +518,12 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Links subagents to the calls that started them, once everything is read. Removes those that
-    /// Claude Code runs internally.
+    /// Links subagents to the calls that started them, and removes subagents that Claude Code runs
+    /// internally. Call this after all lines were read.
     ///
     /// All events of a call name the subagent that it started, because an incomplete transcript may
-    /// lack one of them. A subagent without a type gets the one that its call asked for: older
-    /// versions of Claude Code write it nowhere else.
+    /// lack one of them. A subagent without a type gets the type that its call requested, because
+    /// older versions of Claude Code write the type nowhere else.
     pub(super) fn link_agents(&mut self) {
         let told = self.made.iter().filter_map(|made| made.spawns.clone());
         let mut spawned: HashMap<String, String> = told.collect();
@@ -556,7 +560,7 @@ impl SessionReader<'_> {
         self.made.retain(is_kept);
     }
 
-    /// Adds the session's start, once everything is read.
+    /// Adds the session's start. Call this after all lines were read.
     pub(super) fn start(&mut self) {
         if let Some(at) = self.facts.started_at {
             let thread = Thread::default();
@@ -602,7 +606,7 @@ impl SessionReader<'_> {
     }
 }
 
-/// Returns an empty prompt text if the blocks contain a picture or a document.
+/// Returns an empty text as the prompt if the blocks contain a picture or a document.
 fn picture_of(blocks: &[Block<'_>]) -> Option<Cow<'static, str>> {
     let is_one =
         |block: &Block<'_>| matches!(block.kind.text().as_deref(), Some("image" | "document"));
@@ -618,9 +622,9 @@ enum CallReturn {
     /// stays open until its turn is over, just as when hooks record it, because no hook reports its
     /// end.
     Never,
-    /// The call was refused or interrupted; the lines that follow decide. If they do not,
-    /// `is_rather_broken_off` decides. It is true if this version of Claude Code would have
-    /// recorded a refusal, so that the call was probably interrupted.
+    /// The call was refused or interrupted; the following lines tell which. If they do not, it
+    /// counts as interrupted if `is_rather_broken_off`: this version of Claude Code would have
+    /// recorded a refusal.
     Doubtful { is_rather_broken_off: bool },
 }
 
