@@ -380,7 +380,7 @@ fn nothing(args: &SearchArgs, found: &Found) -> String {
         .iter()
         .any(|word| word.chars().any(char::is_uppercase))
     {
-        wider.push("use lower case, which ignores case".to_owned());
+        wider.push("type lower case, which also matches upper case".to_owned());
     }
     let is_narrow = found.projects.is_here();
     if !words.is_empty() && (wider.is_empty() || wider.len() == 1 && is_narrow) {

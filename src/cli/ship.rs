@@ -30,11 +30,11 @@ const INTERRUPTED: i32 = 130;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A destination is a table [ship.NAME] of the configuration file; see docs/ship.md.\n\
-    What a destination has is remembered, so nothing is lost while it is down, or if this is killed.\n\n\
+    ccsession remembers what it has sent. Nothing is lost while a destination is down, or if ccsession is killed.\n\n\
     Examples:\n  ccsession ship --dry-run    # what would go where\n  \
     ccsession ship    # send what is new, and end\n  \
-    ccsession ship team --since today    # the first time: begin with today\n  \
-    ccsession ship --follow    # stay, and send what comes\n  \
+    ccsession ship team --since today    # the first run: only from today on\n  \
+    ccsession ship --follow    # keep running, and send new events\n  \
     ccsession ship --status    # how far behind each destination is, and why"
 )]
 pub(super) struct ShipArgs {

@@ -85,7 +85,7 @@ pub(super) struct TimelineArgs {
 }
 
 /// The error for `--from` without an id.
-const WITHOUT_ID: &str = "could not choose a session: with --from, give an id before it; `ccsession list --all --from DIR` lists them";
+const WITHOUT_ID: &str = "could not choose a session: with --from, give a session id before --from; `ccsession list --all --from DIR` lists the ids";
 
 pub(super) fn run(context: &Context, args: TimelineArgs) -> Result<Status> {
     if args.follow {

@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, args: TopArgs) -> Result<Status> {
         return Err(refusal(Status::Failed, text));
     }
     if !screen.has_cursor {
-        let text = "could not show the board: by TERM, this terminal cannot place text; use `ccsession list`, or set TERM";
+        let text = "could not show the board: according to TERM, this terminal cannot position text; use `ccsession list`, or set TERM";
         return Err(refusal(Status::Failed, text));
     }
     let config = context.config()?;

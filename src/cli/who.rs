@@ -83,7 +83,7 @@ pub(super) fn run(context: &Context, args: WhoArgs) -> Result<Status> {
 fn unknown(question: &WhoQuestion<'_>, path: &Path) -> anyhow::Error {
     let why = match (project::exists(path), question.config.capture) {
         (_, Capture::Metadata) => {
-            "no session is known to have edited it; under `capture = \"metadata\"` journals name no files"
+            "no session is known to have edited it; with `capture = \"metadata\"`, journals do not name files"
         }
         (true, _) => "no session on record has edited it",
         (false, _) => {

@@ -356,7 +356,7 @@ impl SessionImport<'_> {
         let mains = self.source.mains.clone();
         if let Err(err) = usage::of_transcripts(mains, dir, record) {
             let path = self.source.mains.first().cloned().unwrap_or_default();
-            let why = format!("its tokens: {err}");
+            let why = format!("its tokens were not counted: {err}");
             report.left_out.push(ExcludedFile { path, why });
         }
     }
@@ -443,7 +443,7 @@ fn nothing_in(facts: &SessionFacts) -> String {
     match &facts.names {
         Some(other) => format!("its lines belong to session `{other}`"),
         None if facts.copied_from.is_some() || facts.forked_from.is_some() => {
-            "all its lines are copies of another session's".to_owned()
+            "all its lines are copied from another session".to_owned()
         }
         None => "it has no line of a conversation".to_owned(),
     }

@@ -19,7 +19,8 @@ pub struct UnrecordedPast {
 }
 
 impl UnrecordedPast {
-    /// Returns the sessions that are not on record, or `None` if there are none.
+    /// Counts the sessions that have a transcript and are not on record. Returns `None` if there
+    /// are none.
     pub fn of(env: &Environment, state: Option<&StateDir>) -> Option<Self> {
         let ids = state.and_then(|state| state.session_ids().ok());
         let on_record: HashSet<SessionId> = ids.into_iter().flatten().collect();

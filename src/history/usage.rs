@@ -1,9 +1,9 @@
 //! Counts the tokens that a session used, from Claude Code's own transcript.
 //!
-//! Each reading continues where the last one ended. The position and the counts are in the
-//! session's `usage.json`. That file outlives the transcript. If it is lost while the transcript
-//! exists, everything is counted again. It needs no lock: each writer replaces it by a count that
-//! is right for what it has read.
+//! Each reading continues where the last one ended. The session's `usage.json` stores the position
+//! and the counts, and outlives the transcript. If that file is lost while the transcript exists,
+//! everything is counted again. The file needs no lock: each writer replaces it with a count that
+//! is right for the lines that this writer has read.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -22,13 +22,13 @@ use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
 const VERSION: u64 = 2;
-/// How many bytes of a file are searched at once.
+/// How many bytes of a transcript are searched at once.
 const BATCH: usize = 1 << 20;
 /// The agent id for a subagent's message in an old transcript, which names no subagents.
 const UNNAMED_AGENT: &str = "sidechain";
 
-/// Returns what the session used, and updates `usage.json` if the transcript has grown. A file that
-/// cannot be read keeps its last count.
+/// Returns the tokens that the session used and their cost. Updates `usage.json` if the transcript
+/// has grown. A transcript that cannot be read keeps its last count.
 ///
 /// # Errors
 /// Fails if `usage.json` cannot be read or replaced, or the journal cannot be opened. A damaged
@@ -40,7 +40,7 @@ pub fn of_session(env: &Environment, dir: &SessionDir, record: &Record) -> Resul
 /// Does the same as [`of_session`] for a caller that already knows where the transcripts may be.
 ///
 /// # Errors
-/// Fails as [`of_session`] does.
+/// Fails if `usage.json` cannot be read or replaced, or the journal cannot be opened.
 pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) -> Result<Usage> {
     let files = SessionFiles::of(&record.session_id, paths, &[]);
     of_files(&files, dir, record)
@@ -49,15 +49,15 @@ pub fn of_transcripts(paths: Vec<PathBuf>, dir: &SessionDir, record: &Record) ->
 /// Does the same as [`of_session`] for a caller that already has the session's files.
 ///
 /// # Errors
-/// Fails as [`of_session`] does.
+/// Fails if `usage.json` cannot be read or replaced, or the journal cannot be opened.
 pub fn of_files(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<Usage> {
     Ok(counted(files, dir, record)?.summary.usage)
 }
 
-/// Returns what the session used, message by message. Otherwise as [`of_session`].
+/// Does the same as [`of_session`], but returns the tokens of each message.
 ///
 /// # Errors
-/// Fails as [`of_session`] does.
+/// Fails if `usage.json` cannot be read or replaced, or the journal cannot be opened.
 pub fn messages_of_session(
     env: &Environment,
     dir: &SessionDir,
@@ -66,10 +66,10 @@ pub fn messages_of_session(
     messages(&Search::new(env).files(dir, record, None), dir, record)
 }
 
-/// Returns what the session used, message by message. Otherwise as [`of_transcripts`].
+/// Does the same as [`of_transcripts`], but returns the tokens of each message.
 ///
 /// # Errors
-/// Fails as [`of_session`] does.
+/// Fails if `usage.json` cannot be read or replaced, or the journal cannot be opened.
 pub fn messages_of_transcripts(
     paths: Vec<PathBuf>,
     dir: &SessionDir,
@@ -109,12 +109,12 @@ fn counted(files: &SessionFiles, dir: &SessionDir, record: &Record) -> Result<Us
     }
 }
 
-/// Counts the usage since the last count, if the session has had events since. Reads the
-/// transcripts that its record names and that `search` finds. For callers that examine all
-/// sessions.
+/// Updates `usage.json` if the session had events, or its transcript has grown, since the last
+/// count. Reads the transcripts that the record names and that `search` finds. Made for callers
+/// that examine all sessions: a session without news costs only a look at a few files.
 ///
 /// # Errors
-/// Fails as [`of_session`] does.
+/// Fails if `usage.json` cannot be read or replaced, or the journal cannot be opened.
 pub fn count_due(
     env: &Environment,
     dir: &SessionDir,
@@ -152,9 +152,9 @@ pub fn known(dir: &SessionDir) -> Option<Usage> {
 #[derive(Debug, Default)]
 struct UsageFile {
     summary: UsageHeader,
-    /// Each message once, by a hash of its id.
+    /// The messages, each by the hash of its id.
     messages: BTreeMap<u64, PartialMessage>,
-    /// Messages before this time are copies of another session's.
+    /// Messages before this time are copies from another session.
     since: Option<Timestamp>,
 }
 
@@ -166,7 +166,8 @@ struct UsageHeader {
     usage: Usage,
     /// How far each file was read, by its path.
     files: BTreeMap<String, FileProgress>,
-    /// The models and agents that wrote the messages. Messages refer to them by index.
+    /// The pairs of agent and model that wrote messages. A message refers to its writer by the
+    /// index.
     writers: Vec<MessageAuthor>,
 }
 
@@ -180,30 +181,31 @@ struct MessageAuthor {
 /// How far a file was read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct FileProgress {
-    /// Device and inode.
+    /// The device and the inode of the file, to detect that another file replaced it.
     identity: (u64, u64),
     #[serde(flatten)]
     position: ReadPosition,
-    /// Identifies this file in the messages.
+    /// The number by which messages refer to this file.
     number: u32,
-    /// The session's cost so far, as Claude Code stated it last.
+    /// The session's cost in dollars that Claude Code stated last in this file.
     stated_cost: Option<f64>,
 }
 
-/// A message, as far as it is written.
+/// A message of a model, which may still grow: Claude Code writes it in several lines.
 #[derive(Debug, Clone, PartialEq)]
 struct PartialMessage {
-    /// The earliest time of its lines.
+    /// The earliest time of the message's lines.
     at: Option<Timestamp>,
-    /// The number of its file, or `None` if it is in several.
+    /// The number of the file that contains the message, or `None` if several files do.
     file: Option<u32>,
     writer: MessageAuthor,
-    /// Input, output, read from the cache, written to the cache.
+    /// The numbers of tokens: input, output, read from the cache, written to the cache.
     tokens: [u64; 4],
     cost_usd: Option<f64>,
 }
 
-/// A message in the second line of `usage.json`, with the index of its writer.
+/// A message as the second line of `usage.json` contains it: the members of [`PartialMessage`],
+/// after the hash of its id, and with the index of its writer instead of the writer.
 type MessageRow = (
     u64,
     Option<Timestamp>,
@@ -213,7 +215,7 @@ type MessageRow = (
     Option<f64>,
 );
 
-/// The tokens of a message, as the API counts them.
+/// The member `usage` of a message in a transcript: its tokens, as the Claude API counts them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct MessageTokens<'a> {
@@ -237,7 +239,7 @@ fn decode(dir: &SessionDir, summary: &[u8]) -> Result<UsageHeader> {
         serde_json::from_slice(summary).map_err(|err| damaged(err.to_string()))?;
     match known.v {
         VERSION => Ok(known),
-        other => Err(damaged(format!("it is of version {other}"))),
+        other => Err(damaged(format!("its version {other} is unknown"))),
     }
 }
 
@@ -299,8 +301,8 @@ impl UsageFile {
         bytes
     }
 
-    /// Reads what is new in the transcripts of a session and its subagents. Returns whether
-    /// anything has changed.
+    /// Counts the lines that were added to the transcripts of a session and its subagents. Returns
+    /// whether the counts or positions have changed.
     fn read_on(&mut self, files: &SessionFiles, since: Option<Timestamp>) -> bool {
         self.since = since;
         let mut is_new = false;
@@ -316,8 +318,9 @@ impl UsageFile {
         is_new
     }
 
-    /// Reads what is new in one file, and returns whether anything is. An unreadable file keeps its
-    /// count. A file that only repeats known messages, such as a backup, is not noted.
+    /// Counts the lines that were added to one file. Returns whether the counts or the position
+    /// have changed. An unreadable file keeps its count. A file that only repeats known messages,
+    /// such as a backup, is not added to the known files.
     fn read_file(&mut self, path: &Path, agent: Option<&str>) -> bool {
         let name = path.to_string_lossy().into_owned();
         let before = self.summary.files.get(&name).cloned();
@@ -335,8 +338,8 @@ impl UsageFile {
     }
 
     /// Counts the messages in the file at `path`, from where the reading `before` ended. Starts at
-    /// the beginning if the file was replaced or rewritten. Returns whether that added to the
-    /// count, or `None` if the file does not exist.
+    /// the beginning if the file was replaced or rewritten. Returns how far it was read, and
+    /// whether the counts have changed; `None` if the file does not exist.
     fn read_lines(
         &mut self,
         path: &Path,
@@ -381,8 +384,8 @@ impl UsageFile {
                 });
             }
         }
-        // A rewritten file is counted again. A file that was cut off, or overwritten by a blank
-        // one, keeps its count.
+        // A rewritten file is counted again: drop the messages that it no longer has. A file with
+        // fewer messages than before was probably cut off or overwritten, and keeps its count.
         if is_rewritten && seen.len() >= known {
             let number = Some(reading.number);
             self.messages
@@ -393,7 +396,7 @@ impl UsageFile {
         Ok(Some((reading, has_more)))
     }
 
-    /// Counts a message or more of a known one, and returns whether that changed the count.
+    /// Counts a message, or a further line of a known one. Returns whether that changed the count.
     fn count(&mut self, id: u64, message: PartialMessage) -> bool {
         match self.messages.entry(id) {
             Entry::Vacant(free) => {
@@ -410,7 +413,7 @@ impl UsageFile {
         messages.filter(|it| it.file == Some(number)).count()
     }
 
-    /// Returns whether a message is the session's own, and not a copy of another session's.
+    /// Returns whether a message is the session's own rather than a copy from another session.
     fn is_own(&self, message: &PartialMessage) -> bool {
         message.at.is_none() || message.at >= self.since
     }
@@ -424,7 +427,8 @@ impl UsageFile {
                 *summed_cost.get_or_insert(0.0) += cost;
             }
         }
-        // The cost that Claude Code states may include that of a fork's origin.
+        // For a fork, the cost that Claude Code states may include the cost of the session that it
+        // was made from, so do not use it.
         let has_copies = !self.messages.values().all(|it| self.is_own(it));
         let files = self.summary.files.values().filter(|_| !has_copies);
         let stated = files.filter_map(|file| file.stated_cost);
@@ -453,11 +457,13 @@ impl From<&PartialMessage> for UsedMessage {
 }
 
 impl PartialMessage {
-    /// Merges another line of the same message. Its output grows from line to line, so the numbers
-    /// of the line with the most output count. They replace all others: some servers first report
-    /// the whole input as uncached, and in the last line only what was not in the cache. If several
-    /// writers have it, it belongs to the session itself, because subagents begin with a copy of
-    /// its messages.
+    /// Merges another line of the same message. Returns whether that changed anything.
+    ///
+    /// The output tokens grow from line to line, so all numbers are taken from the line with the
+    /// most output. Numbers of different lines are not mixed: some servers first report the whole
+    /// input as uncached, and in the last line only the uncached part. If the lines name several
+    /// writers, the session itself counts as the writer, because subagents begin with a copy of its
+    /// messages.
     fn grow(&mut self, other: Self) -> bool {
         let mut grown = self.clone();
         let progress = |[input, output, cache_read, cache_creation]: [u64; 4]| {
@@ -478,8 +484,8 @@ impl PartialMessage {
     }
 }
 
-/// Returns the lines of a batch that contain this word. The last one may have no line break yet. It
-/// is read now, and again once it has one.
+/// Returns the lines of a batch that contain this word. The last line may have no line break yet;
+/// it is then read again with the next batch.
 fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
     let mut begin = 0;
     std::iter::from_fn(move || {
@@ -492,7 +498,8 @@ fn lines_with<'b>(word: &str, batch: &'b [u8]) -> impl Iterator<Item = &'b [u8]>
     })
 }
 
-/// Returns the message in a line and a hash of its id, if a model wrote it.
+/// Returns the message in a line and the hash of its id. Returns `None` if no model wrote the
+/// message.
 fn message(
     line: &TranscriptLine<'_>,
     agent: Option<&str>,
@@ -530,8 +537,8 @@ fn message(
     Some((hash(&id), counting))
 }
 
-/// Returns the first bytes of a digest of `id`. They are the same in each version of this program,
-/// and no two messages of a session share them.
+/// Returns the first 64 bits of the SHA-256 of `id`. `usage.json` stores them, so they must be the
+/// same in each version of this program. A collision within a session is practically impossible.
 fn hash(id: &str) -> u64 {
     let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
     let [first, ..] = digest.as_chunks::<8>().0 else {

@@ -892,7 +892,7 @@ fn without_a_hit_it_says_what_was_searched_and_what_would_find_more() {
             &sandbox,
             &["Needle", "hay\u{1b}[2J", "--failed", "--since", "1d"]
         ),
-        "ccsession: found nothing for `Needle hay [2J` in 1 session (2 files); to find more, leave out --failed, --since, or use fewer words, or use lower case, which ignores case"
+        "ccsession: found nothing for `Needle hay [2J` in 1 session (2 files); to find more, leave out --failed, --since, or use fewer words, or type lower case, which also matches upper case"
     );
     let output = sandbox.ccsession(["search", "needle", "--json"]).output();
     assert_eq!(output.status.code(), Some(3));

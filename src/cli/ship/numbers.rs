@@ -44,7 +44,7 @@ pub(super) fn send(
     Ok(match outlet.deliver(&batch) {
         Delivery::Accepted | Delivery::Partial { rejected: 0, .. } => None,
         Delivery::Partial { message, .. } => halt(
-            format!("it rejected some of the metrics: {message}"),
+            format!("the destination rejected some of the metrics: {message}"),
             false,
             None,
         ),

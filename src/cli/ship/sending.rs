@@ -358,7 +358,7 @@ pub(in crate::cli) fn complaints(result: &PassResult) -> Vec<String> {
     } = &result.tally;
     if let Some(why) = rejected_why {
         lines.push(format!(
-            "it rejected {}, which are not sent again: {why}",
+            "the destination rejected {}, which are not sent again: {why}",
             plural(*rejected, "item")
         ));
     }

@@ -118,13 +118,13 @@ fn text(it: &DestinationStatus<'_>, now: Timestamp) -> String {
     if let Some(trouble) = &it.trouble {
         let since = ago(trouble.since);
         lines.push(format!(
-            "  trouble    {} (for the first time {since})",
+            "  trouble    {} (first {since})",
             escaped(&trouble.why)
         ));
     }
     match (it.began_at, it.taken_at) {
         (None, _) => lines.push("  sent       nothing yet".to_owned()),
-        (Some(_), None) => lines.push("  sent       nothing yet, although it was tried".to_owned()),
+        (Some(_), None) => lines.push("  sent       nothing yet, although sending was tried".to_owned()),
         (Some(_), Some(at)) => lines.push(format!(
             "  sent       {}, {} ({}), the last {}",
             plural(it.spans, "span"),

@@ -154,7 +154,7 @@ fn heading(board: &Board, canvas: &mut Canvas<'_>) {
 fn nothing(board: &Board) -> String {
     if board.total() > 0 {
         let filter = escaped(&board.filter);
-        return format!("no live session matches `{filter}`; press / to change that");
+        return format!("no live session matches `{filter}`; press / to change the filter");
     }
     if board.has_record {
         "no session is live; start `claude` in a project".to_owned()

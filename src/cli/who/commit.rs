@@ -296,7 +296,7 @@ fn sure(certainty: Certainty) -> String {
         Certainty::Certain => {
             "a command labelled as a commit ran then, and no other session ran anything"
         }
-        Certainty::Likely => "its command ran then, and less speaks for any other session",
+        Certainty::Likely => "its command ran then, and any other session is less likely",
         Certainty::Possible => {
             "its command ran in the background or in another working tree, or what it ran is unknown"
         }

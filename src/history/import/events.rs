@@ -638,8 +638,8 @@ fn how_it_came(
     let kind = line.tool_denial_kind.text();
     match kind.as_deref() {
         Some("interrupted") => CallReturn::Never,
-        // Another call of the same message failed, or the turn was over before this one ran. Nobody
-        // refused it.
+        // The call never ran, but nobody refused it: another call of the same message failed, or
+        // the turn was over before.
         Some("cancelled") if text.starts_with(TOOL_ERROR) => CallReturn::Back,
         Some("cancelled") => CallReturn::Never,
         Some("user-rejected") if !is_surely_refused(line, &text, details) => CallReturn::Doubtful {
@@ -650,14 +650,14 @@ fn how_it_came(
                 is_rather_broken_off: false,
             }
         }
-        // Claude Code writes: "[Tool call interrupted: …", "skipped", "did not complete", "result
-        // not in this copy".
+        // Such a text goes on with "interrupted: …", "skipped", "did not complete" or "result not
+        // in this copy".
         _ if is_interruption(&text) || text.starts_with("[Tool call ") => CallReturn::Never,
         _ => CallReturn::Back,
     }
 }
 
-/// Returns whether a rejected call certainly never ran.
+/// Returns whether a rejected call certainly never began to run.
 fn is_surely_refused(line: &TranscriptLine<'_>, text: &str, details: LazyMember<'_>) -> bool {
     line.permission_decision.json().is_some()
         || line.tool_denial_before_run.is_true()
@@ -667,8 +667,8 @@ fn is_surely_refused(line: &TranscriptLine<'_>, text: &str, details: LazyMember<
             .is_some_and(|text| text.starts_with(MADE_BY_TOOL))
 }
 
-/// Returns whether the line's version of Claude Code leaves out whether a rejected call had begun
-/// to run.
+/// Returns whether the Claude Code version that wrote the line does not record whether a rejected
+/// call had begun to run.
 fn is_silent(line: &TranscriptLine<'_>) -> bool {
     let version = line.version.text().unwrap_or_default();
     let numbers = version.split('.').map(|number| number.parse().ok());
@@ -686,7 +686,7 @@ struct SpawnInput<'a> {
     subagent_type: LazyMember<'a>,
 }
 
-/// Returns the event that ends a call, and the class of its error.
+/// Returns the name of the event that ends a call, and the class of the call's error.
 fn outcome(
     line: &TranscriptLine<'_>,
     block: &Block<'_>,

@@ -1,5 +1,5 @@
-//! What the hooks' journal contains of a session. None of it is imported, so that where both
-//! sources exist, the hooks' numbers count.
+//! What hooks have recorded of a session. An import omits these events, so that nothing is recorded
+//! twice and the hooks' more exact numbers count.
 
 use std::collections::HashSet;
 
@@ -16,14 +16,14 @@ pub(super) struct RecordedIds {
     compactions: HashSet<String>,
     agents: HashSet<String>,
     has_start: bool,
-    /// The background tasks whose end a prompt reported.
+    /// The ids of background tasks whose end a prompt reported.
     notified: HashSet<String>,
-    /// The times of the first and the last event that a hook recorded.
+    /// The times of the first and the last event that a hook of Claude Code recorded.
     span: Option<(Timestamp, Timestamp)>,
 }
 
 impl RecordedIds {
-    /// Collects what hooks recorded in these events.
+    /// Collects the ids from a session's events. Ignores imported events.
     pub(super) fn of(events: impl Iterator<Item = Event>) -> Self {
         let mut known = Self::default();
         for event in events.filter(|event| event.origin.is_none()) {
@@ -64,8 +64,8 @@ impl RecordedIds {
         self.has_start |= event.event == name::SESSION_START;
     }
 
-    /// Returns whether an event of `subject` at `at` is recorded. An event without an id counts as
-    /// recorded if hooks were recording at that time.
+    /// Returns whether hooks recorded an event of `subject` at `at`. An event without an id counts
+    /// as recorded if its time is between the first and the last event of a hook.
     pub(super) fn has(&self, subject: &Subject, at: Timestamp) -> bool {
         let is_within = || {
             self.span
@@ -77,11 +77,12 @@ impl RecordedIds {
             Subject::TurnEnd(Some(id)) => self.turn_ends.contains(id),
             Subject::Notice(task) => self.notified.contains(task),
             Subject::Agent(id) => self.agents.contains(id),
-            // Hooks of old versions do not name the subagent of a call.
+            // An old version may have recorded the call without its subagent.
             Subject::Call(agent, id) => [agent.clone(), None]
                 .into_iter()
                 .any(|agent| self.calls.contains(&(agent, id.clone()))),
-            // A compaction that a person started has its own prompt id.
+            // If a person starts a compaction, the hooks' event has a prompt id of its own. Then
+            // the time decides.
             Subject::Compaction(Some(id)) => self.compactions.contains(id) || is_within(),
             Subject::Other => false,
             Subject::Prompt(None) | Subject::TurnEnd(None) | Subject::Compaction(None) => {

@@ -1,6 +1,6 @@
-//! Merges a new import with earlier ones. A transcript that was cut off, deleted, or replaced by an
-//! older copy removes no recorded event. A new reading adds missing events, and corrects those that
-//! it has read again.
+//! Merges the events of a new import with those of earlier imports. New events are added, and
+//! events that are read again are corrected. None is removed because its transcript was cut off,
+//! deleted, or replaced by an older copy.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,20 +9,21 @@ use super::events::{ImportedEvent, Subject};
 use crate::model::event::name;
 use crate::model::{Event, Timestamp};
 
-/// The prefix of names for subagents that an old version of Claude Code wrote into the session's
-/// own transcript. It gave them no ids, so the name comes from the first line, which a transcript
-/// may have lost.
+/// The prefix of names for unnamed subagents. Old versions of Claude Code wrote them without ids
+/// into the session's own transcript. The rest of the name is from the subagent's first line, which
+/// a transcript may have lost.
 pub(super) const UNNAMED: &str = "side-";
 
-/// The times of lines that are copies, each with the session that owns the line.
+/// For each line that is a copy: its time, and the session that owns the line.
 pub(super) type Copies = HashMap<Timestamp, SourceIndex>;
 
 fn thread(agent: Option<&str>) -> u64 {
     hash(agent.unwrap_or_default())
 }
 
-/// Merges the events `made` by a new reading with those on record `before`, ordered by time. Omits
-/// copies of a session in `settled`, because they are on record there.
+/// Merges the events `made` by a new reading with those on record `before`, and returns them
+/// ordered by time. Removes earlier events that turn out to be copies from a session in `settled`:
+/// that session has them on record.
 pub(super) fn merge(
     mut made: Vec<ImportedEvent>,
     before: Vec<ImportedEvent>,
@@ -49,8 +50,8 @@ pub(super) fn merge(
         .filter(|(made, _)| matches!(made.subject, Subject::Prompt(_)))
         .filter_map(|(made, _)| made.notifies.clone())
         .collect();
-    // A fuller reading may have found a prompt that reports the end of the task. Then the earlier
-    // notice is dropped.
+    // A task's end counts only once. If a prompt reports it, drop the separate event that an
+    // earlier reading made for it.
     let is_told = |made: &ImportedEvent| matches!(&made.subject, Subject::Notice(task) if prompted.contains(task));
     let places = all.into_iter().enumerate();
     let is_kept = |place: &usize| chosen.contains(place) && !refuted.contains(place);
@@ -60,9 +61,10 @@ pub(super) fn merge(
         .collect()
 }
 
-/// Unifies the names of an unnamed subagent that two readings name differently, because only one
-/// had its first line. The reading that saw the earlier beginning decides. What identifies the
-/// subagent in both readings is a call, or the time of an event if no other subagent has that time.
+/// Gives an unnamed subagent the same name in both readings. The names differ if only one reading
+/// had the subagent's first line; the reading with the earlier beginning then decides. A subagent
+/// is recognized by a call, or by the time of an event if no other subagent has an event at that
+/// time.
 fn rename(made: &mut [ImportedEvent], before: &mut [ImportedEvent]) {
     let now = UnnamedAgents::of(made);
     let then = UnnamedAgents::of(before);
@@ -71,7 +73,7 @@ fn rename(made: &mut [ImportedEvent], before: &mut [ImportedEvent]) {
         let (Some(name), Some(Some(old))) = (name, then.marks.get(mark)) else {
             continue;
         };
-        // Two names in one reading are two subagents, and the later reading knows best.
+        // If the new reading uses both names, they are two subagents.
         if name == old || now.began.contains_key(old) {
             continue;
         }
@@ -93,14 +95,15 @@ fn rename(made: &mut [ImportedEvent], before: &mut [ImportedEvent]) {
 /// The unnamed subagents in one reading.
 #[derive(Default)]
 struct UnnamedAgents {
-    /// What identifies a subagent: its calls, and the times of its events. `None` marks what
-    /// several subagents share.
+    /// By what each subagent can be recognized, with its name; `None` if several subagents share
+    /// it.
     marks: BTreeMap<AgentMark, Option<String>>,
     /// The time of each subagent's first event.
     began: HashMap<String, Timestamp>,
 }
 
-/// A mark that identifies an unnamed subagent.
+/// By what an unnamed subagent can be recognized in another reading: one of its calls, or the time
+/// of one of its events.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum AgentMark {
     Call(String),
@@ -137,7 +140,7 @@ impl UnnamedAgents {
     }
 }
 
-/// Completes events with what an earlier reading learned about them from other lines.
+/// Completes events with members that an earlier reading found in lines that are now missing.
 fn complement(made: &mut [ImportedEvent], before: &[ImportedEvent]) {
     let before: HashMap<EventKey<'_>, &ImportedEvent> = before
         .iter()
@@ -160,14 +163,14 @@ fn complement(made: &mut [ImportedEvent], before: &[ImportedEvent]) {
     }
 }
 
-/// Which reading made an event.
+/// Which reading an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ImportPass {
     Now,
     Before,
 }
 
-/// An identity that only one event can have.
+/// A key that is equal for two events only if they are the same event.
 #[derive(PartialEq, Eq, Hash)]
 enum EventKey<'a> {
     Start,
@@ -175,7 +178,8 @@ enum EventKey<'a> {
     TurnEnd(&'a str),
     Notice(&'a str),
     Agent(&'a str, &'a str),
-    /// An event of a call: the hash of its agent, its id, and whether it begins the call.
+    /// An event of a call: the hash of the agent's id, the call's id, and whether the event begins
+    /// the call.
     Call(u64, &'a str, bool),
     /// Any other event: its name and time.
     At(&'a str, Timestamp),
@@ -198,8 +202,9 @@ impl<'a> EventKey<'a> {
     }
 }
 
-/// Chooses among events with the same identity. The new reading wins, but of beginnings the first
-/// counts and of ends the last, because an incomplete transcript begins later and ends earlier.
+/// Chooses one of the events with the same key, and returns the indices of the chosen ones. The new
+/// reading wins, with two exceptions: the earliest beginning and the latest end win, because an
+/// incomplete transcript begins later and ends earlier.
 fn chosen(all: &[(ImportedEvent, ImportPass)]) -> HashSet<usize> {
     let mut chosen: HashMap<EventKey<'_>, (usize, ImportPass)> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate() {
@@ -221,11 +226,11 @@ fn chosen(all: &[(ImportedEvent, ImportPass)]) -> HashSet<usize> {
     chosen.into_values().map(|(place, _)| place).collect()
 }
 
-/// Returns the ends that one reading concluded and that the other refutes, because it saw more of
-/// that turn or subagent.
+/// Returns the indices of inferred ends that are wrong: one reading saw no further lines of the
+/// turn or subagent, but the other did.
 fn refuted(all: &[(ImportedEvent, ImportPass)], chosen: &HashSet<usize>) -> HashSet<usize> {
     let mut refuted = HashSet::new();
-    // Which reading saw the next event of each thread, or `None` before the next turn begins.
+    // For each thread: which reading saw the next event of the same turn, if there is one.
     let mut next: HashMap<u64, Option<ImportPass>> = HashMap::new();
     for (place, (made, found)) in all.iter().enumerate().rev() {
         if !chosen.contains(&place)

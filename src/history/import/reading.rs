@@ -1,5 +1,5 @@
 //! Reads a session's transcripts line by line. Determines which session and which thread a line
-//! belongs to, and what it says about the session. [`super::events`] turns it into events.
+//! belongs to, and what it says about the session. [`super::events`] turns the line into events.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -19,25 +19,26 @@ use crate::model::{Capture, SessionId, Timestamp};
 use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Result, file};
 
-/// How many lines at the beginning are searched for a subagent's type.
+/// How many lines at the beginning of a subagent's transcript are searched for its type.
 const OPENING: usize = 100;
 
-/// What the lines say about the session itself.
+/// What a session's lines say about the session itself.
 #[derive(Debug, Default)]
 pub(super) struct SessionFacts {
     pub(super) started_at: Option<Timestamp>,
     pub(super) cwd: Option<String>,
-    /// A directory named by lines that is not an absolute path.
+    /// The directory that the first lines name, even if it is not an absolute path; for the message
+    /// that says why a session is skipped.
     pub(super) nowhere: Option<String>,
     pub(super) branch: Option<String>,
     pub(super) model: Option<String>,
     pub(super) agent_type: Option<String>,
     pub(super) title: Option<String>,
-    /// The origin that a fork names.
+    /// The session that a fork was made from, if a line names it.
     pub(super) forked_from: Option<SessionId>,
-    /// The session that owns the copied lines.
+    /// The session from which lines were copied.
     pub(super) copied_from: Option<SourceIndex>,
-    /// Another session's id that lines name.
+    /// The id of another session, if a line claims to belong to it.
     pub(super) names: Option<String>,
 }
 
@@ -67,33 +68,33 @@ impl SkippedLines {
     }
 }
 
-/// One session that is being read.
+/// Reads one session's transcripts, and collects the events.
 #[derive(Debug)]
 pub(super) struct SessionReader<'a> {
     pub(super) id: &'a SessionId,
     pub(super) place: SourceIndex,
     pub(super) capture: Capture,
-    /// Lines before this time are copies of another session's.
+    /// Lines before this time are copies from another session.
     pub(super) since: Option<Timestamp>,
     /// The session's directory, if it is on record.
     pub(super) cwd: Option<String>,
     pub(super) claims: &'a mut Claims,
-    /// The subagents that calls started, by the call's id.
+    /// The id of the subagent that each call started, by the call's id.
     pub(super) spawned: HashMap<String, String>,
-    /// The type of subagent that each call asked for.
+    /// The type of subagent that each call requested, by the call's id.
     pub(super) asked_kinds: HashMap<String, String>,
-    /// The subagents whose type is known without their calls.
+    /// The subagents whose own files state their type.
     pub(super) typed_agents: HashSet<String>,
     pub(super) calls: Calls,
-    /// The subagents: each one's id, its first prompt, and the hash of its last message.
+    /// All subagents: each one's id, first prompt, and hash of its last message.
     pub(super) agents: Vec<(String, FirstPrompt, Option<u64>)>,
     /// Those of `agents` that Claude Code seems to run internally.
     pub(super) clients_own: HashSet<String>,
-    /// The background tasks whose end a line reports to the model.
+    /// The background tasks whose end some line reports to the model.
     pub(super) notified: HashSet<String>,
-    /// When Claude Code queued the end of other background tasks.
+    /// When Claude Code queued a report on the end of a background task, by the task's id.
     pub(super) queued: HashMap<String, Timestamp>,
-    /// The calls that looked refused and were in fact interrupted.
+    /// The ids of calls that looked refused but were interrupted.
     pub(super) broken_off: HashSet<String>,
     pub(super) facts: SessionFacts,
     pub(super) made: Vec<ImportedEvent>,
@@ -102,10 +103,10 @@ pub(super) struct SessionReader<'a> {
 }
 
 impl SessionReader<'_> {
-    /// Reads the session's own transcript. Subagents are read after it, by [`Self::agent`].
+    /// Reads the session's own transcript. Call this before [`Self::agent`].
     ///
     /// # Errors
-    /// Fails if the file cannot be opened or read. What was read before stays.
+    /// Fails if the file cannot be opened or read. Events from the part that was read are kept.
     pub(super) fn main(&mut self, path: &Path) -> Result<()> {
         self.file(path, Thread::default())
     }
@@ -113,7 +114,7 @@ impl SessionReader<'_> {
     /// Reads a subagent's transcript.
     ///
     /// # Errors
-    /// Fails as [`Self::main`] does.
+    /// Fails if the file cannot be opened or read. Events from the part that was read are kept.
     pub(super) fn agent(&mut self, agent: &AgentFile) -> Result<()> {
         let kind = agent_type(agent);
         let agent_id = agent.agent_id.clone();
@@ -123,7 +124,8 @@ impl SessionReader<'_> {
         self.file(&agent.path, Thread::of(ThreadAgent { id: agent_id, kind }))
     }
 
-    /// Reads which call started a subagent, if Claude Code stored that in a separate file.
+    /// Reads which call started a subagent, if Claude Code wrote that to the subagent's
+    /// `.meta.json`.
     pub(super) fn meta(&mut self, agent: &AgentFile) {
         let _ = with_meta(agent, |meta| {
             let call = meta.tool_use_id.owned()?;
@@ -145,8 +147,7 @@ impl SessionReader<'_> {
                     let damaged = records::read(bytes, |line| self.line(line, path, &mut threads));
                     self.skipped.damaged += damaged;
                 }
-                // Claude Code may still be writing an unfinished line, so it does not count as
-                // damaged.
+                // Claude Code may still be writing this line, so it does not count as damaged.
                 Ok(Some(NextLine::Unfinished(bytes))) => {
                     records::read(bytes, |line| self.line(line, path, &mut threads));
                 }
@@ -202,7 +203,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Returns whether the line is another session's, or a repetition.
+    /// Returns whether the line is copied from another session or was already read.
     fn is_copy(&mut self, line: &TranscriptLine<'_>) -> bool {
         let origin: Option<ForkOrigin<'_>> = line.forked_from.get();
         let origin = origin.and_then(|origin| origin.session_id.text()?.parse().ok());
@@ -230,7 +231,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// Notes when Claude Code queued the end of a background task.
+    /// Records the time at which Claude Code queued a report on the end of a background task.
     fn queued(&mut self, line: &TranscriptLine<'_>) {
         self.skipped.other += 1;
         let text = line.content.text();

@@ -8,7 +8,7 @@ use crate::model::{SessionId, Timestamp};
 use crate::store::lines::{LineReader, NextLine};
 use crate::store::{Result, file};
 
-/// How many lines at the beginning are searched for a transcript's age.
+/// How many lines at the beginning of a transcript are searched for its age.
 const OPENING: usize = 100;
 
 /// A session and its transcripts.
@@ -24,13 +24,13 @@ pub struct ImportSource {
     pub age: Age,
     /// The size of all its files together, in bytes.
     pub size: u64,
-    /// True if the session's import was requested. Others are read, too, to detect what a fork has
-    /// copied from them.
+    /// True if the import of this session was requested. Other sessions are read, too, because a
+    /// fork may have copied lines from them.
     pub is_wanted: bool,
 }
 
-/// The age of a session, compared field by field. A fork begins with the lines of its origin,
-/// including their times, so the time alone does not decide.
+/// The age of a session, compared field by field. The time alone does not decide: a fork begins
+/// with copies of its origin's lines, with the same times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Age {
     /// The time of the session's first line.
@@ -107,9 +107,9 @@ pub fn find(path: &Path) -> Result<ImportSources> {
     Ok(found)
 }
 
-/// Returns the folders that contain transcripts. A single transcript is examined together with its
-/// neighbours. A folder may be a link, for example to a shared disk. A folder that is reached in
-/// several ways is read once.
+/// Returns the folders that contain transcripts. For a single transcript (`only`), returns its
+/// folder, because its neighbours are examined, too. A folder may be a link, for example to a
+/// shared disk. A folder that several links lead to is returned once.
 fn folders(path: &Path, only: Option<&Path>, found: &mut ImportSources) -> Result<Vec<PathBuf>> {
     if let Some(only) = only {
         return Ok(only.parent().map(Path::to_owned).into_iter().collect());
@@ -186,7 +186,7 @@ impl ImportSources {
 }
 
 impl Age {
-    /// The age of a session about which nothing is known.
+    /// An age that sorts after all others, for a session about which nothing is known.
     const NEWEST: Self = Self {
         first: Timestamp::MAX,
         is_fork: true,
@@ -194,7 +194,8 @@ impl Age {
     };
 }
 
-/// Returns the age of the transcript at `path`, and its size. Returns `None` if it does not exist.
+/// Returns the age of the transcript at `path`, and its size in bytes. Returns `None` if it does
+/// not exist.
 fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
     let Some(mut lines) = LineReader::open(path)? else {
         return Ok(None);

@@ -12,7 +12,7 @@ use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::lines::{LineReader, NextLine};
 
-/// How many characters of a line's `uuid` name an unnamed subagent.
+/// How many characters of its first line's `uuid` an unnamed subagent is named by.
 const NAME: usize = 8;
 
 /// A subagent.
@@ -23,29 +23,30 @@ pub(super) struct ThreadAgent {
     pub(super) kind: Option<String>,
 }
 
-/// A thread, as far as it was read.
+/// What the lines read so far say about a thread.
 #[derive(Debug, Default)]
 pub(super) struct Thread {
     /// The subagent, or `None` for the main thread.
     pub(super) agent: Option<ThreadAgent>,
-    /// The id of the current prompt.
+    /// The id of the prompt that the thread is working on; becomes part of its events.
     pub(super) prompt_id: Option<String>,
     pub(super) turn_is_open: bool,
-    /// The first prompt.
+    /// The first prompt that the subagent received.
     pub(super) asked: Option<FirstPrompt>,
-    /// The hash of the last message.
+    /// The hash of the last message in the thread.
     pub(super) said: Option<u64>,
-    /// True if Claude Code runs it internally, so that it is not a subagent.
+    /// True if Claude Code runs the thread internally, so that it does not count as a subagent.
     pub(super) is_clients_own: bool,
-    /// The id of the most recent prompt.
+    /// The id of the last line that is a prompt, to detect that the next line continues the same
+    /// prompt.
     prompted: Option<String>,
-    /// The earliest time of a line so far.
+    /// The earliest time of all lines so far.
     first: Option<Timestamp>,
-    /// The index of the event for its beginning.
+    /// The index of the event that reports the thread's beginning.
     place: usize,
     /// How many calls of this turn are open.
     open: usize,
-    /// The time of the last message, if it can be the last of its turn.
+    /// The time of the last message, if that message can be the last of its turn.
     last_word: Option<Timestamp>,
     /// The calls whose results do not say whether they were refused or interrupted.
     doubtful: Vec<DoubtfulCall>,
@@ -55,7 +56,8 @@ pub(super) struct Thread {
 #[derive(Debug)]
 struct DoubtfulCall {
     id: String,
-    /// True if its version of Claude Code would have recorded a refusal.
+    /// True if the call was probably interrupted: the version of Claude Code that wrote it would
+    /// have recorded a refusal.
     is_rather_broken_off: bool,
 }
 
@@ -63,7 +65,7 @@ struct DoubtfulCall {
 #[derive(Debug)]
 pub(super) struct FirstPrompt {
     pub(super) at: Timestamp,
-    /// The hashes of its texts.
+    /// The hashes of the texts that the prompt consists of.
     pub(super) texts: Vec<u64>,
 }
 
@@ -79,8 +81,8 @@ impl Thread {
         self.agent.as_ref().map(|agent| agent.id.as_str())
     }
 
-    /// Notes a line, and returns whether it is the first that was read. The event of the thread's
-    /// beginning will be at `place`.
+    /// Records a line of the thread. Returns true for the first one; the caller then adds the event
+    /// of the thread's beginning at index `place`.
     pub(super) fn begin(&mut self, at: Timestamp, place: usize) -> bool {
         let is_first = self.first.is_none();
         if is_first {
@@ -90,13 +92,14 @@ impl Thread {
         is_first
     }
 
-    /// Returns where the event of the subagent's beginning is, and when it began.
+    /// Returns the index of the event of the subagent's beginning, and the time of that beginning.
+    /// Returns `None` for the main thread.
     pub(super) fn beginning(&self) -> Option<(usize, Timestamp)> {
         self.agent.as_ref()?;
         Some((self.place, self.first?))
     }
 
-    /// Returns whether the prompt differs from the last one. A prompt may have several lines.
+    /// Returns whether the line begins a new prompt. Several lines can belong to one prompt.
     pub(super) fn is_new_prompt(&mut self, line: &TranscriptLine<'_>) -> bool {
         let id = line.prompt_id.owned();
         let is_new = id.is_none() || id != self.prompted;
@@ -104,34 +107,35 @@ impl Thread {
         is_new
     }
 
-    /// Notes that a call of this thread begins.
+    /// Records that a call of this thread begins.
     pub(super) fn call_begins(&mut self) {
         self.open += 1;
         self.last_word = None;
     }
 
-    /// Notes that a call of this thread ends.
+    /// Records that a call of this thread ends.
     pub(super) fn call_ends(&mut self) {
         self.open = self.open.saturating_sub(1);
         self.last_word = None;
     }
 
-    /// Notes a message of the assistant. It may be the turn's last one, unless a call is open.
+    /// Records a message of the assistant. The turn may end with it if no call is open and
+    /// `may_be_last`.
     pub(super) fn word(&mut self, at: Timestamp, may_be_last: bool) {
         self.last_word = Some(at).filter(|_| may_be_last && self.open == 0);
     }
 
-    /// Notes that Claude Code states the end of the turn.
+    /// Records that a line of Claude Code reports the end of the turn at `at`.
     pub(super) fn ended(&mut self, at: Timestamp) {
         self.last_word = Some(at);
     }
 
-    /// Returns when the turn ended, as far as the lines tell.
+    /// Returns when the turn ended, or `None` if the lines read so far do not tell.
     pub(super) fn ended_at(&self) -> Option<Timestamp> {
         self.last_word
     }
 
-    /// Notes a call that was refused or interrupted; the following lines decide.
+    /// Records a call that was refused or interrupted; the following lines tell which.
     pub(super) fn doubt(&mut self, id: String, is_rather_broken_off: bool) {
         self.doubtful.push(DoubtfulCall {
             id,
@@ -139,17 +143,18 @@ impl Thread {
         });
     }
 
-    /// Notes that the assistant continues. The earlier calls were refused then, because an
-    /// interrupted call ends the turn.
+    /// Records that the assistant continues. That proves that the earlier calls were refused,
+    /// because an interrupted call ends the turn.
     pub(super) fn goes_on(&mut self) {
         self.doubtful.clear();
     }
 
-    /// Returns the calls that were interrupted, when the turn is interrupted or nothing follows.
+    /// Returns the calls that were interrupted rather than refused. Call this when the turn was
+    /// interrupted or the file ends.
     ///
-    /// With `names_message`, the interruption names the message that it stopped, and all of them
-    /// were interrupted. Claude Code names that message only if a call was running, and not if a
-    /// call was refused.
+    /// Set `names_message` if the interruption names the message that it stopped. Then all doubtful
+    /// calls were interrupted: Claude Code names that message only if a call was running, and not
+    /// if a call was refused.
     pub(super) fn broken_off(&mut self, names_message: bool) -> Vec<String> {
         let is_so = |call: &DoubtfulCall| names_message || call.is_rather_broken_off;
         let doubtful = std::mem::take(&mut self.doubtful);
@@ -166,18 +171,18 @@ impl Thread {
     }
 }
 
-/// The threads of one file: its own, and those of subagents that an old version wrote into the same
-/// file.
+/// The threads of one transcript file: the main one, and those of subagents that an old version of
+/// Claude Code wrote into the same file.
 pub(super) struct Threads {
     own: Thread,
     side: Vec<Thread>,
-    /// The index in `side` of each thread, by name.
+    /// The index in `side` of each subagent's thread, by the subagent's name.
     places: HashMap<String, usize>,
     chains: Option<Chains>,
 }
 
 impl Threads {
-    /// Creates the threads of a file whose own thread is `own`.
+    /// Creates the threads of a file whose main thread is `own`.
     pub(super) fn new(own: Thread) -> Self {
         Self {
             own,
@@ -198,8 +203,8 @@ impl Threads {
             return &mut self.own;
         }
         let id = line.agent_id.owned().unwrap_or_else(|| {
-            // The line names no subagent. The first line of its conversation serves as a name,
-            // because conversations may be interleaved.
+            // The line names no subagent. Name it after the first line of its conversation; several
+            // conversations may be interleaved.
             let read = || Chains::read(path).unwrap_or_default();
             let chains = self.chains.get_or_insert_with(read);
             format!("{UNNAMED}{}", chains.first_of(line))
@@ -213,8 +218,8 @@ impl Threads {
     }
 }
 
-/// How the lines of a file's subagents follow one another, by their `uuid`s. The file is read in
-/// advance, because a line may precede the one that it answers.
+/// Which line each line of a file's subagents answers, by their `uuid`s. The whole file is read in
+/// advance, because a line may come before the line that it answers.
 #[derive(Debug, Default)]
 struct Chains {
     links: HashMap<u64, Link>,
@@ -253,11 +258,13 @@ impl Chains {
         }
     }
 
-    /// Returns the name of the first line of the conversation that `line` belongs to.
+    /// Returns the first line of the conversation that `line` belongs to, as a name for the
+    /// subagent.
     fn first_of(&self, line: &TranscriptLine<'_>) -> String {
         let mut name = name_of(&line.uuid.text().unwrap_or_default());
         let mut next = hashed(line.parent_uuid);
-        // No chain is longer than the number of links. A longer one would be a cycle.
+        // In a damaged file, the links may form a cycle. Without one, a conversation has at most
+        // this many links.
         for _ in 0..=self.links.len() {
             let Some(link) = next.and_then(|uuid| self.links.get(&uuid)) else {
                 break;
