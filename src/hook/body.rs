@@ -1,9 +1,9 @@
 //! Cuts and redacts the bodies (inputs, outputs, prompts) that the journal keeps under `capture =
 //! "full"`.
 //!
-//! Of a long body, the beginning of its JSON text is kept. The cut text is closed again, so that it
-//! stays a value with the members before the cut. A string that was cut also loses its last word,
-//! which may be half of a secret.
+//! A body that is too long is cut to the beginning of its JSON text. The open strings and
+//! containers are then closed, so that the rest is valid JSON with the members before the cut. A
+//! string that was cut also loses its last word, which may be half of a secret.
 
 use serde_json::Value;
 
@@ -13,8 +13,8 @@ use crate::model::text::{without_last_word, without_lone_surrogates};
 
 /// The largest body that the journal keeps, in bytes of JSON text.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
-/// The most that all bodies of one event may take, in bytes. A journal's reader treats a line above
-/// 1 MiB as torn. A reader that looks only at the end of a journal must still find a few lines
+/// The most that all bodies of one event may take together, in bytes. Readers treat a journal line
+/// above 1 MiB as torn. Also, readers that look only at the end of a journal must find a few lines
 /// there.
 const MAX_TOGETHER: usize = 2 * MAX_BYTES;
 
@@ -34,7 +34,7 @@ impl<'r> Bodies<'r> {
         }
     }
 
-    /// Returns the redacted body `name` of the event, cut to the room that is left.
+    /// Returns the redacted body `name` of the event, cut to what is left of the budget.
     pub(super) fn take(&mut self, name: &str, member: &ScannedMember) -> Option<Value> {
         let text = String::from_utf8_lossy(&member.text);
         let whole = member.is_whole().then(|| read(&text)).flatten();
@@ -43,8 +43,8 @@ impl<'r> Bodies<'r> {
         if let Some(body) = &mut body {
             self.redactor.value(body);
         }
-        // A redaction mark can be longer than the secret, and a number can be written longer than
-        // it was.
+        // The text may have grown: `[redacted:…]` can be longer than the secret, and a number can
+        // be written with more digits. So measure it again.
         let most = MAX_BYTES.min(self.room);
         let text = body.as_ref().map_or_else(String::new, Value::to_string);
         if text.len() > most {
@@ -70,17 +70,17 @@ fn read(text: &str) -> Option<Value> {
         .ok()
 }
 
-/// Returns the first `most` bytes of a JSON text as a value.
+/// Cuts a JSON text to at most `most` bytes, and returns it as a value.
 fn beginning(text: &str, most: usize) -> Option<Value> {
     let cut = text.get(..text.floor_char_boundary(most))?;
     read(&closed(cut)?)
 }
 
-/// Closes the JSON text that `cut` is the beginning of. A string that was cut keeps all but its
-/// last word. A name without a value is left out, and so is a number that may go on.
+/// Turns the beginning of a JSON text into valid JSON by closing what is open. Drops an incomplete
+/// number and a name without a value. Drops the last word of an incomplete string.
 fn closed(cut: &str) -> Option<String> {
     let mut open = Vec::new();
-    // The last position where the text could be closed, and the number of containers open there.
+    // The last position at which a value was complete, and the number of containers open there.
     let mut whole = (0, 0);
     let mut at = 0;
     while let Some(&byte) = cut.as_bytes().get(at) {
@@ -106,7 +106,7 @@ fn closed(cut: &str) -> Option<String> {
                 None if open.last() == Some(&b'{') && !follows_colon(cut, start) => break,
                 None => return Some(with_text(cut, start, &open)),
             },
-            // A scalar is complete only if something follows it.
+            // A comma proves that the number or word before it is complete.
             b',' => whole = (start, open.len()),
             _ => {}
         }
@@ -117,7 +117,7 @@ fn closed(cut: &str) -> Option<String> {
     Some(format!("{text}{}", closing(&open)))
 }
 
-/// Closes `cut` after the string that begins at `start` and does not end.
+/// Closes a text that was cut within a string. The string begins at `start`.
 fn with_text(cut: &str, start: usize, open: &[u8]) -> String {
     let raw = cut.get(start..).unwrap_or_default();
     let text: String = unescaped(raw).unwrap_or_default();
@@ -142,7 +142,7 @@ fn closing(open: &[u8]) -> String {
     open.iter().rev().map(close).collect()
 }
 
-/// Returns the end of the string whose content begins at `at`.
+/// Returns the position after the closing quote of the string whose content begins at `at`.
 fn string_end(text: &str, at: usize) -> Option<usize> {
     let mut escaped = false;
     let end = text.as_bytes().get(at..)?.iter().position(|&byte| {

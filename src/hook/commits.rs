@@ -1,5 +1,6 @@
-//! Notes the commits that were made where a session works, for the events that say what is checked
-//! out. It does not ask who made them: only all journals together can tell.
+//! Finds the commits that were made in a session's working tree, for the events that record what is
+//! checked out. Does not determine which session made a commit: that takes the journals of all
+//! sessions.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,18 +11,19 @@ use crate::model::line::EventKind;
 use crate::model::record::Head;
 use crate::store::{SessionDir, reflog};
 
-/// How much of the reflog's end is read, in bytes.
+/// How many bytes at the end of the reflog are read.
 const REFLOG: usize = 64 << 10;
-/// How much of the journal's end is searched for the last event that noted commits, in bytes.
+/// How many bytes at the end of the journal are searched for the last event that could record
+/// commits.
 const JOURNAL: u64 = 32 << 10;
-/// The most commits that one event notes; of more, the last ones.
+/// The most commits that one event records. If there are more, the newest ones are recorded.
 const MOST: usize = 64;
-/// Commits that are older than this are not noted. Most repositories have only such commits, and
-/// then the journal is not searched. The reflog still has them when somebody asks.
+/// Commits older than this are not recorded; `who` finds them in the reflog. Most repositories have
+/// only older commits, and then the hook need not search the journal.
 const OLD: Duration = Duration::from_secs(24 * 3600);
 
 /// Returns what is checked out in the working tree at `root`, and the commits that were made there
-/// since the session's last event that could note them.
+/// since the session's last event that could record commits.
 pub(super) fn head_and_commits(
     session: &SessionDir,
     root: &Path,
@@ -38,8 +40,9 @@ pub(super) fn head_and_commits(
     Some((head, commits))
 }
 
-/// Returns the time of the last event that could note commits, in whole seconds. In a long turn it
-/// may be further back than is searched; then the session's beginning counts.
+/// Returns the time, in whole seconds, of the session's last event that could record commits. In a
+/// long turn, that event may be before the searched end of the journal; then returns the start of
+/// the session.
 fn last_noted(session: &SessionDir) -> Option<Timestamp> {
     let mut last = None;
     let lines = session.journal().last_lines(JOURNAL).ok()?;

@@ -1,4 +1,4 @@
-//! Starts the one process that a hook leaves behind: the cleanup that is due.
+//! Starts the cleanup when it is due. It is the only process that a hook leaves running.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crate::identity::process;
 use crate::store::{Error, Result, file};
 
-/// How long the hook waits for a cleanup that no process would reap. Most cleanups take a few
-/// milliseconds.
+/// How long the hook waits for the cleanup if nothing else would reap that process. Most cleanups
+/// take a few milliseconds.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The first pause between two checks of the cleanup. Each pause is twice as long as the one
 /// before.
@@ -54,9 +54,9 @@ fn wait(mut child: Child, patience: Duration) {
     }
 }
 
-/// Finds the CLI that belongs to this hook: `../../bin/ccsession` from `libexec/ccsession/`, or the
-/// one beside the hook from anywhere else. Looks nowhere else: anyone who can write to a
-/// searched folder could make this hook run a program.
+/// Finds the `ccsession` that belongs to this hook. A hook in `libexec/ccsession/` uses
+/// `../../bin/ccsession`, any other the one in its own folder. No other folder is searched: anyone
+/// who can write to a searched folder could make this hook run a program.
 fn cli() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(Error::io("find", Path::new("/proc/self/exe")))?;
     let dir = own.parent().unwrap_or(Path::new("/"));

@@ -1,9 +1,9 @@
-//! The hooks: read what Claude Code reports on stdin, and record it.
+//! The hooks: executables that read the events that Claude Code reports on stdin, and record them.
 //!
 //! A hook never disturbs Claude Code. Whatever comes in and whatever fails, it ends within a second
-//! with status 0 and prints nothing. Exit status 2 would veto the user's tool call, and what
-//! `SessionStart` prints becomes the model's context. Errors go to stderr under `HOOK_DEBUG=true`,
-//! and to `hook-errors.jsonl` otherwise.
+//! with status 0 and prints nothing. With exit status 2, a hook would block the user's tool call,
+//! and what a `SessionStart` hook prints becomes the model's context. Errors go to stderr with
+//! `HOOK_DEBUG=true`, and to `hook-errors.jsonl` otherwise.
 
 mod body;
 mod commits;
@@ -32,34 +32,33 @@ use crate::store::config::{self, LoadedConfig};
 use crate::store::log::{self, Log, LogLine};
 use crate::store::{Decompressor, Environment, Places, StateDir, clock, write};
 
-/// Marks every hook executable with its version, so that the doctor can read it without running the
-/// hook.
+/// The version, as a text that `ccsession doctor` finds in a hook executable without running it.
 #[used]
 pub static VERSION_MARK: &str = concat!("ccsession hook ", env!("CARGO_PKG_VERSION"));
 
-/// How long a hook waits for a reader of its output. Together with the wait for its input it stays
-/// below one second.
+/// How long a hook waits for a slow reader of its output. Together with the wait for stdin, this
+/// must stay below one second.
 const SAYING: Duration = Duration::from_millis(100);
-/// A writable pipe has room for this many bytes (POSIX's smallest `PIPE_BUF`). A longer write could
-/// block forever.
+/// How many bytes are written to a pipe at once. If poll(2) calls a pipe writable, it has room for
+/// this many bytes (POSIX's smallest `PIPE_BUF`); a longer write could block forever.
 const PIPE_PIECE: usize = 512;
 
 /// Runs a hook executable, from its first instruction to its exit status.
 ///
-/// A C `main` calls it: what Rust's start-up code does before `main` (reading `/proc/self/maps`,
-/// preparing for a stack overflow) takes as long as recording an event. A hook needs only two parts
-/// of that start-up, and does them here. A closed pipe must not kill it, and no file may become its
-/// stdout or stderr.
+/// A C `main` calls this function, because Rust's own start-up code before `main` (reading
+/// `/proc/self/maps`, preparing for a stack overflow) takes as long as recording an event. A hook
+/// needs only two parts of that start-up, which it does itself: a closed pipe must not kill it, and
+/// no file that it opens may become its stdout or stderr.
 ///
-/// All hooks are one program, which `install.sh` installs once under four names: the pages that one
-/// event's hook loads are in memory for the next one. The name counts only if the payload does not
-/// name its event.
+/// All hooks are one executable, which `install.sh` installs under four names. So the pages that
+/// the hook of one event loads are still in memory for the next event. The executable's name
+/// matters only if the payload does not name its event.
 pub fn main() -> i32 {
     run(None);
     0
 }
 
-/// Returns the event that this executable is named for.
+/// Returns the event that the name of this executable stands for.
 fn named_for() -> &'static str {
     let program = std::env::args_os().next().unwrap_or_default();
     match Path::new(&program).file_name().and_then(OsStr::to_str) {
@@ -70,8 +69,8 @@ fn named_for() -> &'static str {
     }
 }
 
-/// Runs a hook: reads stdin and records the event. If the payload does not name the event,
-/// `fallback` does, or else the executable's name.
+/// Runs a hook: reads stdin and records the event. If the payload does not name the event, uses
+/// `fallback`, or else the executable's name.
 pub fn run(fallback: Option<&str>) {
     let started = Instant::now();
     let stderr = be_silent();
@@ -85,11 +84,11 @@ pub fn run(fallback: Option<&str>) {
     report(&env, &places, &problems, stderr);
 }
 
-/// Records one payload as a hook does, at the time `now`, but in this process.
+/// Records one payload as a hook does, but within this process and at the given time `now`.
 ///
-/// A hook executable adds what only a process has: stdin with its deadline, closed streams and
-/// resource limits. The client is searched for among the processes above this one. `fallback` names
-/// the event if the payload does not.
+/// Unlike [`run`], does not read stdin, and does not handle closed streams and resource limits.
+/// Searches for the client among the parent processes of this one. `fallback` names the event if
+/// the payload does not.
 pub fn record_payload(
     env: &Environment,
     settings: LoadedConfig,
@@ -105,7 +104,8 @@ pub fn record_payload(
     report(env, &places, &problems, None);
 }
 
-/// Captures the least if the place of the configuration file is unknown.
+/// Captures as little as possible if the path of the configuration file is relative, so that the
+/// user's settings are unknown.
 fn cautious(env: &Environment, mut settings: LoadedConfig) -> LoadedConfig {
     if env.relative.contains(&"CCSESSION_CONFIG") {
         settings.capture_least();
@@ -145,16 +145,18 @@ pub fn session_id_on_stdin() -> Option<SessionId> {
     }
 }
 
-/// Makes a panic end silently with status 0, and keeps files that are opened later out of closed
-/// streams. Returns the original stderr if it was redirected.
+/// Makes a panic end the process silently with status 0. Opens streams that are closed, so that no
+/// file that is opened later becomes stdout or stderr. Returns the original stderr if it was
+/// redirected.
 fn be_silent() -> Option<OwnedFd> {
     std::panic::set_hook(Box::new(|_| std::process::exit(0)));
     write::open_closed_streams();
     survive_limits()
 }
 
-/// Keeps resource limits from killing the hook. A write beyond the file size limit becomes an
-/// error, and running out of memory ends the hook silently with status 0.
+/// Prevents resource limits from killing the hook. A write beyond the file size limit becomes an
+/// error, and running out of memory ends the hook silently with status 0. Returns the original
+/// stderr if it was redirected.
 fn survive_limits() -> Option<OwnedFd> {
     const SIGABRT: i32 = 6;
     survive_file_limit();
@@ -164,7 +166,8 @@ fn survive_limits() -> Option<OwnedFd> {
     {
         return None;
     }
-    // When memory runs out, the standard library writes to stderr and aborts.
+    // When memory runs out, the standard library writes to stderr and aborts. So redirect stderr,
+    // and turn the abort into status 0.
     let stderr = write::lead_stderr_away();
     let always = Arc::new(AtomicBool::new(true));
     let _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 0, always);
@@ -174,16 +177,15 @@ fn survive_limits() -> Option<OwnedFd> {
 /// Makes a write beyond the file size limit an error, so that a temporary file can still be
 /// removed.
 pub(crate) fn survive_file_limit() {
-    // The same number on Linux (x86, ARM) and macOS.
+    // This number is right for Linux (x86, ARM) and macOS.
     const SIGXFSZ: i32 = 25;
     if getrlimit(Resource::Fsize).current.is_some() {
         let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     }
 }
 
-/// Writes to stdout or stderr. A missing reader is not an error and must not kill the hook by a
-/// signal. The hook waits for a slow reader at most [`SAYING`]; what does not fit by then is
-/// dropped.
+/// Writes to stdout or stderr. If the reader is gone, does nothing; no SIGPIPE may kill the hook.
+/// Waits for a slow reader at most [`SAYING`], and then drops the rest of the text.
 fn say(stream: impl AsFd, text: &str) {
     const SIGPIPE: i32 = 13;
     let deadline = Instant::now() + SAYING;

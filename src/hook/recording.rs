@@ -1,7 +1,8 @@
-//! Records an event: a line in the session's journal, and the record when the session begins. A
-//! start, a prompt and an end also update the owners, the indexes and the pointer.
+//! Records an event: appends a line to the session's journal, and creates the record when the
+//! session begins. A start, a prompt and an end also update the owners, the indexes and the
+//! pointer.
 //!
-//! Each step stands alone. A failure is noted, and the other steps still run.
+//! The steps are independent: if one fails, the failure is logged, and the others still run.
 
 mod excluded;
 mod new_session;
@@ -41,7 +42,7 @@ use crate::store::{
 
 const NO_ID: &str = "the payload has no session_id";
 
-/// Records the event of `payload` at the time `now`, and returns what went wrong.
+/// Records the event of `payload` at the time `now`, and returns the failures.
 pub(super) fn record(
     env: &Environment,
     places: &Places,
@@ -68,7 +69,7 @@ pub(super) fn record(
         problems: Vec::new(),
     };
     for complaint in &settings.complaints {
-        // A key that another version knows is not an error in this one.
+        // Accept unknown keys: another version may know them.
         if !matches!(complaint, Complaint::UnknownKey { .. }) {
             recording.note(complaint.to_string());
         }
@@ -92,41 +93,41 @@ struct Recording<'a> {
     event_name: String,
     now: Timestamp,
     session: Option<SessionId>,
-    /// The rung of the ladder that named the session, if the payload does not.
+    /// The rung of the ladder that found the session, if the payload has no id.
     rung: Option<Rung>,
-    /// The session that the client process had before, if this event moves it to another.
+    /// The session that the client process was in before, if this event starts another one in it.
     previous: Option<SessionId>,
-    /// The processes above this one.
+    /// The parent process of this one, its parent, and so on.
     above: Chain,
-    /// Why the project is not recorded, if it is not; found out once.
+    /// Why the project is excluded from recording, or `None` if it is not. Determined at most once.
     exclusion: OnceCell<Option<Exclusion>>,
     problems: Vec<Problem>,
 }
 
-/// Where an event happened: the project that Claude Code was started in, and its process. Either
-/// may be unknown.
+/// Where an event happened: the project in which Claude Code was started, and the client process.
+/// Either may be unknown.
 struct EventContext {
     project: Option<Project>,
     client: Option<SessionProcess>,
-    /// The processes recorded before this event.
+    /// The process index as it was before this event.
     on_record: ProcessNames,
 }
 
-/// The process that owns the session.
+/// The client process that owns the session.
 struct SessionProcess {
     owner: Owner,
-    /// The sessions of the processes above it, the nearest first.
+    /// The sessions within which the client was started, the nearest first.
     around: Vec<OuterSession>,
 }
 
-/// A session in whose process tree Claude Code runs.
+/// A session within which this Claude Code was started: a process of that session is above it.
 struct OuterSession {
     id: SessionId,
-    /// True if the launcher that holds the session started this client process.
+    /// True if the process of that session is a launcher, and is the client's direct parent.
     is_launcher: bool,
 }
 
-/// Tells whether a session had been recorded before this event.
+/// Whether a session was on record before this event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PriorRecord {
     Before,
@@ -145,14 +146,14 @@ impl Recording<'_> {
         });
     }
 
-    /// Returns the value of a successful step, and notes a failed one.
+    /// Returns the value if the step succeeded; otherwise logs its error.
     fn done<T>(&mut self, step: Result<T>) -> Option<T> {
         step.map_err(|err| self.note(err.to_string())).ok()
     }
 
-    /// Attributes a payload without an id, as older versions of Claude Code send it. The ladder
-    /// answers, and only an exact answer counts. A start is not looked up: the session that it
-    /// begins is not recorded yet.
+    /// Finds the session of a payload without an id, as older versions of Claude Code send it. The
+    /// ladder is asked, and only an exact answer is used. For a start it is not asked, because the
+    /// new session is not on record yet.
     fn by_the_ladder(&mut self) {
         if self.event_name == name::SESSION_START {
             return self.unattributed(NO_ID);
@@ -212,14 +213,14 @@ impl Recording<'_> {
         }
     }
 
-    /// Appends one line to the journal, and does more only if the session is new. This is the hot
-    /// path.
+    /// Records an event of a tool call. This is the hot path: unless the session is new, it only
+    /// appends a line to the journal.
     fn tool_event(&mut self, state: &StateDir, id: &SessionId) {
         let mut event = self.event(id);
         let prior = self.append(state, id, &mut event);
         if matches!(prior, PriorRecord::First | PriorRecord::WithoutRecord) {
-            // Usually a note says that the session is excluded, so its project need not be searched
-            // for.
+            // For an excluded or deleted session there usually is a file that says so. Then the
+            // search for the project can be saved.
             if prior == PriorRecord::First && unrecorded::of(state, id).is_some() {
                 self.session = None;
                 return;
@@ -233,8 +234,9 @@ impl Recording<'_> {
         }
     }
 
-    /// Appends the event to the session's journal, if there is one. Afterwards `event` is complete
-    /// again, because a missing journal is created with it.
+    /// Appends the event to the session's journal, if there is one. The line omits what the record
+    /// already says; afterwards `event` is complete again, because the caller may have to create
+    /// the journal with it.
     fn append(&mut self, state: &StateDir, id: &SessionId, event: &mut Event) -> PriorRecord {
         let session = state.session(id);
         let scope = session.scope();
@@ -258,8 +260,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Creates what is missing for a session that has no record, or has lost it. The new record
-    /// names `source` as the way it began.
+    /// Creates the record and the journal of a new session, or the lost record of a known one. The
+    /// new record states `source` as the way the session began.
     fn create_missing(
         &mut self,
         state: &StateDir,
@@ -278,9 +280,9 @@ impl Recording<'_> {
 
     fn session_start(&mut self, state: Option<&StateDir>, id: &SessionId, context: &EventContext) {
         let source = self.payload.text("source").unwrap_or_default();
-        // The record comes first: it is the one file that is synced, since a session that continues
-        // after a power failure needs it. A pointer does not outlive its client process, and the
-        // next start writes it again.
+        // Write the record first. It is the only file that is synced to the disk, because a session
+        // that continues after a power failure needs it. A lost pointer does not matter: the client
+        // process is gone, too, and the next start writes the pointer again.
         if let Some(state) = state {
             if let (StartSource::Clear | StartSource::Resume | StartSource::Fork, Some(client)) =
                 (StartSource::of(&source), &context.client)
@@ -329,8 +331,8 @@ impl Recording<'_> {
         self.refresh_pointer(state, id, context);
     }
 
-    /// Appends the event to the session's journal. A session without a journal is new: it gets a
-    /// record that names `source` as the way it began.
+    /// Appends the event to the session's journal. Creates the journal and the record if the
+    /// session is new; the record then states `source` as the way the session began.
     fn journal(
         &mut self,
         state: &StateDir,
@@ -359,13 +361,15 @@ impl Recording<'_> {
         prior
     }
 
-    /// Returns where the session works now, for the events that say what is checked out there.
+    /// Returns the project in which the session works now, if the event is one that records what is
+    /// checked out there.
     fn project_with_commits(&self, context: &EventContext) -> Option<Project> {
         let with_commits = [name::USER_PROMPT_SUBMIT, name::STOP, name::SESSION_END];
         if !with_commits.contains(&self.event_name.as_str()) {
             return None;
         }
-        // Most sessions work in their project's root, which need not be looked for again.
+        // Most sessions work in the root of their project; then the search for the project can be
+        // saved.
         let is_there = |cwd: &String| {
             let project = context.project.as_ref();
             project.is_some_and(|project| project.root() == Path::new(cwd))
@@ -375,8 +379,8 @@ impl Recording<'_> {
         here.or_else(|| context.project.clone())
     }
 
-    /// Notes a failed append, and rotates a full journal. While another process holds the lock, the
-    /// rotation is left to the next event.
+    /// Logs a failed append, and rotates a full journal. If another process holds the lock, a later
+    /// event rotates it.
     fn rotate_if_full(
         &mut self,
         state: &StateDir,
@@ -453,12 +457,12 @@ impl Recording<'_> {
         Some(SessionProcess { owner, around })
     }
 
-    /// Passes the session id to Bash calls if Claude Code is too old to do so itself. The file
-    /// belongs to the hook alone. A resumed session reads it again, so the hook replaces it instead
-    /// of appending.
+    /// Passes the session id to Bash calls through `CLAUDE_ENV_FILE`, if Claude Code is too old to
+    /// pass it itself. Only this hook uses that file. A resumed session keeps the file, so the hook
+    /// replaces the content instead of appending to it.
     fn provide_id(&mut self, id: &SessionId) {
-        // The inherited id may be another session's, for example from a terminal server started
-        // within one.
+        // Do not skip this for another id: the variable may be inherited, for example from a
+        // terminal server that was started within another session.
         if self.env.claude_session_id.as_deref() == Some(OsStr::new(id.as_str())) {
             return;
         }
@@ -470,8 +474,8 @@ impl Recording<'_> {
     }
 
     fn sweep_if_due(&mut self, state: &StateDir, context: &EventContext) {
-        // Archiving does not wait for the next interval, because Claude Code deletes its
-        // transcripts.
+        // Do not wait for the next interval if a session has to be archived: Claude Code may delete
+        // its transcripts.
         let is_to_be_archived = || {
             self.config.archive_auto
                 && (archive_queue::is_any_due(state, self.now)
@@ -505,7 +509,8 @@ impl Recording<'_> {
     }
 }
 
-/// Returns the sessions of the client processes above this one, the nearest first.
+/// Returns the sessions within which the client was started, the nearest first. They belong to
+/// recorded processes `above` the client.
 fn around(
     state: &StateDir,
     viewpoint: &Viewpoint,
@@ -529,12 +534,13 @@ fn around(
         .collect()
 }
 
-/// Returns the session that the client process had before `id`.
+/// Returns the session that the client process was in before `id`.
 fn session_before(state: &StateDir, client: &SessionProcess, id: &SessionId) -> Option<SessionId> {
     index::session_of_process(state, &client.owner).filter(|last| last != id)
 }
 
-/// Removes from the event the values that the session's record already has, and returns them.
+/// Removes from the event the values that the session's record also has, and returns them. That
+/// keeps journal lines short.
 fn take_known(event: &mut Event, known: &EventDefaults) -> EventDefaults {
     let is = |known: &Option<String>, value: &mut String| known.as_ref() == Some(value);
     EventDefaults {

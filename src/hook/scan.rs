@@ -1,31 +1,31 @@
-//! Reads one JSON object from a stream in pieces. Keeps the few members that the plan asks for, and
-//! counts the rest.
+//! Reads one JSON object that arrives in pieces. Keeps the few members that a plan requests, and
+//! counts the bytes of the rest.
 //!
 //! A payload may have any size, and important members may follow a tool output of any size. So only
-//! kept members are held in memory, and their size is bounded. Nesting takes one bit for each of at
-//! most 128 levels. This module checks the structure and leaves the text of a kept value to
-//! `serde_json`.
+//! kept members are held in memory, and their size is bounded. The nesting takes one bit a level,
+//! for at most 128 levels. This module checks the structure only; `serde_json` decodes the text of
+//! a kept value later.
 //!
-//! The search for a string's end is a loop over words of eight bytes. A library would first detect
-//! the processor's features, and that takes longer than reading a small payload.
+//! The search for a string's end is a hand-written loop over words of eight bytes. A library would
+//! first detect the processor's features, which takes longer than reading a small payload.
 
-/// The deepest nesting that is followed, in containers.
+/// The most objects and arrays that may be nested.
 const MAX_DEPTH: usize = 128;
-/// The longest member name that is compared, in bytes.
+/// The longest member name that the plan is asked about, in bytes.
 const MAX_KEY: usize = 64;
-/// The most objects of an entered array that are read.
+/// The most objects of an array whose members are read. Further ones are skipped.
 const MAX_ELEMENTS: usize = 1024;
 
-/// What to do with a member.
+/// What to do with a member of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MemberAction {
     /// Ignore it.
     Skip,
-    /// Keep this many bytes from the beginning of its text.
+    /// Keep the first bytes of its text, at most this many.
     Keep(usize),
     /// Read the members of the object, or of the objects in the array.
     Enter,
-    /// Keep this many bytes from the beginning of its text, and read its members.
+    /// Keep the first bytes of its text, at most this many, and read the members as with `Enter`.
     EnterAndKeep(usize),
 }
 
@@ -35,26 +35,26 @@ impl MemberAction {
     }
 }
 
-/// Decides what to do with the member `key` of an object that was entered by the member `parent`
-/// (empty at the top).
+/// Decides what to do with the member `key` of an object. The object is the value of the member
+/// `parent`, or an element of that value; at the top, `parent` is empty.
 pub(super) type MemberPlan = fn(parent: &str, key: &str) -> MemberAction;
 
 /// A member that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScannedMember {
-    /// The member by which its object was entered; empty at the top.
+    /// The name of the member that contains this member's object; empty at the top.
     pub(super) parent: String,
-    /// The index of its object in an entered array; 0 elsewhere.
+    /// The index of this member's object in its array; 0 if it is not in an array.
     pub(super) element: usize,
     pub(super) key: String,
-    /// The kept bytes of its text, undecoded.
+    /// The kept beginning of the member's JSON text.
     pub(super) text: Vec<u8>,
-    /// The size of its whole text, in bytes.
+    /// The size of the member's whole JSON text, in bytes.
     pub(super) size: u64,
 }
 
 impl ScannedMember {
-    /// Returns true if all of its text was kept.
+    /// Returns whether the whole text was kept.
     pub(super) fn is_whole(&self) -> bool {
         self.text.len() as u64 == self.size
     }
@@ -67,11 +67,11 @@ pub(super) enum Progress {
     Open,
     /// The object has ended.
     Complete,
-    /// The text is not a JSON object.
+    /// The input is not a JSON object.
     Broken,
 }
 
-/// What may come next, outside of strings and scalars.
+/// Which token may come next, outside of strings and scalars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Start,
@@ -85,7 +85,7 @@ enum Expect {
     Broken,
 }
 
-/// What the next byte belongs to.
+/// The token that the next byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
     Structure,
@@ -94,7 +94,7 @@ enum Inside {
     Scalar,
 }
 
-/// An object whose members are read: the top, or one that was entered.
+/// An open object whose members are read: the one at the top, or one that the plan entered.
 #[derive(Debug)]
 struct Frame {
     depth: usize,
@@ -111,7 +111,7 @@ struct PendingMember {
     member: ScannedMember,
 }
 
-/// The result of one step of reading.
+/// The result of one step of reading: how many bytes it took, and whether a value ends with them.
 struct ScanStep {
     bytes: usize,
     ends_value: bool,
@@ -130,7 +130,8 @@ pub(super) struct Scanner {
     plan: MemberPlan,
     expect: Expect,
     inside: Inside,
-    /// One bit for each open container, the innermost lowest: 1 is an object.
+    /// One bit for each open container, with the innermost in the lowest bit: 1 for an object, 0
+    /// for an array.
     containers: u128,
     depth: usize,
     size: u64,
@@ -156,7 +157,7 @@ impl Scanner {
         }
     }
 
-    /// Returns how many bytes have been fed.
+    /// Returns how many bytes were read, including those after the object.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -174,7 +175,7 @@ impl Scanner {
         self.members
     }
 
-    /// Reads the next piece. Bytes after the object are counted and otherwise ignored.
+    /// Reads the next piece of the input. Bytes after the object are only counted.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
@@ -240,8 +241,8 @@ impl Scanner {
         ScanStep::ONE
     }
 
-    /// Reads a part of a name. A name is kept undecoded: one with an escape in it never matches the
-    /// plan.
+    /// Reads a member's name, or the part of it in this piece. Names are not decoded, so a name
+    /// with an escape never matches the plan.
     fn key(&mut self, rest: &[u8], escaped: bool) -> ScanStep {
         let end = if escaped {
             None
@@ -270,8 +271,8 @@ impl Scanner {
         }
     }
 
-    /// Reads to the end of a text, past its escapes: one step for each escape would cost more than
-    /// everything between them.
+    /// Reads to the end of a string, or of the piece. Skips escapes within one step, because a step
+    /// for each escape would cost more than all the bytes between them.
     fn text(&mut self, rest: &[u8]) -> ScanStep {
         let mut at = 0;
         loop {
@@ -351,8 +352,8 @@ impl Scanner {
         }
     }
 
-    /// Begins a value. Returns true if the plan asks for the members of the value, in case it has
-    /// any.
+    /// Begins a value. Returns whether the plan requests the members of the value, if it turns out
+    /// to be an object.
     fn begin_value(&mut self) -> bool {
         let Some(frame) = self.frames.last() else {
             return false;
@@ -416,13 +417,13 @@ impl Scanner {
     }
 }
 
-/// Returns the number of bytes before the first one that ends or interrupts a text. It checks eight
-/// at a time, because a tool's output is most of what a hook reads.
+/// Returns the number of bytes before the first quote or backslash. Checks eight bytes at a time,
+/// because most of what a hook reads is tool output.
 fn plain(text: &[u8]) -> usize {
     const EACH: u64 = u64::MAX / 0xff;
     const HIGHEST: u64 = EACH << 7;
-    // Marks the highest bit of each byte that equals `byte`. Bytes above a marked one may be marked
-    // by mistake.
+    // Sets the highest bit of each byte that equals `byte`. May also set it in bytes above the
+    // first match, which do not matter.
     let marks = |word: u64, byte: u8| {
         let zero_where_it_is = word ^ (EACH * u64::from(byte));
         zero_where_it_is.wrapping_sub(EACH) & !zero_where_it_is & HIGHEST
@@ -439,7 +440,8 @@ fn plain(text: &[u8]) -> usize {
     8 * words.len() + before
 }
 
-/// Returns true if the byte ends or interrupts a text.
+/// Returns whether the byte is a quote, which ends a string, or a backslash, which begins an
+/// escape.
 fn is_special(byte: &u8) -> bool {
     matches!(byte, b'"' | b'\\')
 }

@@ -1,6 +1,7 @@
-//! Reads a hook's stdin to its end, or to the deadline.
+//! Reads a hook's stdin to its end, or until a deadline.
 //!
-//! Reading to the end matters: a Claude Code that is still writing would get a broken pipe.
+//! Reading to the end matters: otherwise Claude Code would get a broken pipe while it is still
+//! writing.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 /// counts as the end.
 pub(super) fn read(deadline: Instant, mut feed: impl FnMut(&[u8])) {
     let stdin = stdin();
-    // Never zeroed: touching the buffer's pages would take longer than reading a small payload.
+    // Do not zero the buffer: touching its pages takes longer than reading a small payload.
     let mut buffer = Vec::with_capacity(64 * 1024);
     while let Some(left) = deadline.checked_duration_since(Instant::now()) {
         let timeout = Timespec::try_from(left).ok();

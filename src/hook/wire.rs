@@ -16,20 +16,21 @@ use crate::model::label::{self, beginning, label, prompt_label};
 use crate::model::redact::Redactor;
 use crate::model::{Capture, Event, SessionId};
 
-/// The longest id or name that is kept, in bytes of JSON text.
+/// The most bytes that are kept of an id or a name, as JSON text.
 const NAME: usize = 512;
-/// The longest id or name of a call in a batch, in bytes. A batch may have many calls.
+/// The most bytes that are kept of the id or the tool of a call in a batch. It is less than
+/// [`NAME`], because a batch may have many calls.
 const CALL_NAME: usize = 192;
-/// The longest path that is kept, in bytes of JSON text.
+/// The most bytes that are kept of a path, as JSON text.
 const PATH: usize = 16 * 1024;
-/// How much is kept of a text that is only classified, in bytes.
+/// The most bytes that are kept of a text that is only classified, such as an error.
 const OPENING: usize = 256;
 
-/// The kept members of a payload.
+/// The members of a payload that the plan keeps.
 #[derive(Debug)]
 pub(super) struct Payload {
     members: Vec<ScannedMember>,
-    /// The size of everything that was read, in bytes.
+    /// The size of the whole input, in bytes.
     pub(super) size: u64,
     /// Whether the input was one complete JSON object.
     pub(super) progress: Progress,
@@ -112,7 +113,7 @@ impl Payload {
         self.get("", key).filter(|text: &String| !text.is_empty())
     }
 
-    /// Returns the beginning of the text of a member at the top level.
+    /// Returns the kept beginning of the text of a member at the top level.
     fn opening(&self, key: &str) -> Option<String> {
         opening(self.member("", key)?)
     }
@@ -137,12 +138,13 @@ impl Payload {
         is_event_name(&name).then_some(name)
     }
 
-    /// Returns true if the event comes from a subagent.
+    /// Returns whether the event comes from a subagent.
     pub(super) fn is_subagent(&self) -> bool {
         self.text("agent_id").is_some()
     }
 
-    /// Returns true if Claude Code wrote the prompt to report the end of a background task.
+    /// Returns whether the prompt is not a person's, but Claude Code's report that a background
+    /// task ended.
     pub(super) fn is_task_notification(&self) -> bool {
         self.opening("prompt")
             .is_some_and(|prompt| is_task_notification(&prompt))
@@ -306,13 +308,13 @@ impl Payload {
         notified_task(&self.opening("prompt")?)
     }
 
-    /// Returns the directory of the session, as the payload names it, if it is absolute.
+    /// Returns the session's working directory that the payload states, if the path is absolute.
     pub(super) fn cwd(&self) -> Option<String> {
         self.text("cwd").filter(|cwd| Path::new(cwd).is_absolute())
     }
 }
 
-/// Returns true if `text` can be an event's name.
+/// Returns whether `text` can be an event's name.
 pub fn is_event_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
@@ -324,14 +326,14 @@ fn whole<T: DeserializeOwned>(member: &ScannedMember) -> Option<T> {
         .flatten()
 }
 
-/// Returns the part of a text that a label is made from.
+/// Returns the beginning of a text, from which a label is made.
 fn shown(member: &ScannedMember) -> Option<String> {
     let text = opening(member)?;
     Some(beginning(&text, member.is_whole()).to_owned())
 }
 
-/// Decodes a text that may have been cut. The cut may be inside a character or an escape, so the
-/// last few bytes are dropped until the rest decodes.
+/// Decodes a string that may have been cut. The cut may be inside a character or an escape, so
+/// drops the last few bytes until the rest decodes.
 fn opening(member: &ScannedMember) -> Option<String> {
     const LONGEST_ESCAPE: usize = r"\ud83d\ude00".len();
     if member.is_whole() {

@@ -1,7 +1,8 @@
 //! Sessions that are not recorded: those of excluded projects, and those that somebody deleted.
 //!
-//! A start and a prompt check whether the project is excluded. A tool call does not. It finds
-//! either a record that says that the recording stopped, or no journal and a note that tells why.
+//! Only a start and a prompt check whether the project is excluded. Other events rely on what such
+//! a check has left: a record that says that the recording stopped, or, instead of a journal, a
+//! file that says why the session is not recorded (see [`unrecorded`]).
 
 use std::path::Path;
 
@@ -15,11 +16,12 @@ use crate::store::lock::HOOK_PATIENCE;
 use crate::store::unrecorded::{self, Unrecorded};
 use crate::store::{StateDir, clock, index};
 
-/// The reason of the last event of a session whose project was excluded while it was recorded.
+/// The `reason` in the last event of a session whose project became excluded while the session was
+/// recorded.
 const REASON: &str = "excluded";
 
 impl Recording<'_> {
-    /// Returns true if this event checks whether the project is excluded.
+    /// Returns whether this event is one that checks if the project is excluded.
     fn checks_exclusion(&self) -> bool {
         matches!(
             self.event_name.as_str(),
@@ -27,7 +29,8 @@ impl Recording<'_> {
         )
     }
 
-    /// Stops the recording of a session if its project is excluded. Returns true if it is.
+    /// Stops the recording of a session if this event finds that the project is excluded. Returns
+    /// whether it stopped.
     pub(super) fn is_stopped(
         &mut self,
         state: Option<&StateDir>,
@@ -38,7 +41,7 @@ impl Recording<'_> {
             return false;
         }
         match self.exclusion(context) {
-            // If nobody knows whether the project is excluded, a session that is already recorded
+            // If it is unknown whether the project is excluded, a session that is already recorded
             // stays so.
             None | Some(Exclusion::Unknown) => false,
             Some(_) => {
@@ -48,7 +51,7 @@ impl Recording<'_> {
         }
     }
 
-    /// Returns whether a session without a journal may begin.
+    /// Returns whether a session without a journal may be recorded from now on.
     pub(super) fn may_begin(
         &mut self,
         state: &StateDir,
@@ -77,15 +80,15 @@ impl Recording<'_> {
         }
     }
 
-    /// Keeps the session out of the log of errors. Returns false, for callers that return whether
-    /// the session may begin or go on.
+    /// Keeps the session's id out of the error log, because the session must leave no trace. Always
+    /// returns false, as a shorthand for callers.
     fn is_unnamed(&mut self) -> bool {
         self.session = None;
         false
     }
 
-    /// Resumes the recording of a session, if this event checked the project and found that it is
-    /// no longer excluded. Returns true if the recording goes on.
+    /// Resumes a stopped recording, if this event has found that the project is no longer excluded.
+    /// Returns whether the recording goes on.
     pub(super) fn goes_on(&mut self, state: &StateDir, id: &SessionId) -> bool {
         if !self.checks_exclusion() {
             return self.is_unnamed();
@@ -108,7 +111,8 @@ impl Recording<'_> {
         self.exclusion.get_or_init(found).clone()
     }
 
-    /// Ends the recording, and removes what would lead to the session: owner, indexes and pointer.
+    /// Stops the recording of a session, if it was recorded. Removes what would lead to the
+    /// session: owner, index entries and pointer.
     fn stop(&mut self, state: Option<&StateDir>, id: &SessionId, context: &EventContext) {
         if let Some(state) = state {
             let scope = state.session(id).scope();
@@ -159,7 +163,7 @@ impl Recording<'_> {
         self.set_stopped(state, id, true);
     }
 
-    /// Notes in the record whether the recording has stopped. Returns true if it could.
+    /// Writes to the record whether the recording has stopped. Returns true on success.
     fn set_stopped(&mut self, state: &StateDir, id: &SessionId, has_stopped: bool) -> bool {
         let stopped_at = has_stopped.then_some(self.now);
         let updated = state.update_record(id, HOOK_PATIENCE, |record| {
@@ -173,7 +177,7 @@ impl Recording<'_> {
 }
 
 impl PriorRecord {
-    /// Returns true if the session is recorded from this event on.
+    /// Returns whether the session is recorded after this event.
     pub(super) fn is_recorded(self) -> bool {
         self != Self::Stopped
     }

@@ -32,8 +32,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Rebuilds a lost record, as after a power failure, from this event and the first event of the
-    /// journal.
+    /// Creates a lost record again from this event and the first event of the journal. A power
+    /// failure may lose a record.
     pub(super) fn rebuild_record(
         &mut self,
         state: &StateDir,
@@ -63,8 +63,8 @@ impl Recording<'_> {
         }
     }
 
-    /// Returns how the event is written. Only a start waits for the disk, once. Other writes may be
-    /// lost in a power failure; the next event repeats them.
+    /// Returns whether a write waits for the disk. Only at a session's start it does. A power
+    /// failure may lose other writes, which the next event repeats.
     fn durability(&self) -> Durability {
         match self.event_name == name::SESSION_START {
             true => Durability::Synced,
@@ -99,10 +99,10 @@ impl Recording<'_> {
         record.machine = client
             .and_then(|client| client.owner.machine.clone())
             .or_else(machine_name);
-        // The machine id was already read for the owner.
+        // This reads no file: the machine id was already read for the owner.
         record.machine_id = machine_id();
-        // A fork comes from the session that its process had before (`/branch`). The source of a
-        // fork in another process is unknown.
+        // The origin of a fork is the session that was in the same process before (`/branch`). The
+        // origin of a fork in another process is unknown.
         if matches!(
             StartSource::of(source),
             StartSource::Clear | StartSource::Fork
@@ -133,8 +133,8 @@ impl Recording<'_> {
     }
 }
 
-/// Returns true if ccsession itself writes this source into records, for sessions that no hook
-/// began. A payload may therefore not use it.
+/// Returns whether ccsession itself uses this word as the source of sessions that no hook began.
+/// Then a payload may not use it.
 fn is_our_own_source(source: &str) -> bool {
     matches!(source, "" | TRANSCRIPT | "run" | "clock-in")
 }

@@ -10,22 +10,23 @@ use crate::store::pointer::PointerReading;
 use crate::store::write::Durability;
 use crate::store::{Error, StateDir};
 
-/// A pointer is written again at this age, so that a long session does not go stale while it works.
+/// The age at which a pointer is written again, so that it does not become stale while a long
+/// session works.
 const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// When to write a pointer that already names the session.
+/// Whether to write a pointer again that already names the session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum PointerMove {
     /// Only if the pointer is old.
     IfNeeded,
-    /// Always: Claude Code has just started.
+    /// Always, because Claude Code has just started.
     ForStart,
 }
 
 impl Recording<'_> {
-    /// Makes the session the project's current one, unless the pointer already names it and is
-    /// fresh enough. A session that was started within another session of the project does not take
-    /// the pointer from it.
+    /// Makes the session the current one of its project, unless the pointer already names it and is
+    /// new enough. A session that was started within another session of the project does not
+    /// replace that one.
     pub(super) fn move_pointer(
         &mut self,
         state: Option<&StateDir>,
@@ -70,7 +71,7 @@ impl Recording<'_> {
         around.any(|outer| state.session(&outer.id).is_in(project.root()))
     }
 
-    /// Writes the pointer again if it names this session and is old.
+    /// Writes the pointer again if it names this session and is older than [`REFRESH_AFTER`].
     pub(super) fn refresh_pointer(
         &mut self,
         state: Option<&StateDir>,
@@ -91,8 +92,8 @@ impl Recording<'_> {
         self.note_for_debugging(why_not_believed);
     }
 
-    /// Notes, for debugging only, why the existing pointer was not believed. This is not an error
-    /// of the hook: somebody else wrote the pointer.
+    /// With `HOOK_DEBUG=true`, logs why the existing pointer was not believed. Otherwise says
+    /// nothing, because this is not a failure of the hook: somebody else wrote the pointer.
     fn note_for_debugging(&mut self, why: Option<String>) {
         if let Some(why) = why.filter(|_| self.env.hook_debug) {
             self.note(why);
@@ -104,7 +105,8 @@ impl Recording<'_> {
     }
 }
 
-/// Returns why the pointer at `path` was not believed, if there was one.
+/// Returns why the pointer at `path` is not believed, or `None` if it is believed or does not
+/// exist.
 fn why_not_believed(reading: &PointerReading, path: &Path) -> Option<String> {
     match reading {
         PointerReading::Refused(err @ Error::Untrusted { path: refused, .. })

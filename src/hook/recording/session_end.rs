@@ -10,7 +10,7 @@ use crate::model::{Project, SessionId};
 use crate::store::StateDir;
 
 impl Recording<'_> {
-    /// Removes the client process from the session's owners. The session has ended when no other
+    /// Records the end of a session in one client process. The session itself has ended if no other
     /// process owns it.
     pub(super) fn session_end(
         &mut self,
