@@ -1,10 +1,10 @@
-//! ccsession: which Claude Code session is this, and what did it do.
+//! ccsession answers two questions: which Claude Code session is this, and what did it do?
 //!
 //! Programs that embed this library start at [`sessions::Sessions`]. The documentation shows only
 //! that type and the types that it returns. Everything else may change with any version.
 //!
-//! The rooms, in reading order. Each may use the rooms in its last column, and those that they may
-//! use. All may use `claude::words`:
+//! The top-level modules, called rooms, in reading order. A room may use the rooms in the last
+//! column of its row, and whatever those may use. All may use `claude::words`:
 //!
 //! | room | what is in it | may know |
 //! |---|---|---|
@@ -23,7 +23,7 @@
 //! | `setup` | Claude Code's settings, the doctor | `hook`, `cleanup`, `ship` |
 //! | `cli` | the commands, a file each | everything |
 //!
-//! All rooms after `hook` are behind the feature `cli`: a hook executable links none of them.
+//! All rooms after `hook` need the feature `cli`, so that a hook executable contains none of them.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,9 @@
-//! The processes above a process, up to the nearest client: a process of Claude Code.
+//! The ancestors of a process: its parent, the parent's parent and so on, up to the nearest client.
+//! A client is a process of Claude Code.
 //!
-//! A client identifies itself by variables to the processes that it starts. Some keep the variables
-//! after the client is gone: a terminal server, a daemon, a background command. So a client's
-//! variable counts only if that client is above the process.
+//! A client identifies itself to the processes that it starts by environment variables. A terminal
+//! server, a daemon or a background command keeps the variables after the client is gone. So such a
+//! variable is believed only if the client that set it is an ancestor of the process.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -12,36 +13,36 @@ use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, StateDir, project};
 
-/// The greatest number of processes that are visited on the way up. A deeper tree is cut off there.
+/// The most ancestors that are examined.
 const MAX_DEPTH: usize = 4096;
 
-/// A process and the processes above it.
+/// A process and its ancestors.
 #[derive(Debug)]
 pub(super) struct Ancestry {
-    /// The process itself and those above it, nearest first: up to the nearest client, or all that
-    /// can be seen.
+    /// The process itself and its ancestors, nearest first, up to the nearest client. Without a
+    /// client: all that can be seen.
     pub(super) processes: Vec<Process>,
-    /// The nearest client above.
+    /// The nearest client: an ancestor, or the process itself.
     pub(super) client: Option<ClientAbove>,
-    /// Whether some processes above cannot be seen.
+    /// Whether there are further ancestors that cannot be seen.
     pub(super) is_cut: bool,
 }
 
-/// A client above a process.
+/// A client that is an ancestor of a process.
 #[derive(Debug)]
 pub(super) struct ClientAbove {
     pub(super) pid: u32,
     /// The client's entry in the process index.
     pub(super) entry: Option<ProcessEntry>,
-    /// The latest time at which the client can have started the branch of the process tree that
-    /// leads to the process. `None` if the process is the client itself.
+    /// When the client started its child process from which the process descends, as late as it can
+    /// have been. `None` if the process is the client itself.
     began: Option<u64>,
 }
 
 impl ClientAbove {
-    /// Returns the session that the client was in when it started the branch that leads to the
-    /// process. Also returns whether the client has left that session since: a background command
-    /// outlives the `/clear` that moves its client to another session.
+    /// Returns the session that the client was in when it started the process or its ancestor. Also
+    /// returns whether the client has left that session since. A background command, for example,
+    /// goes on after a `/clear`, which moves its client to another session.
     pub(super) fn session(&self) -> Option<(&SessionId, bool)> {
         let entry = self.entry.as_ref()?;
         let then = match self.began {
@@ -52,18 +53,18 @@ impl ClientAbove {
     }
 }
 
-/// The process that set a variable.
+/// Where a variable of a process comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Setter {
-    /// This process, which is the client or on the way to it.
+    /// This ancestor set it: the nearest client, or a process between.
     Seen(Process),
-    /// A process that cannot be seen, because it has ended since.
+    /// A process that has ended since set it.
     Gone,
 }
 
 impl Ancestry {
-    /// Finds the processes above the process `pid`. `named` is that process's `CLAUDE_PID`, if
-    /// known.
+    /// Finds the ancestors of the process `pid`. `named` is that process's `CLAUDE_PID`, if known.
+    /// With `state`, looks up clients in the process index.
     pub(super) fn of(pid: u32, named: Option<u32>, state: Option<(&StateDir, &Viewpoint)>) -> Self {
         let on_record = ProcessNames::default();
         let entry_of = |process: Process| {
@@ -104,21 +105,21 @@ impl Ancestry {
         above
     }
 
-    /// Returns whether the process is the nearest client or on the way to it.
+    /// Returns whether the process with this pid and start time is one of [`Self::processes`].
     pub(super) fn has(&self, pid: u32, start: u64) -> bool {
         self.processes
             .iter()
             .any(|process| (process.pid, process.start) == (pid, start))
     }
 
-    /// Returns whether the process started the nearest client, as a launcher does.
+    /// Returns whether the process `pid` is the parent of the nearest client, as a launcher is.
     pub(super) fn is_launched_by(&self, pid: u32) -> bool {
         let client = self.client.as_ref().and(self.processes.last());
         client.is_some_and(|client| client.parent == pid)
     }
 
-    /// Returns whether the client above set `CLAUDE_PROJECT_DIR`, whose value is `project_dir`. The
-    /// variable then says where that client started.
+    /// Returns whether the nearest client set `CLAUDE_PROJECT_DIR`, whose value is `project_dir`.
+    /// If it did, the variable says where that client was started.
     pub(super) fn vouches_for(&self, project_dir: &Path, env: &Environment) -> bool {
         let Some(client) = &self.client else {
             return false;
@@ -133,13 +134,12 @@ impl Ancestry {
         }
     }
 
-    /// Finds the process that set `variable` to `value`: the first process above that did not start
-    /// with this value. Returns `None` if the variables of a process cannot be seen.
+    /// Finds the process that set `variable` to `value`: the nearest ancestor that did not inherit
+    /// this value. Returns `None` if the variables of an ancestor cannot be read.
     pub(super) fn setter(&self, variable: &str, value: &OsStr) -> Option<Setter> {
         for process in self.processes.iter().skip(1) {
             if process::variable(process.pid, variable)?.as_deref() != Some(value) {
-                // The system's first process adopts orphans, so it need not have started this
-                // branch.
+                // The system's first process adopts orphans, so it is not proven to be the origin.
                 let is_first = process.pid == 1 || process.parent == 0;
                 return Some(if is_first {
                     Setter::Gone
@@ -151,8 +151,8 @@ impl Ancestry {
         Some(Setter::Gone)
     }
 
-    /// Returns the unrecorded client that set `variable` to `value`: a process that is not a shell,
-    /// on the way to the nearest recorded client.
+    /// Returns the pid of the client that set `variable` to `value`, if it is not in the process
+    /// index. It is an ancestor below the nearest recorded client, and not a shell.
     pub(super) fn unknown_client(&self, variable: &str, value: &OsStr) -> Option<u32> {
         match self.setter(variable, value)? {
             Setter::Seen(process) => {
@@ -164,7 +164,8 @@ impl Ancestry {
     }
 }
 
-/// Returns whether a process with the client's name is a shell that runs a script of that name.
+/// Returns whether a process that is named like Claude Code is a shell that runs a script of that
+/// name.
 fn is_script(process: Process) -> bool {
     process::program(process.pid).is_some_and(|program| process::is_shell(&program))
 }

@@ -1,5 +1,5 @@
-//! Finds out what a session does now, and whether it waits for a person: from its events, and from
-//! what its running processes say about themselves.
+//! Finds out what a session does now, and whether it waits for a person. The sources are its
+//! events, and the status files of its running Claude Code processes.
 
 mod reports;
 mod watch;
@@ -37,8 +37,8 @@ pub fn present(
     present_and_place(env, dir, record, finding, now).0
 }
 
-/// Acts as [`present`] for a live session, and also returns where the session is. The journal's end
-/// is read once for both.
+/// Does the same as [`present`] for a live session, and also returns the session's place
+/// ([`LastPlace`]). Reads the end of the journal only once for both.
 pub fn present_and_place(
     env: &Environment,
     dir: &SessionDir,
@@ -54,8 +54,8 @@ pub fn present_and_place(
     let mut witness = Witness::of(&trace, &activity, |pid| finding.has(pid));
     let is_asking = statuses.iter().any(|status| status.shows_dialog());
     let is_long_call = finding.is_quiet && finding.state == SessionState::Active;
-    // A call that began before the events that were read may still run, or wait for a person. The
-    // note of open calls contains it.
+    // A call from before the journal's end may still run, or wait for a person. `open_calls` finds
+    // it.
     if is_long_call || is_asking && !witness.has_dialog() {
         open = open_calls(dir);
         let asked = open.iter().find(|call| call.asked.is_some());
@@ -68,8 +68,8 @@ pub fn present_and_place(
     (present, place)
 }
 
-/// Returns whether a session waits for a person, for a caller that has read all of its events.
-/// `activity` is `trace`, folded and closed.
+/// Returns whether a session waits for a person, for a caller that has read all of its events:
+/// `trace`, and the `activity` that was computed from it.
 pub fn of_events(
     env: &Environment,
     record: &Record,
@@ -84,7 +84,7 @@ pub fn of_events(
     witness.attention(&statuses(env, record, finding), now)
 }
 
-/// Returns what the session's running processes say about themselves.
+/// Reads the status files of the session's running Claude Code processes.
 fn statuses(env: &Environment, record: &Record, finding: &Assessment) -> Vec<AttentionStatus> {
     let clients = finding.owners.iter().filter(|owner| !owner.launcher);
     let mut clients = clients.peekable();

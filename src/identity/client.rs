@@ -1,9 +1,9 @@
-//! Finds the client process that runs a hook.
+//! Finds the client, which is the Claude Code process, that runs a hook.
 //!
-//! A process's name and `CLAUDE_PID` are only hints, and both can mislead. An old client runs under
-//! the name of its version. A script may have the client's name. A client that sets no `CLAUDE_PID`
-//! passes on an inherited one. Where hints mislead, the kernel's view of the hook or the recorded
-//! sessions decide.
+//! A process's name and `CLAUDE_PID` are only hints, and both can mislead. Some old versions of
+//! Claude Code run under their version number as a name. A script may be named `claude`. A client
+//! that sets no `CLAUDE_PID` passes on an inherited one. Where hints mislead, the kernel's view of
+//! the hook or the recorded sessions decide.
 
 use rustix::stdio::stdin;
 
@@ -14,17 +14,17 @@ use crate::model::SessionId;
 use crate::store::index::{ProcessEntry, ProcessNames};
 use crate::store::{Environment, StateDir, file};
 
-/// The part of a hook's event that helps to identify its client.
+/// The part of a hook's event that helps to identify the client.
 #[derive(Debug, Clone, Copy)]
 pub struct EventHints<'a> {
     /// The session of the event.
     pub id: &'a SessionId,
-    /// How the session began, for a start event.
+    /// How the session began, if the event is its start.
     pub source: &'a str,
 }
 
-/// Finds the client that runs this hook among the processes `above` it. `on_record` lists the
-/// recorded clients.
+/// Finds the client that runs this hook among the hook's ancestors `above`. `on_record` lists the
+/// processes in the process index.
 pub fn of_hook(
     env: &Environment,
     state: Option<&StateDir>,
@@ -35,16 +35,16 @@ pub fn of_hook(
 ) -> Option<Process> {
     let is_hinted = |process: &Process| env.claude_pid == Some(process.pid) || process.is_client;
     let below: Vec<Process> = above.iter().take_while(|one| !is_hinted(one)).collect();
-    // An old client that runs under its version's name gives no hint. It is found only below a
-    // process that gives one.
+    // An old client that is named by its version gives no hint. It is found only below a process
+    // that gives one.
     let hinted = above.iter().nth(below.len());
     let entry =
         |state: &StateDir, process: Process| on_record.entry(state, &viewpoint.owner(process));
     choose(&below, hinted, state, told, entry)
 }
 
-/// Chooses the client: the `hinted` one, if any, or one of those `below` it. `entry` looks up a
-/// process's index entry.
+/// Chooses the client: the `hinted` process, or one of the processes `below` it, nearer to the
+/// hook. `entry` looks up a process in the process index.
 fn choose(
     below: &[Process],
     hinted: Option<Process>,
@@ -52,7 +52,7 @@ fn choose(
     told: EventHints<'_>,
     entry: impl Fn(&StateDir, Process) -> Option<ProcessEntry>,
 ) -> Option<Process> {
-    // The cheaper checks come first.
+    // Ask the cheaper questions first.
     let may_have_starter = !below.is_empty() && file::is_socket(stdin());
     if let Some(nearer) = may_have_starter.then(|| starter(below)).flatten() {
         return Some(nearer);
@@ -77,16 +77,16 @@ fn choose(
     }
 }
 
-/// Returns `CLAUDE_PID` if this hook's client set it; other clients pass on what they inherited.
+/// Returns `CLAUDE_PID` if this hook's client set the variable itself, rather than inherit it.
 ///
-/// Every tool event calls this. So a hook that its client started directly inspects no other
-/// process.
+/// Every tool event calls this, so it has a fast path: a hook whose parent is that process inspects
+/// no process.
 pub fn own_pid(env: &Environment, above: &Chain) -> Option<u32> {
     let named = env.claude_pid?;
     (process::parent() == named || !is_inherited(named, above)).then_some(named)
 }
 
-/// Returns whether another client is nearer than the process `named`.
+/// Returns whether another client is nearer to this hook than the process `named`.
 fn is_inherited(named: u32, above: &Chain) -> bool {
     let is_named = |process: &Process| process.pid == named;
     let mut chain = Vec::new();
@@ -106,9 +106,9 @@ fn is_inherited(named: u32, above: &Chain) -> bool {
     }
 }
 
-/// Returns the process that started the hook's process session (setsid(2)), if it is in `below` and
-/// not a shell. Since version 2.1.160, Claude Code starts each hook in a separate process session
-/// and talks to it through a socket.
+/// Returns the parent of the leader of this hook's process session (setsid(2)), if it is in `below`
+/// and not a shell. That is the client: since version 2.1.160, Claude Code starts each hook in a
+/// separate process session, and talks to it through a socket.
 fn starter(below: &[Process]) -> Option<Process> {
     let leader = process::session_leader();
     let starter = if leader == std::process::id() {
@@ -120,11 +120,12 @@ fn starter(below: &[Process]) -> Option<Process> {
     (!starter.is_shell).then_some(*starter)
 }
 
-/// Returns whether a client is in another session that it has not left. The event then comes from
+/// Returns whether a client is still in another session than the event's. The event then comes from
 /// another client.
 ///
-/// A client leaves one session before it begins another. A start by `/clear` is never a client's
-/// first one, so it is taken for this client's, unless the other session has an open call.
+/// A client leaves one session before it begins another. A start by `/clear` counts as this
+/// client's, because it is never the first start in a client, unless the other session has an open
+/// call.
 fn is_elsewhere(state: &StateDir, entry: &ProcessEntry, told: EventHints<'_>) -> bool {
     if entry.session_id == *told.id || entry.owner.launcher {
         return false;

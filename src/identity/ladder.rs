@@ -1,8 +1,8 @@
-//! The ladder answers which session this is. The first rung that answers wins, and the answer names
-//! the rung.
+//! The ladder answers the question "which session is this". It asks its rungs in order; the first
+//! one that has an answer wins, and the answer names the rung.
 //!
-//! Explicit beats implicit: nothing overrides a rung above it. If several sessions are possible,
-//! the ladder stops: no identity is better than a wrong one.
+//! The order is from explicit to implicit. If a rung finds several possible sessions, the ladder
+//! stops there: no answer is better than a wrong one.
 
 mod climb;
 
@@ -16,7 +16,7 @@ use super::process::Viewpoint;
 use crate::model::{Project, ProjectName, SessionId, Timestamp};
 use crate::store::{Environment, Host, StateDir, project};
 
-/// The source of an answer.
+/// The source of an answer. The order is that of the ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rung {
@@ -26,7 +26,7 @@ pub enum Rung {
     Payload,
     /// `CLAUDE_CODE_SESSION_ID`, else `CCSESSION_ID`.
     Environment,
-    /// The nearest recorded client above the process.
+    /// The nearest Claude Code process among the ancestors of the process.
     Process,
     /// The only live session of the project.
     Project,
@@ -59,8 +59,8 @@ pub enum Trust {
     Exact,
     /// Several sessions are possible.
     Ambiguous,
-    /// The session is probable. Either it was current when the pointer was written, or it is the
-    /// project's only live session while a variable names another.
+    /// The session is probable: the pointer names it, or it is the project's only live session
+    /// although a variable names another one.
     LastKnown,
     /// Nothing is known.
     None,
@@ -96,7 +96,7 @@ pub struct Candidate {
     pub last_activity: Option<Timestamp>,
 }
 
-/// The sessions of a project that are or may be live.
+/// The sessions of a project that are live or may be live.
 #[derive(Debug, Clone, Default)]
 pub struct LiveSessions {
     /// The sessions, most recently active first.
@@ -106,12 +106,12 @@ pub struct LiveSessions {
     pub warnings: Vec<String>,
 }
 
-/// What a rung saw, for `--explain`.
+/// What a rung found, for `--explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RungReport {
     /// The rung.
     pub rung: Rung,
-    /// What it saw, and why it answered or was passed over.
+    /// What the rung found, and why it answered or was passed over.
     pub saw: String,
 }
 
@@ -128,13 +128,13 @@ pub struct Answer {
     pub project: Option<Project>,
     /// The live sessions of the project, most recently active first, if there are several.
     pub candidates: Vec<Candidate>,
-    /// What each rung saw, from the top.
+    /// What each rung found, in the order in which they were asked.
     pub steps: Vec<RungReport>,
     /// Human-readable warnings about records that could not be read.
     pub warnings: Vec<String>,
 }
 
-/// The subject of a question.
+/// What a question is about.
 #[derive(Debug, Clone, Default)]
 pub enum About {
     /// This process, and the project of its working directory.
@@ -155,11 +155,11 @@ pub struct Question {
     pub explicit: Option<SessionId>,
     /// The id on a hook's stdin.
     pub payload: Option<SessionId>,
-    /// The subject.
+    /// What the question is about.
     pub about: About,
 }
 
-/// Asks the rungs from the top until one answers.
+/// Asks the rungs in order until one answers.
 pub fn resolve(host: &Host<'_>, question: &Question) -> Answer {
     Climb::new(host, question).answer()
 }
@@ -187,11 +187,11 @@ pub fn last_of_project(host: &Host<'_>, project: &Project) -> Option<SessionId> 
     of_project.max().map(|(_, id)| id)
 }
 
-/// Returns the project that a hook runs for. It is the project of `CLAUDE_PROJECT_DIR`, which the
-/// hook's client sets, else of `fallback`, else of the working directory.
+/// Returns the project that a hook runs for: the one of `CLAUDE_PROJECT_DIR`, which Claude Code
+/// sets for hooks, else of `fallback`, else of the working directory.
 ///
 /// # Errors
-/// Returns [`crate::store::Error::Io`] if only the working directory is left and it was removed.
+/// Returns [`crate::store::Error::Io`] if the working directory is needed and was removed.
 pub fn project_of_hook(
     env: &Environment,
     fallback: Option<&Path>,
@@ -202,11 +202,11 @@ pub fn project_of_hook(
     }
 }
 
-/// Returns this process's project. It is the project of `CLAUDE_PROJECT_DIR` if the client that set
-/// it is above, else of the working directory.
+/// Returns this process's project: the one of `CLAUDE_PROJECT_DIR` if the Claude Code process that
+/// set it is an ancestor, else of the working directory.
 ///
 /// # Errors
-/// Fails as [`project_of_hook`] does.
+/// Returns [`crate::store::Error::Io`] if the working directory is needed and was removed.
 pub fn project_here(env: &Environment, state: Option<&StateDir>) -> crate::store::Result<Project> {
     let Some(dir) = env.claude_project_dir.as_deref() else {
         return Ok(project::discover(&project::current_dir()?));

@@ -9,8 +9,7 @@ use super::liveness::{Judge, SessionState};
 use crate::model::{Record, SessionId, Timestamp};
 use crate::store::{Result, StateDir};
 
-/// How many sessions of a lineage are returned at most, besides those on the way from the first one
-/// to the one asked about.
+/// The most relatives that [`lineage`] returns, besides the ancestors of the requested session.
 const MAX_OTHERS: usize = 200;
 
 /// How a session is related to its parent in the lineage.
@@ -32,7 +31,8 @@ pub struct Kin {
     pub session_id: SessionId,
     /// How the session is related to its parent.
     pub relation: Relation,
-    /// How many sessions this one is nested in. Continuing another session adds no depth.
+    /// Within how many sessions, one inside the other, this one was started. Continuing another
+    /// session adds no depth.
     pub depth: usize,
     /// The session's state, or `None` without a record.
     pub state: Option<SessionState>,
@@ -42,7 +42,7 @@ pub struct Kin {
     pub started_at: Option<Timestamp>,
 }
 
-/// The session that was asked about, and its relatives.
+/// The requested session and its relatives.
 #[derive(Debug, Default)]
 pub struct Lineage {
     /// The sessions from the first one down, each followed by its descendants.
@@ -51,8 +51,8 @@ pub struct Lineage {
     pub more: usize,
 }
 
-/// Returns the session and its relatives: all sessions on the way from the first one to it, and the
-/// others up to a limit. Unreadable records are skipped.
+/// Returns the session and its relatives: all its ancestors, and the other relatives up to a limit.
+/// Unreadable records are skipped.
 ///
 /// # Errors
 /// Returns [`crate::store::Error::Io`] if the records cannot be listed.
@@ -82,7 +82,7 @@ pub fn lineage(judge: &Judge<'_>, id: &SessionId) -> Result<Lineage> {
     Ok(lineage)
 }
 
-/// How a relative is related to the session that was asked about.
+/// How a relative is related to the requested session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kinship {
     /// The session continued the relative in the same process.
@@ -178,8 +178,9 @@ fn above(record: &Record) -> (Relation, Option<&SessionId>) {
     }
 }
 
-/// Returns the first session in the lineage of `id`, and all on the way up to it, both ends
-/// included. If the records form a circle, the first session is where the circle closes.
+/// Returns the first session in the lineage of `id`, and a set of `id`, its ancestors and that
+/// first session. If the records form a circle, the first session is the one at which the circle
+/// closes.
 fn way_up<'a>(
     records: &'a HashMap<SessionId, Record>,
     id: &'a SessionId,
@@ -216,7 +217,7 @@ fn downwards<'a>(
         }
         found.push((id, depth));
         let mut next = below.remove(id).unwrap_or_default();
-        // The stack is popped from its end, so the session to show first is sorted last.
+        // `waiting` is a stack, so the session to show first must be pushed last.
         next.sort_by_key(|record| (is_within(record), std::cmp::Reverse(record.started_at)));
         waiting.extend(
             next.into_iter()

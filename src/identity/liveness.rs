@@ -17,17 +17,18 @@ use crate::model::{Config, Owner, Record, SessionId, Timestamp};
 use crate::store::index::ProcessNames;
 use crate::store::{Host, SessionDir, StateDir, clock, index, is_of_another_machine};
 
-/// Bytes at the end of a journal that are searched for the session's end. The first size suffices
-/// for nearly every session that ended, and the second for the others. The third covers thousands
-/// of events, and at least some if each contains whole messages.
+/// How many bytes at the end of a journal are searched for the event that ended the session. If the
+/// first size is not enough, the second is tried, then the third. The first is enough for nearly
+/// every ended session, and the second for the others. The third contains thousands of events, and
+/// still some if each contains whole messages.
 const TAILS: [u64; 3] = [1 << 10, 64 << 10, 1 << 20];
 
-/// Time without an event after which an owner that cannot be seen counts as gone. The next prompt
-/// makes its session live again.
+/// How long after the last event an owner that cannot be seen counts as gone. The next prompt makes
+/// its session live again.
 pub const LOST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How far in the future an event may seem to be, for clocks that are slightly off. If a clock was
-/// set back by more, the event does not keep its session alive.
+/// How far in the future an event may seem to be, because clocks differ slightly. An event further
+/// in the future, after a clock was set back, does not keep its session alive.
 pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// The state of a session.
@@ -42,7 +43,8 @@ pub enum SessionState {
     Ended,
     /// No process owns the session, and none reported the end.
     Abandoned,
-    /// Like abandoned, but known only from an import: no hook of this machine recorded anything of it.
+    /// Like abandoned, but known only from an import: no hook on this machine has recorded the
+    /// session.
     Imported,
 }
 
@@ -69,7 +71,7 @@ impl SessionState {
     }
 }
 
-/// How a session came to its end.
+/// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
     /// The session has no record.
@@ -89,27 +91,29 @@ pub struct Assessment {
     pub last_activity: Option<Timestamp>,
     /// The processes that own it now.
     pub owners: Vec<Owner>,
-    /// How many recorded owners cannot be seen from here.
+    /// How many recorded owners cannot be seen from here, for example because they run in another
+    /// container.
     pub unseen: usize,
     /// How many owners are on record, dead ones included.
     pub known: usize,
     /// Whether no event happened for the idle timeout.
     pub is_quiet: bool,
-    /// Whether no process of this machine can own it, because only an import knows it.
+    /// Whether the session is known only from an import, so that no process of this machine can own
+    /// it.
     pub is_only_imported: bool,
 }
 
 impl Assessment {
-    /// Returns whether a process that cannot be judged may own the session, and the last event is
-    /// more recent than [`LOST`].
+    /// Returns whether a process that cannot be seen may own the session, and the last event is
+    /// less than [`LOST`] ago.
     pub fn may_go_on(&self, judge: &Judge<'_>) -> bool {
         let is_unseen = self.known == 0 && !self.is_only_imported || self.unseen > 0;
         let is_recent = |last| judge.is_within(last, LOST);
         is_unseen && self.last_activity.is_some_and(is_recent)
     }
 
-    /// Returns whether process `pid` may still own the session, so that its open calls may still
-    /// end. Without a `pid`, any process counts.
+    /// Returns whether process `pid` may still own the session. If it does not, the calls that it
+    /// made will never end. Without a `pid`, returns whether any process may own it.
     pub fn has(&self, pid: Option<u32>) -> bool {
         let mut clients = self
             .owners
@@ -120,14 +124,14 @@ impl Assessment {
         self.state.is_live() && (!is_known || clients.any(|owner| Some(owner.pid) == pid))
     }
 
-    /// Returns whether both assessments agree, if nothing was recorded in the session between them.
+    /// Returns whether both assessments are equal, given that no event was recorded between them.
     pub fn is_as(&self, other: &Self) -> bool {
         let known = |it: &Self| (it.state, it.is_quiet, it.unseen);
         known(self) == known(other) && self.owners == other.owners
     }
 
-    /// Returns whether the session is in the project rooted at `root`: where its running owners
-    /// started, or else where its record says.
+    /// Returns whether the session is in the project rooted at `root`. The project is the one in
+    /// which its running owners were started, or else the one in its record.
     pub fn is_in(&self, record: &Record, root: &Path) -> bool {
         let mut roots = self
             .owners
@@ -141,7 +145,7 @@ impl Assessment {
     }
 }
 
-/// The viewpoint, time and settings by which sessions are judged.
+/// Judges the states of sessions, by what this process can see, the time and the settings.
 #[derive(Debug)]
 pub struct Judge<'a> {
     /// The state directory.
@@ -160,13 +164,13 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Returns a judge of the host's sessions, or `None` if it has no usable state directory.
+    /// Returns a judge of the host's sessions, or `None` if the host has no usable state directory.
     pub fn of(host: &Host<'a>) -> Option<Self> {
         let state = host.state?;
         Some(Self::new(state, host.config, host.now))
     }
 
-    /// Creates a judge at `now` that sees what this process sees.
+    /// Creates a judge for the time `now` that sees the processes that this process can see.
     pub fn new(state: &'a StateDir, config: &Config, now: Timestamp) -> Self {
         Self {
             state,
@@ -194,9 +198,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Returns whether `at` is further in the future than a clock may be off.
+    /// Returns whether `at` is more than [`MAX_AHEAD`] in the future.
     pub fn is_to_come(&self, at: Timestamp) -> bool {
-        // An event since judging began is not in the future.
+        // `self.now` may be long ago, so compare with the present time, too.
         at.ahead(self.now) > MAX_AHEAD && at.ahead(clock::now()) > MAX_AHEAD
     }
 
@@ -207,8 +211,8 @@ impl<'a> Judge<'a> {
 
     /// Judges a session that has a record.
     ///
-    /// It reads only the end of the journal, and only if no process owns the session. To
-    /// distinguish idle from active, it reads what was added since the open calls were last noted.
+    /// Reads only the end of the journal, and only if no process owns the session. To distinguish
+    /// idle from active, also finds out which calls are open.
     pub fn find(&self, id: &SessionId, record: &Record) -> Assessment {
         let dir = self.state.session(id);
         self.find_by(
@@ -218,8 +222,8 @@ impl<'a> Judge<'a> {
         )
     }
 
-    /// Acts as [`Self::find`]. If it read the end of the journal for that, it also returns where the
-    /// session is.
+    /// Does the same as [`Self::find`]. If that requires reading the end of the journal, also
+    /// returns the session's place.
     pub fn find_and_place(
         &self,
         id: &SessionId,
@@ -240,7 +244,7 @@ impl<'a> Judge<'a> {
         (finding, place)
     }
 
-    /// Acts as [`Self::find`] for a caller that knows whether calls are open.
+    /// Does the same as [`Self::find`] for a caller that knows whether calls are open.
     pub fn find_with(&self, id: &SessionId, record: &Record, has_open_calls: bool) -> Assessment {
         let dir = self.state.session(id);
         self.find_by(
@@ -250,9 +254,8 @@ impl<'a> Judge<'a> {
         )
     }
 
-    /// Returns whether `finding` still holds of a session in which nothing was written since. Only
-    /// its processes are looked at, if any are on record. False if that cannot be known without
-    /// reading more.
+    /// Returns whether `finding` is still true for a session in which no file was written since.
+    /// Checks only the time and the owners. Returns false if that is not enough to know.
     pub fn still_run(&self, finding: &Assessment) -> bool {
         let is_recent = |last| self.is_within(last, self.idle_timeout);
         let is_quiet = !finding.last_activity.is_some_and(is_recent);
@@ -266,8 +269,8 @@ impl<'a> Judge<'a> {
             && finding.owners.iter().all(runs)
     }
 
-    /// Acts as [`Self::find`] for a caller that has already read the events. The journal is not
-    /// read again.
+    /// Does the same as [`Self::find`] for a caller that has already read the events. Does not read
+    /// the journal again.
     pub fn find_heard(&self, id: &SessionId, heard: &LastWord, has_open_calls: bool) -> Assessment {
         self.find_by(id, || has_open_calls, || *heard)
     }
@@ -294,12 +297,12 @@ impl<'a> Judge<'a> {
         let state = if !owners.clients.is_empty() {
             live()
         } else if owners.unseen > 0 && !quiet {
-            // An end report covers one owner; another, which cannot be seen from here, may
+            // Ignore a reported end: it is about one owner, and an owner that cannot be seen may
             // continue.
             SessionState::Active
         } else {
             let word = last_word();
-            // Of a session that ran elsewhere, an owner here says that it was resumed here.
+            // If a session that ran elsewhere has an owner on this machine, it was resumed here.
             is_only_imported = owners.known == 0
                 && (word.is_imported || word.is_of_another_machine && !self.is_of_collected);
             match (word.end, owners.launchers.is_empty()) {
@@ -345,7 +348,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Returns the same judge at the present moment, so that events since judging began count.
+    /// Returns the same judge with the present time, so that events since `self.now` are not in the
+    /// future.
     pub fn again(&self) -> Judge<'a> {
         Judge {
             viewpoint: self.viewpoint.clone(),
@@ -354,7 +358,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Returns whether no owner is on record and no event happened for the idle timeout. Then the
+    /// Returns whether no owner is on record and no event happened for the idle timeout. Such a
     /// session is not live.
     pub fn is_at_rest(&self, id: &SessionId) -> bool {
         let dir = self.state.session(id);
@@ -362,8 +366,8 @@ impl<'a> Judge<'a> {
         !dir.last_activity().is_some_and(is_recent) && !dir.has_owners()
     }
 
-    /// Returns whether a process owns the session or may own it: a process that cannot be seen may
-    /// still run. A launcher counts unless its client has `moved_on` to another session.
+    /// Returns whether a process owns the session or may own it. A recorded owner that cannot be
+    /// seen may still run. A launcher counts unless its client has `moved_on` to another session.
     pub fn is_owned(&self, id: &SessionId, moved_on: bool) -> bool {
         let owners = self.owners(id, &self.state.session(id));
         let is_held = !owners.launchers.is_empty() && !moved_on;
@@ -390,15 +394,15 @@ impl<'a> Judge<'a> {
 
     /// Returns whether an owner of the session in `dir` still runs.
     ///
-    /// A machine runs one boot at a time, so an owner from an earlier boot is dead, with one
-    /// exception. If an event happened since this boot began, but no owner of this boot is on
-    /// record, the owner counts as unseen. Then a copy of this machine's disk runs as another
-    /// machine, with the same identity.
+    /// An owner from an earlier boot of this machine is dead, with one exception: a copy of the
+    /// machine's disk may run as another machine with the same identity. So the owner counts as
+    /// unseen if an event happened since this boot began, but no owner of this boot is on record.
     pub fn life(&self, owner: &Owner, dir: &SessionDir) -> Life {
         self.life_by(owner, dir, &OnceCell::new())
     }
 
-    /// Acts as [`Self::life`], caching in `goes_on` what is the same for all owners of a session.
+    /// Does the same as [`Self::life`], and caches in `goes_on` what is the same for all owners of
+    /// a session.
     fn life_by(&self, owner: &Owner, dir: &SessionDir, goes_on: &OnceCell<bool>) -> Life {
         let Some(viewpoint) = &self.viewpoint else {
             return Life::Unseen;
@@ -428,7 +432,7 @@ fn goes_on_beside(viewpoint: &Viewpoint, dir: &SessionDir) -> bool {
         && !ends_by_an_end(dir)
 }
 
-/// Returns whether the last report on a session's life was its end.
+/// Returns whether the session's journal ends with its end: no start or prompt follows.
 fn ends_by_an_end(dir: &SessionDir) -> bool {
     hear_the_end(dir, LastWord::default(), |_| {}).end.is_some()
 }
@@ -440,35 +444,35 @@ fn is_moving_on(reason: &str) -> bool {
 /// A session's owners, sorted by kind.
 #[derive(Default)]
 struct Owners {
-    /// Clients that run.
+    /// The running Claude Code processes that are in the session.
     clients: Vec<Owner>,
-    /// Launchers that run.
+    /// The running launchers that hold the session's id.
     launchers: Vec<Owner>,
     /// How many owners cannot be seen from here.
     unseen: usize,
-    /// How many owners are on record.
+    /// How many owners are on record, including dead ones.
     known: usize,
 }
 
-/// How a session's last client left it.
+/// How the last Claude Code process of a session left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastExit {
     /// The session ended.
     Over,
-    /// The client moved on to another session.
+    /// The process went on with another session.
     MovedOn,
 }
 
-/// The last report on a session's life in its record and journal: whether it ended. A late event
-/// after the end does not reopen the session; a start or a prompt does.
+/// Whether a session has ended, according to the last start, prompt or end in its record and
+/// journal. Other events after the end do not reopen the session; a start or a prompt does.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LastWord {
     end: Option<LastExit>,
-    /// When the CLI closed the record. Only a later start or prompt reopens the session.
+    /// When the session ended according to its record. Only a later start or prompt reopens it.
     closed: Option<Timestamp>,
-    /// Whether a journal line decided it, so that earlier lines do not matter.
+    /// Whether a journal line was decisive, so that earlier lines need not be read.
     is_said: bool,
-    /// Whether an import made the record and the journal has no line.
+    /// Whether an import created the record and the journal has no line.
     is_imported: bool,
     /// Whether the session began on another machine.
     is_of_another_machine: bool,
@@ -487,15 +491,16 @@ impl LastWord {
         }
     }
 
-    /// Takes in the journal's next line. Imported events say nothing about a session's life.
+    /// Updates this with the next line of the journal. Do not pass imported events: they do not
+    /// show whether a session has ended.
     pub fn hear(&mut self, line: &JournalLine<'_>) {
         self.is_imported = false;
         match line.kind {
             EventKind::SessionEnd if line.reason.is_some_and(is_moving_on) => {
                 self.end = Some(LastExit::MovedOn)
             }
-            // A launcher that was killed right after appending `RunEnd` has not noted the end in
-            // the record.
+            // `RunEnd` counts, too: a launcher that was killed right after appending it has not
+            // written the end to the record.
             EventKind::SessionEnd | EventKind::RunEnd => self.end = Some(LastExit::Over),
             EventKind::SessionStart | EventKind::UserPromptSubmit | EventKind::RunStart
                 if !self.is_before_end(line) =>
@@ -516,8 +521,8 @@ fn last_word(dir: &SessionDir, record: &Record) -> LastWord {
     hear_the_end(dir, LastWord::new(record), |_| {})
 }
 
-/// Updates `before` with the lines at the end of the journal. Passes the same lines to `reader`:
-/// some of them twice, but each time in order up to the last.
+/// Updates `before` with the lines at the end of the journal. Also passes these lines to `reader`.
+/// It may start again from an earlier line, but always goes on in order to the last line.
 fn hear_the_end(
     dir: &SessionDir,
     before: LastWord,
@@ -541,8 +546,8 @@ fn hear_the_end(
     word
 }
 
-/// Returns whether a process on record has died, so that its session may be abandoned. Only pids
-/// are checked, so a reused pid hides a dead owner.
+/// Returns whether a process in the process index has died, so that its session may be abandoned.
+/// Only pids are checked, so a reused pid hides a dead process.
 pub fn has_gone_process(state: &StateDir, on_record: &ProcessNames) -> bool {
     let is_gone = |name: &OsString| {
         let pid = name.to_str()?.split_once('-')?.0.parse().ok()?;

@@ -17,18 +17,17 @@ pub struct LostSession {
     boot: String,
 }
 
-/// The sessions that were lost, by when the machine went down.
+/// The sessions that were open when the machine went down, divided by the time when it did.
 #[derive(Debug, Default)]
 pub struct LostSessions {
-    /// Those of the last time that the machine went down, most recently active first.
+    /// Sessions that were open when the machine last went down, most recently active first.
     pub last: Vec<LostSession>,
-    /// Those of earlier times, most recently active first.
+    /// Sessions that were open when it went down earlier, most recently active first.
     pub earlier: Vec<LostSession>,
 }
 
-/// Returns the sessions of this machine that no process reported as ended, and whose last process
-/// ran before this boot. A session that a cleanup noted as abandoned before this boot does not
-/// count.
+/// Returns the sessions of this machine whose end no process reported, and whose last process ran
+/// before this boot. Omits sessions that a cleanup had marked as abandoned before this boot.
 ///
 /// # Errors
 /// Fails if the sessions cannot be listed.
@@ -50,7 +49,7 @@ pub fn lost(judge: &Judge<'_>) -> Result<LostSessions> {
 
 fn of_session(judge: &Judge<'_>, dir: &SessionDir, record: Record) -> Option<LostSession> {
     let viewpoint = judge.viewpoint.as_ref()?;
-    // This check is cheaper than judging the session.
+    // Check the owner first, because judging the session costs more.
     let owner = dir.last_owner()?;
     if viewpoint.is_of_this_boot(&owner) || viewpoint.judge(&owner) != Life::Dead {
         return None;
@@ -67,7 +66,7 @@ fn of_session(judge: &Judge<'_>, dir: &SessionDir, record: Record) -> Option<Los
     })
 }
 
-/// Returns whether a cleanup noted before this boot that the session was abandoned.
+/// Returns whether a cleanup marked the session as abandoned before this boot.
 fn was_known_before(dir: &SessionDir, record: &Record) -> bool {
     let up = i64::try_from(clock::since_boot()).unwrap_or(i64::MAX);
     let booted = Timestamp::from_micros(clock::now().micros().saturating_sub(up));

@@ -1,4 +1,4 @@
-//! Identifies sessions by process: the processes above, a session's liveness and lineage, and the
+//! Identifies sessions: the ancestors of a process, a session's liveness and lineage, and the
 //! ladder that answers "which session is this". It must not know what a hook's payload looks like,
 //! nor how an answer is printed.
 

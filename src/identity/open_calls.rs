@@ -1,10 +1,10 @@
 //! Finds the calls of a session that have begun and not ended, at a cost that does not grow with
 //! its journal.
 //!
-//! The end of a journal is not enough: the call that everything waits for may have begun long ago.
-//! So after reading a long journal, a note records which calls were open at its end and some way
-//! before. The next query continues from there. The note is derived: if it is lost or damaged, it
-//! is written again.
+//! The end of a journal is not enough, because a call that is still open may have begun long ago.
+//! So whoever has read a long journal caches the result in a file, the note: which calls were open
+//! near the end of the journal, and at which position. The next query continues from that position.
+//! If the note is lost or damaged, it is written again.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,22 +12,22 @@ use crate::model::{Call, Event, JournalLine, OpenActivity, Timestamp, Trace, Tra
 use crate::store::journal::JournalLines;
 use crate::store::{History, SessionDir};
 
-/// The format version of the note.
+/// The version of the note's format.
 const VERSION: u32 = 2;
-/// Bytes at a journal's end that are read to find out what happens now.
+/// How many bytes at the end of a journal are read to find out what happens now.
 const TAIL: u64 = 256 << 10;
-/// Bytes that are read instead if the lines are so long that the tail contains too few.
+/// How many bytes are read instead if [`TAIL`] contains fewer than [`FEW_LINES`] lines.
 const LONG_TAIL: u64 = 1 << 20;
 const FEW_LINES: usize = 200;
-/// Limits that decide when a note is written and what it contains.
+/// The limits that decide when a note is written and what it contains.
 #[derive(Debug, Clone, Copy)]
 struct NoteLimits {
-    /// A note is written if more bytes than this were read. Fewer are simply read again.
+    /// A note is written if a query read more bytes than this. Fewer are cheap to read again.
     long: u64,
-    /// Bytes between the cut, where the next reading begins, and the journal's end. They are read
-    /// again, because hooks that run at the same time write in any order.
+    /// How many bytes before the end of the journal the next query starts. They are read again,
+    /// because hooks that run at the same time write in any order.
     overlap: u64,
-    /// The most open calls that are noted.
+    /// The most open calls that a note contains.
     most: usize,
 }
 
@@ -68,8 +68,8 @@ impl From<&Call<'_>> for OpenCall {
     }
 }
 
-/// Returns the calls that have begun and not ended, oldest first. If very many are open, the oldest
-/// may be missing.
+/// Returns the calls that have begun and not ended, oldest first. If more than 256 are open, the
+/// oldest may be missing.
 pub fn open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     measured(dir, USUAL)
 }
@@ -79,14 +79,15 @@ fn measured(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
     noted.unwrap_or_else(|| whole(dir, measure))
 }
 
-/// Acts as [`open_calls`] from the journal's end alone. Calls that began long ago may be missing.
+/// Does the same as [`open_calls`], but reads only the journal's end. Calls that began long ago may
+/// be missing.
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
     recent(dir, |_| {}).map_or_else(Vec::new, |trace| open_in(&trace))
 }
 
-/// Returns the events at the journal's end: usually the last thousand. These are at least 200, if
-/// there are that many and they are not very long. Passes the same lines to `reader`: some of them
-/// twice, but each time in order up to the last.
+/// Returns the events at the end of the journal, usually about a thousand. It is less than 200 only
+/// if there are no more, or if their lines are very long. Also passes these lines to `reader`. It
+/// may start again from an earlier line, but always goes on in order to the last line.
 pub(super) fn recent(dir: &SessionDir, mut reader: impl FnMut(&JournalLine<'_>)) -> Option<Trace> {
     let mut read = |bytes| {
         let lines = dir.journal().last_lines(bytes).ok()?;
@@ -113,7 +114,7 @@ fn open_in(trace: &Trace) -> Vec<OpenCall> {
     activity.open_calls().map(OpenCall::from).collect()
 }
 
-/// Returns the open calls from the whole journal and the imported events.
+/// Reads the whole journal and the imported events, and returns the open calls.
 fn whole(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
     let stamp = dir.imported_stamp();
     let mut trace = TraceBuilder::with_labels();
@@ -132,7 +133,7 @@ fn whole(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
         }
         .read(dir, lines, trace)
         .unwrap_or_default(),
-        // Parts are missing or damaged, so no position can be found again.
+        // Parts of the journal are missing or damaged, so that a note's position would be useless.
         _ => {
             let history = History::read(dir, TraceBuilder::with_labels(), |_, _| {});
             history.map_or_else(|_| Vec::new(), |history| open_in(&history.trace))
@@ -140,23 +141,25 @@ fn whole(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
     }
 }
 
-/// The note on a session's open calls.
+/// The note: a cache of a session's open calls.
 #[derive(Debug, Serialize, Deserialize)]
 struct OpenCallsNote {
     v: u32,
-    /// The journal's length in bytes.
+    /// The length of the journal in bytes when it was read.
     end: u64,
-    /// The calls that were open at the end; if `is_crowd`, only the last ones.
+    /// The calls that were open at the end of the journal; if `is_crowd`, only the last ones.
     open: Vec<OpenCall>,
-    /// Whether more calls were open than can be noted.
+    /// Whether more calls were open than a note may contain.
     is_crowd: bool,
-    /// The position of a line start before the end, in bytes.
+    /// The position in the journal, in bytes, at which the next query starts to read. A line starts
+    /// there.
     cut: u64,
-    /// The time in that line, which shows that it is still the same line.
+    /// The time in the line at `cut`. If it has changed, the note belongs to another journal.
     mark: Option<Timestamp>,
-    /// The start events of the calls that were open at `cut`, and the questions about them.
+    /// The start events of the calls that were open at `cut`, and the events with which Claude Code
+    /// asked a person about them.
     begun: Vec<Event>,
-    /// Size and modification time of the imported events that were read with the journal.
+    /// The size and modification time of the file of imported events that was read, too.
     imported: Option<(u64, Timestamp)>,
 }
 
@@ -167,11 +170,12 @@ impl OpenCallsNote {
         (note.v == VERSION && note.imported == dir.imported_stamp()).then_some(note)
     }
 
-    /// Returns the calls that are open now, or `None` if the note cannot tell.
+    /// Continues from the note, and returns the calls that are open now. Returns `None` if the note
+    /// is of no use for the present journal.
     fn go_on(self, dir: &SessionDir, measure: NoteLimits) -> Option<Vec<OpenCall>> {
         let (lines, end) = dir.journal().lines_from(self.cut).ok()??;
-        // A crowd is too large to follow each call. It counts as open until the journal has
-        // doubled.
+        // With too many open calls for the note, do not read the journal again until its length has
+        // doubled. Until then, the same calls count as open.
         let is_crowd_yet = self.is_crowd && end < self.end.saturating_mul(2);
         if end == self.end || end > self.end && is_crowd_yet {
             return Some(self.open);
@@ -194,20 +198,21 @@ impl OpenCallsNote {
     }
 }
 
-/// The state at the position from which a journal is read.
+/// From where to read a journal, and what is known about that position.
 struct ReadStart {
     position: u64,
-    /// The journal's length in bytes.
+    /// The length of the journal in bytes when it was read.
     end: u64,
-    /// The time in the first line, if known.
+    /// The expected time in the first line, if known.
     mark: Option<Timestamp>,
     imported: Option<(u64, Timestamp)>,
     measure: NoteLimits,
 }
 
 impl ReadStart {
-    /// Returns the calls open after `lines`, given the earlier ones in `trace`, and writes a note
-    /// if that was much to read. Returns `None` if the first line is not the expected one.
+    /// Returns the calls that are open after `lines`. `trace` contains the beginnings of earlier
+    /// calls. Writes a note if many bytes were read. Returns `None` if the first line is not the
+    /// expected one.
     fn read(
         self,
         dir: &SessionDir,
@@ -250,7 +255,8 @@ impl ReadStart {
         let open = open_in(&trace.finish());
         if let Some(note) = note.filter(|_| damage.is_complete()) {
             let is_crowd = open.len().max(note.begun.len()) > self.measure.most;
-            // If events around the cut are out of order, an answer by this note would differ.
+            // Events near the cut may be out of order. Keep the note only if continuing from it
+            // gives the same result.
             let is_true = if is_crowd {
                 !open.is_empty()
             } else {

@@ -1,5 +1,5 @@
-//! Finds where a session is now. The record says where it began. A session may move, into a
-//! worktree or another folder, and its transcript moves with it.
+//! Finds the directory in which a session works now. The record contains the one in which it began.
+//! A session may move to a worktree or another folder, and its transcript moves with it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,11 +10,11 @@ use crate::model::record::Head;
 use crate::model::{JournalLine, Record};
 use crate::store::{SessionDir, project};
 
-/// Bytes at a journal's end that are searched for the last event of the main thread. Nearly always
-/// it is among the last few.
+/// How many bytes at the end of a journal are searched for the last event of the main thread. The
+/// second number is tried only if the first is not enough, which is rare.
 const TAILS: [u64; 2] = [1 << 10, 64 << 10];
 
-/// Where a session is, according to the last event of its main thread.
+/// The directory and the transcript of a session, according to the last event of its main thread.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastPlace {
     is_said: bool,
@@ -25,7 +25,7 @@ pub struct LastPlace {
 }
 
 impl LastPlace {
-    /// Reads the end of a session's journal. If it cannot be read, the session counts as not moved.
+    /// Reads the end of a session's journal. If it cannot be read, the place is that of the record.
     pub fn read(dir: &SessionDir) -> Self {
         let mut place = Self::default();
         for bytes in TAILS {
@@ -41,34 +41,35 @@ impl LastPlace {
         place
     }
 
-    /// Takes in the journal's next line. A subagent may be in its own worktree, so its events do
-    /// not count.
+    /// Updates the place with the next line of the journal. Ignores events of subagents, because a
+    /// subagent may work in its own worktree.
     pub fn hear(&mut self, line: &JournalLine<'_>) {
         let is_client_s = !matches!(
             line.kind,
             EventKind::ClockIn | EventKind::RunStart | EventKind::RunEnd
         );
         if is_client_s && line.agent_id.is_none() {
-            // A hook omits what equals the record.
+            // `None` means that the value equals that of the record: a hook omits it then.
             self.is_said = true;
             self.cwd = line.new_cwd.or(line.cwd).map(str::to_owned);
             self.transcript = line.transcript_path.map(str::to_owned);
         }
     }
 
-    /// Replaces the record's transcript by that of the last event.
+    /// Replaces the transcript in the record by this one.
     pub fn with_transcript(self, mut record: Record) -> Record {
         record.transcript_path = self.transcript.or(record.transcript_path);
         record
     }
 }
 
-/// What is checked out in the directories of several sessions, each looked up once.
+/// A cache of what is checked out in directories, for callers that examine many sessions.
 #[derive(Debug, Default)]
 pub struct Heads(Mutex<HashMap<String, Option<Head>>>);
 
 impl Heads {
-    /// Acts as [`now_at`], given where the session is.
+    /// Does the same as the function [`now_at`] for a caller that already knows the session's
+    /// place.
     pub fn now_at(&self, place: LastPlace, mut record: Record, is_live: bool) -> Record {
         let has_moved = place.cwd.is_some();
         record.cwd = place.cwd.or(record.cwd);
@@ -82,7 +83,7 @@ impl Heads {
         record
     }
 
-    /// Returns what is checked out in the directory `cwd`, or `None` if that is unknown.
+    /// Returns what is checked out in the directory `cwd`, or `None` if it is not in a repository.
     fn at(&self, cwd: &str) -> Option<Head> {
         let known = |heads: &Self| heads.0.lock().ok()?.get(cwd).cloned();
         known(self).unwrap_or_else(|| {
@@ -97,10 +98,11 @@ impl Heads {
     }
 }
 
-/// Replaces the record's directory, transcript and branch by those in the last event.
+/// Replaces the directory, the transcript and the branch in the record by the present ones.
 ///
-/// The branch of a live session is the one checked out there now. For a session that is over, it is
-/// looked up only if the session had moved. An unreadable journal leaves the record unchanged.
+/// The directory and the transcript are those of the last event. The branch of a live session is
+/// the one that is checked out there now. For a session that is over, the branch is looked up only
+/// if the session has moved. If the journal cannot be read, the record stays as it is.
 pub fn now_at(dir: &SessionDir, record: Record, is_live: bool) -> Record {
     Heads::default().now_at(LastPlace::read(dir), record, is_live)
 }

@@ -1,7 +1,7 @@
-//! Processes: which ones are above this one, which of those is Claude Code, and whether an owner on
-//! record still runs.
+//! Processes: the ancestors of this one, which of them is Claude Code, and whether a recorded owner
+//! still runs.
 //!
-//! Each system has its own interface, and its own file below.
+//! Each operating system has a submodule.
 
 #[cfg_attr(target_os = "linux", path = "process/linux.rs")]
 #[cfg_attr(target_os = "macos", path = "process/macos.rs")]
@@ -27,9 +27,9 @@ use crate::model::project::fingerprint;
 use crate::model::record::VERSION;
 use crate::store::{self, machine_name};
 
-/// The greatest number of processes that are visited on the way up from a hook.
+/// The most ancestors of a hook that are examined.
 const MAX_DEPTH: usize = 4096;
-/// Names of shells, which run between a client and its commands.
+/// The names of shells. Claude Code runs its commands in a shell, which is then between the two.
 const SHELLS: [&str; 13] = [
     "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "rbash", "sh", "tcsh",
     "zsh",
@@ -47,21 +47,21 @@ pub struct Process {
     /// The start time in the system's own unit: on Linux clock ticks since boot, on macOS
     /// microseconds since 1970.
     pub start: u64,
-    /// Whether it has the name of Claude Code's process. This is a hint, not a proof.
+    /// Whether the process is named like Claude Code. This is a hint, not a proof.
     pub is_client: bool,
-    /// Whether it has the name of a shell.
+    /// Whether the process is named like a shell.
     pub is_shell: bool,
 }
 
 impl Process {
-    /// Returns the latest time at which it can have started, in microseconds on the clock of
-    /// [`crate::store::clock::of_processes`].
+    /// Returns when the process started, as late as it can have been, in microseconds on the clock
+    /// of [`crate::store::clock::of_processes`].
     pub fn started_by(&self) -> u64 {
         system::started_by(self.start)
     }
 }
 
-/// Whether an owner on record still runs.
+/// Whether a recorded owner still runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     /// The same process runs.
@@ -73,13 +73,14 @@ pub enum Life {
     Unseen,
 }
 
-/// The boot, pid namespace and machine whose processes this process can see.
+/// From where this process sees others: its boot, pid namespace and machine. Only processes of the
+/// same three can be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewpoint {
     boot: String,
     pidns: u64,
     machine: Option<String>,
-    /// Looked up lazily, because few callers need it.
+    /// Read on first use, because few callers need it.
     machine_id: OnceLock<Option<String>>,
 }
 
@@ -94,8 +95,8 @@ impl Viewpoint {
         })
     }
 
-    /// Returns `process` as an owner to be recorded, with everything that distinguishes it from any
-    /// other.
+    /// Returns `process` as an owner to be recorded: with everything that distinguishes it from
+    /// processes on all machines.
     pub fn recorded(&self, process: Process) -> Owner {
         Owner {
             machine_id: self.machine_id().clone(),
@@ -103,7 +104,8 @@ impl Viewpoint {
         }
     }
 
-    /// Returns `process` as an owner to look for, with what distinguishes it on this machine.
+    /// Returns `process` as an owner to look up: with what distinguishes it from other processes on
+    /// this machine.
     pub fn owner(&self, process: Process) -> Owner {
         Owner {
             v: VERSION,
@@ -127,8 +129,8 @@ impl Viewpoint {
         self.machine_id.get_or_init(machine_id)
     }
 
-    /// Returns whether `owner` is from this machine. Names count only without machine ids, because
-    /// two machines can share a name and a machine can be renamed.
+    /// Returns whether `owner` is from this machine. Compares the machines' names only if an id is
+    /// missing, because two machines can have the same name and a machine can be renamed.
     fn is_of_this_machine(&self, owner: &Owner) -> bool {
         match (&owner.machine_id, self.machine_id()) {
             (Some(theirs), Some(ours)) => theirs == ours,
@@ -136,8 +138,8 @@ impl Viewpoint {
         }
     }
 
-    /// Returns whether `owner` still runs, judged by processes alone. A copy of this machine's disk
-    /// has the same identity; see [`crate::identity::liveness::Judge::life`].
+    /// Returns whether `owner` still runs. Looks only at processes, so it cannot detect a copy of
+    /// this machine that has the same identity; [`crate::identity::liveness::Judge::life`] can.
     pub fn judge(&self, owner: &Owner) -> Life {
         if !self.is_of_this_boot(owner) {
             return if self.is_of_this_machine(owner) {
@@ -161,7 +163,7 @@ fn machine_id() -> Option<String> {
     Some(fingerprint("ccsession: machine", &store::machine_id()?))
 }
 
-/// Returns whether any process, of any user, has this pid.
+/// Returns whether a process of any user has this pid.
 pub fn exists(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
@@ -182,8 +184,8 @@ pub fn ignores(signal: i32) -> bool {
     system::ignores(signal)
 }
 
-/// Returns which of `signals` are pending for process `pid`: received, but blocked. Returns none if
-/// that is unknown.
+/// Returns which of `signals` are pending for process `pid`: it received them, but has them
+/// blocked. Returns an empty set if that is unknown.
 pub fn pending_signals(pid: u32, signals: &[i32]) -> BTreeSet<i32> {
     system::pending_signals(pid, signals)
 }
@@ -193,7 +195,7 @@ pub fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     system::open_file_of(pid, number)
 }
 
-/// Returns whether orphaned processes are reaped when they end; true if unknown.
+/// Returns whether some process reaps orphaned processes when they end; true if unknown.
 pub fn reaps_orphans() -> bool {
     system::reaps_orphans()
 }
@@ -208,17 +210,17 @@ pub fn working_dir(pid: u32) -> Option<PathBuf> {
     system::working_dir(pid)
 }
 
-/// The processes above this one, each inspected once, when first needed.
+/// The ancestors of this process. Each is inspected once, when it is first needed.
 #[derive(Debug, Default)]
 pub struct Chain(RefCell<Vec<Process>>);
 
 impl Chain {
-    /// Returns all processes above this one, nearest first.
+    /// Returns all ancestors of this process, nearest first.
     pub fn iter(&self) -> impl Iterator<Item = Process> {
         (0..MAX_DEPTH).map_while(|place| self.get(place))
     }
 
-    /// Returns the processes above `process`, nearest first.
+    /// Returns the ancestors of `process`, nearest first.
     pub fn above(&self, process: Process) -> impl Iterator<Item = Process> {
         self.iter().skip_while(move |one| *one != process).skip(1)
     }
@@ -234,8 +236,8 @@ impl Chain {
     }
 }
 
-/// Returns the leader of this process's session (setsid(2)). It is 0 if unknown, as in a pid
-/// namespace that was entered since.
+/// Returns the pid of the leader of this process's session (setsid(2)). It is 0 if unknown, for
+/// example because this process has entered another pid namespace since.
 pub fn session_leader() -> u32 {
     system::session_leader()
 }
@@ -243,7 +245,7 @@ pub fn session_leader() -> u32 {
 /// Returns whether this process is in the foreground of `terminal`.
 pub fn is_in_foreground(terminal: Option<impl AsFd>) -> bool {
     let group = terminal.and_then(|terminal| tcgetpgrp(terminal).ok());
-    // Not getpgrp(2): it returns 0 for a group in another pid namespace.
+    // Do not call getpgrp(2): it returns 0 for a group in another pid namespace.
     let own = process(std::process::id()).map(|own| own.group);
     group.is_some_and(|group| Some(group.as_raw_nonzero().get().unsigned_abs()) == own)
 }
@@ -258,8 +260,8 @@ pub fn is_shell(name: &str) -> bool {
     SHELLS.contains(&name.trim_start_matches('-'))
 }
 
-/// Returns the value that the variable `name` had when process `pid` started. The outer `None`
-/// means that it cannot be seen, the inner one that it was not set.
+/// Returns the value that the environment variable `name` had when process `pid` started. The outer
+/// `None` means that the environment cannot be read, the inner one that the variable was not set.
 pub fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
     system::variable(pid, name)
 }

@@ -1,10 +1,11 @@
-//! The one place where a session is created, joined and left. Nothing else may write to the live
-//! index.
+//! Creates sessions, adds their owners and removes ended ones from the live index. No other module
+//! may write to the live index.
 //!
-//! The live index (`projects/{key}/{id}`) only says where to look; the owners and the journal are
-//! the evidence. A process that joins writes the evidence first and the index entry second. A
-//! process that removes a session from the index removes the entry first and checks the evidence
-//! second. So a session resumed at that very moment ends up on the index in either order.
+//! The live index (`projects/{key}/{id}`) only says where to look; the owners and the journal prove
+//! that a session is live. A process that joins a session writes the proof first and the index
+//! entry second. A process that removes a session from the index removes the entry first and checks
+//! the proof second. So a session that is resumed at that very moment ends up on the index in
+//! either case.
 
 use std::io;
 
@@ -13,8 +14,8 @@ use crate::model::{Event, Owner, Project, Record, SessionId};
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{Error, Result, SessionDir, StateDir, archive_queue, index};
 
-/// How often an event is tried if its journal is missing. It may be missing for a moment during a
-/// rotation, if the file system cannot exchange two names.
+/// How often appending an event is tried if the journal is missing. A rotation makes it disappear
+/// for a moment if the file system cannot exchange two names.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// The outcome of [`open_or_create`].
@@ -30,13 +31,13 @@ pub enum OpenOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum LeaveOutcome {
-    /// The session is off the index.
+    /// The session was removed from the index.
     Retired,
-    /// A process resumed it meanwhile, so it is back on the index.
+    /// A process resumed the session meanwhile, so it is on the index again.
     Resumed,
 }
 
-/// Whether a session that leaves is archived.
+/// Whether a session that leaves the live index is archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveDecision {
     /// The session joins the archive queue.
@@ -55,13 +56,15 @@ impl ArchiveDecision {
     }
 }
 
-/// Adds `event` to the session, creating it with `record` if it is not on record yet.
+/// Appends `event` to the session's journal. Creates the session with `record` if it is not on
+/// record yet.
 ///
-/// If it is on record already, `merge` runs before the event is added. Only the CLI replaces the
-/// record in `merge`, and it holds the lock.
+/// If the session is already on record, `merge` runs before the event is appended. Hooks pass an
+/// empty `merge`; commands replace the record in it, under the lock.
 ///
 /// # Errors
-/// Returns the error of the failed step. Earlier steps stay, and the next event completes them.
+/// Fails if the record or the journal cannot be written, or `merge` fails. What was already written
+/// stays, and the next event adds the rest.
 pub fn open_or_create(
     session: &SessionDir,
     record: &Record,
@@ -96,11 +99,11 @@ pub fn open_or_create(
 /// Makes `owner`, if given, an owner of the session, and adds the session to the live index of
 /// `project`.
 ///
-/// The event that leads to this call must already be in the journal. If one change fails, the
-/// others are still made.
+/// The event that leads to this call must already be in the journal. A change that fails does not
+/// stop the others.
 ///
 /// # Errors
-/// Returns the error of the first failed step.
+/// Returns the first error if the owner or an index entry cannot be written.
 pub fn join(
     state: &StateDir,
     id: &SessionId,
@@ -118,11 +121,11 @@ pub fn join(
     added.and(indexed).and(listed)
 }
 
-/// Restores a live session's lost index entries. A process that the index lists in another session
-/// stays there.
+/// Restores the lost index entries of a live session. An owner that the process index lists in
+/// another session stays there.
 ///
 /// # Errors
-/// Returns the error of the failed step.
+/// Fails if an index entry cannot be written.
 pub fn restore(
     state: &StateDir,
     id: &SessionId,
@@ -145,7 +148,8 @@ pub fn restore(
 /// queued nor on the index.
 ///
 /// # Errors
-/// Returns the error of the failed step. If the session could not be queued, it stays on the index.
+/// Fails if the session cannot be queued for archiving, or an index entry cannot be removed. A
+/// session that cannot be queued stays on the index.
 pub fn leave(
     judge: &Judge<'_>,
     id: &SessionId,

@@ -1,4 +1,5 @@
-//! What a session is called: by the person, by Claude Code, or by its first prompt.
+//! Finds the title of a session: given by a person or by Claude Code, or the beginning of its first
+//! prompt.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,13 @@ use crate::store::{Environment, SessionDir};
 
 /// The version of `title.json` that this program writes.
 const VERSION: u64 = 1;
-/// How many bytes a transcript may grow before the note is updated, if no title has changed.
+/// How many bytes a transcript may grow before `title.json` is written again, if no title has
+/// changed.
 const NOTED_EVERY: u64 = 256 << 10;
 /// How many events at a session's beginning are searched for its first prompt.
 const FIRST_EVENTS: usize = 400;
 
-/// Who gave a session its title.
+/// Where the title of a session comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TitleSource {
@@ -31,7 +33,7 @@ pub enum TitleSource {
     Client,
     /// Nobody; it is the beginning of the first prompt.
     Prompt,
-    /// Not known: only the archive still has the title.
+    /// Unknown: only the archive still has the title.
     Archive,
 }
 
@@ -48,20 +50,22 @@ impl TitleSource {
     }
 }
 
-/// What a session is called, on one safe line.
+/// The title of a session, as one line without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Title {
     /// The words.
     pub text: String,
-    /// Where the words come from.
+    /// Where the title comes from.
     pub source: TitleSource,
 }
 
-/// What is noted in `title.json`, so that no transcript is read twice.
+/// The content of `title.json`: the titles found so far, so that no part of a transcript is read
+/// twice.
 #[derive(Debug, Serialize, Deserialize)]
 struct TitleNote {
     v: u64,
-    /// The transcript that was read, as it was then. `None` if there was none.
+    /// The transcript that was read, with its size and modification time then. `None` if there was
+    /// no transcript.
     transcript: Option<TranscriptStamp>,
     #[serde(flatten)]
     titles: TranscriptTitles,
@@ -76,12 +80,12 @@ struct TranscriptStamp {
     position: ReadPosition,
 }
 
-/// Returns what a session is called. `record` may contain where the session began or where it is
-/// now.
+/// Returns the title of a session. `record` may be as stored, or contain the session's present
+/// place.
 ///
-/// The title that a person gave last comes first, then the name from the start, then Claude Code's
-/// own title, then the first prompt. Under `capture = "metadata"` only the name from the start
-/// counts, and no transcript is read. A transcript that cannot be read is ignored.
+/// The order of preference: the title that a person gave last, the name from the start of the
+/// session, Claude Code's own title, the first prompt. With `capture = "metadata"`, only the name
+/// from the start is used, and no transcript is read. A transcript that cannot be read is ignored.
 pub fn title(
     env: &Environment,
     dir: &SessionDir,
@@ -95,8 +99,8 @@ pub fn title(
     best(record, titles)
 }
 
-/// Returns what the session with this transcript is called, for a copy of the session. Ignores the
-/// setting `capture` and the note.
+/// Returns the title for a copy of the session, such as an archive. Reads it from this transcript,
+/// whatever the setting `capture`, and ignores `title.json`.
 pub fn title_for_copy(
     transcript: Option<&Path>,
     dir: &SessionDir,
@@ -123,7 +127,7 @@ fn best(record: &Record, titles: TranscriptTitles) -> Option<Title> {
         .or_else(|| of(titles.prompt, TitleSource::Prompt))
 }
 
-/// Returns the titles in the transcript. Continues from the note, and updates it.
+/// Returns the titles in the transcript. Continues from `title.json`, and updates that file.
 fn titles_of(env: &Environment, dir: &SessionDir, record: &Record) -> TranscriptTitles {
     let noted = TitleNote::read(dir);
     let known = noted.as_ref().and_then(|note| note.transcript.as_ref());
@@ -164,13 +168,13 @@ fn titles_of(env: &Environment, dir: &SessionDir, record: &Record) -> Transcript
             transcript: stamp.or_else(|| known.cloned()),
             titles: titles.clone(),
         };
-        // After a failure, the next call writes the note.
+        // Ignore a failure: the next call writes the file.
         let _ = serde_json::to_vec(&note).map(|bytes| dir.replace_title_note(&bytes));
     }
     titles
 }
 
-/// Returns the session's transcript as it is now, not yet read.
+/// Finds the session's transcript, and returns its present size and modification time.
 fn find(env: &Environment, dir: &SessionDir, record: &Record) -> Option<TranscriptStamp> {
     let there = |record: &Record| transcript::find_inspected(env, record);
     let (path, meta) =

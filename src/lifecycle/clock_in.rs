@@ -1,7 +1,8 @@
-//! Clocking in: sets what a session is for, before or while it is live, and reports conflicts.
+//! Clocks a session in: sets its role and focus, before or while it is live, and reports other
+//! sessions with the same focus.
 //!
-//! Everything happens under the lock. If two sessions claim one focus exclusively, only one gets
-//! it.
+//! All of it happens under the lock. So if two sessions claim the same focus exclusively, only one
+//! gets it.
 
 use std::fmt;
 
@@ -26,7 +27,7 @@ use crate::store::{self, Decompressor, Error, Host, SessionDir, StateDir, clock,
 /// The `source` in the record of a session that a clock-in created.
 const SOURCE: &str = "clock-in";
 
-/// The longest text of another session that is shown, in characters.
+/// The most characters of another session's role or focus that a message shows.
 const MAX_SHOWN: usize = 60;
 
 /// A request to clock in.
@@ -38,7 +39,7 @@ pub struct ClockInRequest {
     pub purpose: Purpose,
     /// The notes to add.
     pub notes: Vec<String>,
-    /// Refuses if another live session has the same focus.
+    /// True to fail if another live session of the project has the same focus.
     pub exclusive: bool,
 }
 
@@ -119,7 +120,7 @@ impl fmt::Display for ClockInError {
             Self::Full(full) => full.fmt(f),
             Self::Excluded(why) => write!(
                 f,
-                "could not clock in: this project is not recorded, because {why}; use another directory, or remove that"
+                "could not clock in: this project is not recorded, because {why}; use another directory, or remove the exclusion"
             ),
             Self::Store(err) => err.fmt(f),
         }
@@ -128,7 +129,7 @@ impl fmt::Display for ClockInError {
 
 impl std::error::Error for ClockInError {}
 
-/// Clocks in. Passes problems that do not prevent it to `warn`.
+/// Clocks a session in. Passes problems that do not prevent that to `warn`.
 ///
 /// # Errors
 /// Returns [`ClockInError`] if the clock-in is refused or fails. Then no session was created, and
@@ -151,7 +152,7 @@ pub fn clock_in(
     if let Some(why) = exclusion::of(host.env, &host.config.exclude, here, &wanted.project) {
         return Err(ClockInError::Excluded(why));
     }
-    // Hundreds of sessions may clock in at once, and none may fail because it waits for the others.
+    // Wait long for the lock: hundreds of sessions may clock in at once, and all should succeed.
     let lock = state.lock(LAUNCHER_PATIENCE)?;
     let judge = Judge::new(&state, host.config, clock::now());
     let session = state.session(&wanted.id);
@@ -159,7 +160,7 @@ pub fn clock_in(
     let mut entry = wanted.entry(&judge, present, request);
     let mut conflicts = Vec::new();
     if request.exclusive {
-        // Check this first: a request that is refused must not retire other sessions.
+        // Look for conflicts first, because a refused request must not retire other sessions.
         conflicts = others(&judge, &entry.record, warn)?;
         if !conflicts.is_empty() {
             return Err(ClockInError::Shared(conflicts));
@@ -209,7 +210,7 @@ fn project_of(record: &Record) -> Project {
     Project::at(record.project.root())
 }
 
-/// The session to clock in, and what a new record of it would contain.
+/// The session to clock in, and what a record would contain if it has to be created.
 struct ClockInTarget {
     id: SessionId,
     project: Project,
@@ -222,7 +223,7 @@ struct RecordDraft {
     focus_source: FocusSource,
     /// True if the session was not live before and is afterwards.
     becomes_live: bool,
-    /// A value in the notes field that is not a list of notes.
+    /// The former value of the notes field, if it was not a list of notes.
     other_notes: Option<serde_json::Value>,
 }
 
@@ -241,7 +242,7 @@ impl ClockInTarget {
             (Some(id), caller) => (id.clone(), caller.filter(|caller| caller != id)),
             (None, None) => (new_id(), None),
         };
-        // `CLAUDE_PROJECT_DIR` does not count: it is where the caller's Claude Code started.
+        // Ignore `CLAUDE_PROJECT_DIR`: it is about the caller's session.
         let project = project::discover(&project::current_dir()?);
         Ok(Self {
             id,
@@ -262,11 +263,12 @@ impl ClockInTarget {
             Some(mut present) => {
                 let is_retired = present.end_reason.as_deref() == Some(IDLE);
                 if is_retired && !judge.find(&self.id, &present).state.is_live() {
-                    // Nobody reported an end: the session was retired only to make room.
+                    // Remove the end: the session was only retired to make room, and nobody
+                    // reported an end.
                     (present.ended_at, present.end_reason) = (None, None);
                 }
-                // The clock-in's event revives a session that no process owned. It does not revive
-                // one whose Claude Code died.
+                // The event of the clock-in makes a session live again that never had an owner, but
+                // not one whose Claude Code died.
                 let finding = judge.find(&self.id, &present);
                 let is_dead = finding.known > 0 && finding.unseen == 0;
                 becomes_live = finding.state.is_silent() && !is_dead;

@@ -1,7 +1,7 @@
-//! Holds a session's id. Only one process holds an id at a time; a new holder takes over from a
-//! dead one.
+//! Leases: a launcher holds the id of its session, so that no other launcher uses the id. A new
+//! launcher can take over from a dead one.
 //!
-//! A lease is read, changed and written only under the lock.
+//! Leases are read, changed and written only under the lock.
 
 use std::path::Path;
 
@@ -19,18 +19,19 @@ use crate::store::{Error, Result, StateDir};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum LeaseAttempt {
-    /// The caller holds the id by this lease.
+    /// The caller now holds the id, with this lease.
     Taken(Lease),
-    /// Another process holds the id by this lease.
+    /// Another process holds the id, with this lease.
     Refused(Lease),
 }
 
-/// Takes the lease `wanted`, unless another process holds the id: a running launcher, or the
-/// command of a killed one. From a dead holder the new lease inherits the pointer's former value.
+/// Writes the lease `wanted`, unless another process holds the id: a running launcher, or the
+/// command of a killed one. If the former holder is dead, the new lease inherits the pointer value
+/// that will be restored at the end.
 ///
 /// # Errors
-/// Returns [`crate::store::Error::Locked`] if others keep the lock too long. Fails if the present
-/// lease cannot be read or the new one cannot be written.
+/// Returns [`crate::store::Error::Locked`] if other processes hold the lock too long. Fails if the
+/// present lease cannot be read or the new one cannot be written.
 pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<LeaseAttempt> {
     let state = judge.state;
     let _lock = state.lock(LAUNCHER_PATIENCE)?;
@@ -60,8 +61,8 @@ pub fn take(judge: &Judge<'_>, mut wanted: Lease) -> Result<LeaseAttempt> {
     Ok(LeaseAttempt::Taken(wanted))
 }
 
-/// Removes the owner entries that a dead launcher left behind. Otherwise a session that is run
-/// repeatedly would collect them. The cleanup removes those that cannot be removed here.
+/// Removes the owner entries that a dead launcher left behind. They would accumulate in a session
+/// that is run again and again. Ignores failures: the next cleanup removes the entries.
 fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
     let session = judge.state.session(&dead.session_id);
     for owner in std::iter::once(&dead.holder).chain(&dead.child) {
@@ -75,7 +76,8 @@ fn remove_dead_owners(judge: &Judge<'_>, dead: &Lease) {
 /// another process holds it.
 ///
 /// # Errors
-/// Fails as [`take`] does.
+/// Returns [`crate::store::Error::Locked`] if other processes hold the lock too long. Fails if the
+/// lease cannot be read or written.
 pub fn change(
     state: &StateDir,
     id: &SessionId,
@@ -92,10 +94,10 @@ pub fn change(
     Ok(Some(own))
 }
 
-/// Moves the pointer to the lease's session, and notes its former value in the lease.
+/// Makes the pointer name the session of the lease, and stores its former value in the lease.
 ///
 /// # Errors
-/// Fails as [`take`] and [`Pointers::store`] do.
+/// Fails if the lease cannot be changed (see [`change`]) or the pointer cannot be written.
 pub fn point(
     pointers: &Pointers<'_>,
     name: &ProjectName,
@@ -106,7 +108,7 @@ pub fn point(
     let reading = pointers.read(name);
     change(state, id, &own.holder.file_name(), |own| {
         match reading {
-            // A dead holder has moved it already, and noted its former value.
+            // A dead holder has already moved the pointer, and stored its former value.
             PointerReading::Pointer { id: named, .. } if named == *id => {}
             PointerReading::Pointer {
                 id: named, written, ..
@@ -123,15 +125,15 @@ pub fn point(
     pointers.store(name, id, Durability::Cached)
 }
 
-/// Gives back an id that `holder` holds, and returns whether `holder` still held it. Another
-/// holder's lease stays.
+/// Ends the lease with which `holder` holds the id, and returns whether there was one. The lease of
+/// another holder stays.
 ///
-/// Restores the pointer's former value, unless another session has stored the pointer since. If
-/// other leases noted this session as the former value, they get the value from before this session
-/// instead.
+/// Restores the pointer's former value, unless another session has written the pointer since. If
+/// another lease would restore the pointer to this session, it gets the value from before this
+/// session instead.
 ///
 /// # Errors
-/// Fails as [`take`] and [`Pointers::put_back`] do.
+/// Fails if a lease cannot be read or written, or the pointer cannot be restored.
 pub fn release(
     judge: &Judge<'_>,
     pointers: &Pointers<'_>,
@@ -142,7 +144,8 @@ pub fn release(
     let state = judge.state;
     let is_own = |lease: &Lease| lease.holder == *holder;
     let own = {
-        // Nobody takes a lease from a living holder, so it is ours even without the lock.
+        // If the lock is not available, go on without it: nobody takes a lease from a living
+        // holder.
         let _lock = state.lock(LAUNCHER_PATIENCE).ok();
         let Some(own) = lease::read(state, id)?.filter(is_own) else {
             return Ok(false);
@@ -185,7 +188,8 @@ fn restore_pointer(
     let before = own.before.as_ref();
     match before.filter(|before| may_be_live(judge, &before.session_id)) {
         Some(before) => {
-            // Keep the original write time: restoring a pointer must not make it fresher.
+            // Restore the pointer with its original time, so that it does not seem newer than it
+            // is.
             let then = Pointers {
                 now: before.written,
                 ..*pointers
@@ -196,7 +200,7 @@ fn restore_pointer(
     }
 }
 
-/// Returns whether a session could still be current. A session that has ended cannot.
+/// Returns whether a session may be live, so that a pointer may name it again.
 fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     match judge.state.session(id).record() {
         Ok(Some(record)) => judge.find(id, &record).state.is_live(),
@@ -205,7 +209,7 @@ fn may_be_live(judge: &Judge<'_>, id: &SessionId) -> bool {
     }
 }
 
-/// Returns the leases of dead holders. Leases that cannot be read are skipped.
+/// Returns the leases whose holders are dead. Skips leases that cannot be read.
 ///
 /// # Errors
 /// Returns [`crate::store::Error::Io`] if the folder cannot be listed.
@@ -216,7 +220,8 @@ pub fn of_dead(judge: &Judge<'_>) -> Result<Vec<Lease>> {
     Ok(leases.filter(|lease| !is_held(judge, lease)).collect())
 }
 
-/// Removes the lease files that a power failure left empty. Returns why any could not be removed.
+/// Removes the lease files that a power failure left empty. Returns an error for each that could
+/// not be removed.
 pub fn remove_lost(state: &StateDir) -> Vec<Error> {
     match lease::held(state) {
         Ok(held) => {
@@ -232,7 +237,7 @@ fn remove_if_lost(state: &StateDir, id: &SessionId) -> Result<()> {
     let is_lost = || matches!(lease::read(state, id), Ok(None));
     if is_lost() {
         let _lock = state.lock(CLI_PATIENCE)?;
-        // Leases are replaced as a whole, under the lock.
+        // Check again under the lock: a process may have written the lease meanwhile.
         if is_lost() {
             lease::remove(state, id)?;
         }
@@ -246,20 +251,22 @@ fn remove_if_lost(state: &StateDir, id: &SessionId) -> Result<()> {
 pub enum LeaseReturn {
     /// The id is free.
     Done,
-    /// The command has the id now.
+    /// The launcher's command still runs, and holds the id.
     Held,
-    /// Another cleanup or the next holder freed the id first, and counted it.
+    /// Another cleanup or the next holder ended the lease first, and counted it in the statistics.
     DoneByAnother,
 }
 
-/// Gives back an id whose holder is dead.
+/// Ends a lease whose holder is dead.
 ///
 /// # Errors
-/// Returns [`crate::store::Error`]; the next cleanup tries again.
+/// Fails if the lock is not available, a lease cannot be read or written, or the pointer cannot be
+/// restored. The next cleanup tries again.
 pub fn give_back(judge: &Judge<'_>, pointers: &Pointers<'_>, dead: &Lease) -> Result<LeaseReturn> {
     let (state, id) = (judge.state, &dead.session_id);
     {
-        // The command may have entered itself in the lease since. Then it holds the id now.
+        // Read the lease again: the launcher's command may have entered itself meanwhile, and holds
+        // the id then.
         let _lock = state.lock(CLI_PATIENCE)?;
         match lease::read(state, id)? {
             Some(now) if is_held(judge, &now) => return Ok(LeaseReturn::Held),
@@ -294,7 +301,7 @@ pub fn is_held(judge: &Judge<'_>, lease: &Lease) -> bool {
     may_run(&lease.holder) || lease.child.as_ref().is_some_and(may_run)
 }
 
-/// Logs an operation. A failure to log does not prevent it.
+/// Logs an operation. Ignores a failure to log.
 fn note(state: &StateDir, what: &str, lease: &Lease) {
     let line = LogLine::new(what)
         .session(&lease.session_id)

@@ -1,5 +1,5 @@
-//! Limits how many sessions may be live. Commands that start a session ask here and are refused if
-//! the limit is reached. A hook never asks.
+//! Limits how many sessions may be live. Only commands that start a session are refused if the
+//! limit is reached; a hook never is.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use crate::store::{Result, index};
 /// The `end_reason` of a session that was retired to make room, because no process owned it.
 pub const IDLE: &str = "idle";
 
-/// How much of a journal's end is searched for its last times, in bytes.
+/// How many bytes at the end of a journal are searched for the time of the last event.
 const TAIL: u64 = 64 << 10;
 
-/// No session may begin because this many are live.
+/// The error if no session may begin, because this many are live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitReached(pub u32);
 
@@ -27,7 +27,7 @@ impl fmt::Display for LimitReached {
         let Self(limit) = self;
         write!(
             f,
-            "{}; end one of those in `ccsession list`, or raise max_concurrent_sessions",
+            "{}; end a session of `ccsession list`, or raise max_concurrent_sessions",
             exceeded(*limit)
         )
     }
@@ -41,8 +41,8 @@ fn exceeded(limit: u32) -> String {
 enum Occupancy {
     /// The session counts.
     Taken,
-    /// The session counts until room is needed. No process owns it, nothing happened for the idle
-    /// timeout, and no call is open.
+    /// The session counts, but can be retired to make room: no process owns it, no event happened
+    /// for the idle timeout, and no call is open.
     Idle(Box<Assessment>),
     /// The session does not count.
     Free,
@@ -51,8 +51,8 @@ enum Occupancy {
 /// Makes room for the session `new` by retiring idle sessions that no process owns. If that is not
 /// enough, returns [`LimitReached`], and `new` must not begin.
 ///
-/// The caller holds the lock until `new` itself is counted. So of many simultaneous starts, only as
-/// many succeed as there is room for.
+/// The caller must hold the lock until `new` itself is on the live index. So only as many
+/// simultaneous starts succeed as the limit allows.
 ///
 /// # Errors
 /// Returns [`crate::store::Error::Io`] if the sessions cannot be listed.
@@ -66,7 +66,7 @@ pub fn make_room(
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut listed = candidates(judge)?;
     listed.remove(new);
-    // Usually the list is short enough, and no session needs to be examined.
+    // Usually so few sessions are listed that none needs to be examined.
     if listed.len() < most {
         return Ok(Ok(()));
     }
@@ -80,7 +80,7 @@ pub fn make_room(
     }
     if taken + idle.len() >= most {
         for (id, keys, finding) in idle {
-            // A session that cannot be retired is not counted, so it blocks nothing.
+            // Ignore a failure: a session that cannot be retired does not count anyway.
             let _ = retire(judge, config, &id, &keys, &finding, held);
         }
     }
@@ -88,7 +88,7 @@ pub fn make_room(
         return Ok(Ok(()));
     }
     let line = LogLine::new("session refused: limit").session(new);
-    // A failure to log does not admit the session.
+    // Ignore a failure to log: the session is refused anyway.
     let _ = log::append(
         judge.state,
         Log::Operations,
@@ -97,8 +97,8 @@ pub fn make_room(
     Ok(Err(LimitReached(limit)))
 }
 
-/// Logs, if the settings ask for it, that more sessions are live than the limit allows. Hooks can
-/// cause that.
+/// Logs that more sessions are live than the limit allows, if the setting `limit_warning` is on.
+/// Sessions that hooks record can exceed the limit.
 ///
 /// # Errors
 /// Returns [`crate::store::Error::Io`] if the sessions cannot be listed, or the line cannot be
@@ -139,7 +139,7 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Occupancy {
     let record = match dir.record() {
         Ok(Some(record)) => record,
         Ok(None) => return Occupancy::Free,
-        // A session whose record cannot be read counts while a process owns it.
+        // A session with an unreadable record counts while a process owns it.
         Err(_) if judge.is_owned(id, false) => return Occupancy::Taken,
         Err(_) => return Occupancy::Free,
     };
@@ -149,14 +149,14 @@ fn place(judge: &Judge<'_>, id: &SessionId) -> Occupancy {
         SessionState::Ended => Occupancy::Free,
         state if state.is_silent() && !finding.may_go_on(judge) => Occupancy::Free,
         state if state.is_silent() && !open_calls(&dir).is_empty() => Occupancy::Taken,
-        // A process that cannot be seen from here may own it.
+        // Do not retire it: a process that cannot be seen from here may own it.
         state if state.is_silent() && finding.unseen > 0 => Occupancy::Free,
         SessionState::Abandoned | SessionState::Imported => Occupancy::Idle(Box::new(finding)),
     }
 }
 
-/// Ends an idle session that no process owns. The end is the time at which it became idle. So a
-/// later start or prompt makes it live again.
+/// Ends an idle session that no process owns. The end is set to the time at which the session
+/// became idle, so that a later start or prompt makes it live again.
 fn retire(
     judge: &Judge<'_>,
     config: &Config,
@@ -169,7 +169,7 @@ fn retire(
     state.update_record_locked(held, id, |record| {
         let last = finding.last_activity.unwrap_or(record.started_at);
         let mut end = last.after(judge.idle_timeout);
-        // A file's modification time may be before the last event in it.
+        // The end must not be before the last event, and `last_activity` is a coarser file time.
         if let Ok(lines) = state.session(id).journal().last_lines(TAIL) {
             lines.for_each(|line| end = line.ts.map_or(end, |at| end.max(at)));
         }
@@ -184,7 +184,7 @@ fn retire(
         return Ok(());
     }
     let line = LogLine::new("session retired").session(id);
-    // A failure to log does not undo the retirement.
+    // Ignore a failure to log: the session is retired anyway.
     let _ = log::append(state, Log::Operations, &line.detail("reason", IDLE));
     Ok(())
 }

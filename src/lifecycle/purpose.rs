@@ -16,9 +16,9 @@ pub struct Purpose {
 }
 
 impl Purpose {
-    /// Writes the purpose into `record`, and returns where the focus came from. Fields that are not
-    /// given stay. A session without a focus gets one from the branch that is checked out in its
-    /// project.
+    /// Writes the purpose into `record`, and returns where the session's focus comes from. Fields
+    /// without a new value stay. A session without a focus gets one from the name of the branch
+    /// that is checked out in its project.
     pub fn enter(&self, record: &mut Record) -> FocusSource {
         for (field, text) in [
             (&mut record.name, &self.name),

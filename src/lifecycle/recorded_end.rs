@@ -1,7 +1,7 @@
-//! Notes in a session's record when it ended: when a hook saw the end, or else when the session was
-//! last active.
+//! Writes to a session's record when it ended: the time at which a hook saw the end, or else the
+//! time of the last event.
 //!
-//! Hooks never rewrite a record. Until this module notes the end, only the journal contains it.
+//! Hooks never rewrite a record. Until this module writes the end, only the journal contains it.
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::model::line::EventKind;
@@ -11,11 +11,11 @@ use crate::store::lock::CLI_PATIENCE;
 use crate::store::state::RecordUpdate;
 use crate::store::{Result, SessionDir};
 
-/// How much of a journal's end is read, in bytes.
+/// How many bytes at the end of a journal are read.
 const TAIL: u64 = 1 << 20;
 
-/// Notes the end of a session that is no longer live, and returns its record. Returns `None` if the
-/// session is live or unknown.
+/// Writes the end of a session to its record if the session is no longer live, and returns the
+/// record. Returns `None` if the session is live or unknown.
 ///
 /// # Errors
 /// Fails if the record cannot be read or replaced.
@@ -41,7 +41,7 @@ pub fn note(judge: &Judge<'_>, id: &SessionId) -> Result<Option<Record>> {
     }
 }
 
-/// Returns the record as [`note`] would return it, and writes nothing.
+/// Returns the record that [`note`] would return, but writes nothing.
 ///
 /// # Errors
 /// Fails if the record cannot be read.
@@ -66,7 +66,7 @@ fn foresee(judge: &Judge<'_>, session: &SessionDir) -> Result<Option<(Record, En
 }
 
 fn is_noted(record: &Record, end: &EndNote) -> bool {
-    // A launcher may have noted the end after the last event. Its note counts.
+    // A launcher may have written a later end to the record. That end is kept.
     record.ended_at.is_some_and(|noted| noted >= end.at) && record.end_reason.is_some()
         || record.ended_at == Some(end.at) && record.end_reason.as_ref() == Some(&end.reason)
 }
@@ -91,10 +91,11 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
             let is_past = |at: &Timestamp| !judge.is_to_come(*at);
             last = last.max(line.ts.filter(is_past));
             match line.kind {
-                // Claude Code has already reported the end.
+                // Prefer the end that Claude Code has reported.
                 EventKind::RunEnd if said.is_some() => {}
                 EventKind::SessionEnd | EventKind::RunEnd => {
-                    // Hooks that are registered twice append in any order: the later end counts.
+                    // If hooks are registered twice, their events may be in any order. The later
+                    // end is right.
                     let end = line.ts.map(|at| EndNote {
                         at,
                         reason: line.reason.unwrap_or("other").to_owned(),
@@ -107,7 +108,8 @@ fn end_of(judge: &Judge<'_>, session: &SessionDir, record: &Record) -> Option<En
         });
     }
     let silent = || {
-        // A file's modification time is coarse, so it may be before the event's time.
+        // Prefer the time in the event: the modification time of the journal (`last_activity`) is
+        // coarser, and may be earlier.
         let last = last.or(finding.last_activity);
         EndNote {
             at: last.unwrap_or(record.started_at),

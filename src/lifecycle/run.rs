@@ -159,7 +159,7 @@ impl fmt::Display for RunError {
             Self::Full(full) => full.fmt(f),
             Self::Excluded(why) => write!(
                 f,
-                "could not run the command as a session: this project is not recorded, because {why}; run the command itself, or remove that"
+                "could not run the command as a session: this project is not recorded, because {why}; run the command itself, or remove the exclusion"
             ),
             Self::NotStarted(program, obstacle) => {
                 let program = store::shown(Path::new(program));
@@ -562,7 +562,7 @@ impl Drop for HeldSession<'_> {
 /// Returns this process as an owner that holds a lease.
 fn own(project: &Project) -> Result<Owner, RunError> {
     let unseen = || {
-        let why = "processes cannot be seen here, so nobody could tell when the id is free again";
+        let why = "processes cannot be seen on this system, so it would stay unknown when the id is free again";
         RunError::System(io::Error::new(io::ErrorKind::Unsupported, why))
     };
     let process = process::process(std::process::id()).ok_or_else(unseen)?;

@@ -25,7 +25,7 @@ fn limited(run: Run, limit: usize) -> Run {
 
 fn refusal(limit: usize) -> String {
     format!(
-        "ccsession: Maximum concurrent sessions ({limit}) exceeded; end one of those in `ccsession list`, or raise max_concurrent_sessions"
+        "ccsession: Maximum concurrent sessions ({limit}) exceeded; end a session of `ccsession list`, or raise max_concurrent_sessions"
     )
 }
 

@@ -1,4 +1,5 @@
-//! In which live sessions anything was written, as far as the system reports it.
+//! Has the operating system report in which live sessions files were written.
+//! [`Watch`](super::Watch) then need not look at the other sessions.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -8,31 +9,31 @@ use crate::model::SessionId;
 use crate::store::change_reports::{Change, ChangeReports, Changes, NotReported, ReportedDir};
 use crate::store::{StateDir, index};
 
-/// Where anything was written since the last time.
+/// Where files were written since the last call of [`SessionReports::take`].
 #[derive(Debug, Default)]
 pub(super) struct WrittenSince {
-    /// Whether anything may have been written anywhere.
+    /// Whether reports were lost, so that any file may have been written.
     pub(super) is_unknown: bool,
-    /// Whether other sessions may be live now.
+    /// Whether the live index was written, so that other sessions may be live now.
     pub(super) has_index: bool,
-    /// The sessions in whose folders something was written.
+    /// The sessions in whose folders files were written.
     pub(super) sessions: BTreeSet<SessionId>,
-    /// The processes that wrote about themselves.
+    /// The Claude Code processes that wrote their status files.
     pub(super) pids: BTreeSet<u32>,
 }
 
-/// Has the system report what is written in the folders of sessions.
+/// The directories in which the operating system reports writes.
 #[derive(Debug, Default)]
 pub(super) struct SessionReports {
     reports: ChangeReports,
     places: HashMap<ReportedDir, ReportedPlace>,
     index: Vec<ReportedDir>,
-    /// `None` if nothing is reported of that session.
+    /// The folder of each session; `None` if the system cannot report writes in it.
     sessions: HashMap<SessionId, Option<ReportedDir>>,
     registries: HashMap<PathBuf, Result<ReportedDir, NotReported>>,
 }
 
-/// What a directory is the folder of.
+/// What a watched directory contains.
 #[derive(Debug)]
 enum ReportedPlace {
     Index,
@@ -41,9 +42,9 @@ enum ReportedPlace {
 }
 
 impl SessionReports {
-    /// Returns where anything was written since the last time.
+    /// Returns where files were written since the last call.
     pub(super) fn take(&mut self) -> WrittenSince {
-        // A folder that did not exist at the last look may exist now.
+        // Try missing folders again: they may exist now.
         self.registries
             .retain(|_, known| *known != Err(NotReported::Missing));
         let mut written = WrittenSince::default();
@@ -68,15 +69,15 @@ impl SessionReports {
                 Some(pid) => {
                     written.pids.insert(pid);
                 }
-                // The folder itself.
+                // An empty name means that the folder itself changed.
                 None => written.is_unknown |= change.name.is_empty(),
             },
-            // A session that is not followed any more.
+            // The directory is no longer watched.
             None => {}
         }
     }
 
-    /// Has changes in the indexes reported. Returns whether all of them will be.
+    /// Starts watching the folders of the live index. Returns whether all of them are watched.
     pub(super) fn add_index(&mut self, state: &StateDir) -> bool {
         let mut all = true;
         let mut index = Vec::new();
@@ -97,8 +98,8 @@ impl SessionReports {
         all
     }
 
-    /// Has changes reported in the folder of session `id`, and in that in which its processes write
-    /// about themselves. Returns whether all will be.
+    /// Starts watching the folder of session `id`, and `registry`, the folder with the status files
+    /// of its processes. Returns whether both are watched.
     pub(super) fn add_session(
         &mut self,
         state: &StateDir,
@@ -119,8 +120,9 @@ impl SessionReports {
         dir.is_some() && registry.is_none_or(|folder| self.add_registry(folder))
     }
 
-    /// Returns whether changes in this folder will be reported. One that does not exist has none:
-    /// the first Claude Code that creates it starts a session, too.
+    /// Starts watching a folder with status files, and returns whether that works. A missing folder
+    /// counts as watched: when Claude Code creates it, it also starts a session, which the live
+    /// index shows.
     fn add_registry(&mut self, folder: &Path) -> bool {
         let known = self.registries.get(folder).copied();
         let now = match known {
@@ -137,8 +139,8 @@ impl SessionReports {
         now != Err(NotReported::Unavailable)
     }
 
-    /// Gives up the sessions that are not among `ids`, and tries the others again of which nothing
-    /// could be reported.
+    /// Stops watching the sessions that are not among `ids`. Sessions whose folders could not be
+    /// watched are forgotten, too, so that [`Self::add_session`] tries again.
     pub(super) fn keep(&mut self, ids: &BTreeSet<SessionId>) {
         let gone = self.sessions.iter().filter(|(id, _)| !ids.contains(*id));
         let gone: Vec<ReportedDir> = gone.filter_map(|(_, dir)| *dir).collect();
@@ -153,7 +155,7 @@ impl SessionReports {
     }
 }
 
-/// Returns the process that writes the file with this name.
+/// Returns the pid of the process whose status file has this name.
 fn pid_in(name: &OsStr) -> Option<u32> {
     name.to_str()?.strip_suffix(".json")?.parse().ok()
 }

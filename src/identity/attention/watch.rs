@@ -14,14 +14,16 @@ use crate::model::{Record, SessionId, Timestamp};
 use crate::store::processors::on_all_processors;
 use crate::store::{Environment, Result, SessionDir, clock, index};
 
-/// How often a session that seems unchanged is looked at: its process may have been killed, which
-/// leaves no trace. Where the system does not report changes, they are noticed then, too.
+/// How often a session without a reported change is examined. Its process may have been killed,
+/// which no file shows. If the operating system does not report changes, this is also how soon they
+/// are noticed.
 const AGAIN: Duration = Duration::from_secs(10);
-/// How often everything about such a session is read again where the system does.
+/// How often all files of a session without a reported change are read again, in case a report was
+/// missed.
 const THOROUGHLY: Duration = Duration::from_secs(60);
 
-/// Watches the live sessions. A look at one in which nothing happened takes a few system calls, and
-/// none where the system reports what is written.
+/// Watches the live sessions. Examining a session in which nothing happened takes a few system
+/// calls, and none if the operating system reports changes.
 #[derive(Debug, Default)]
 pub struct Watch {
     /// The only session that is watched; `None` for all.
@@ -35,18 +37,18 @@ pub struct Watch {
 #[derive(Debug, Default)]
 struct LiveCandidates {
     ids: BTreeSet<SessionId>,
-    /// When they were listed; `None` if that must be done again at the next look.
+    /// When they were listed; `None` if the next call has to list them again.
     listed: Option<Timestamp>,
 }
 
-/// What the last look at a session found.
+/// What was found when a session was last examined.
 #[derive(Debug)]
 struct Seen {
     at: Timestamp,
-    /// When everything about it was read.
+    /// When all files of the session were last read.
     read: Timestamp,
     stamp: SessionStamp,
-    /// Whether the system reports what is written after the stamp.
+    /// Whether the operating system reports all writes since `stamp`.
     is_reported: bool,
     registry: Option<Registry>,
     record: Record,
@@ -54,69 +56,71 @@ struct Seen {
     present: Present,
 }
 
-/// Where the processes of a session write about themselves, and which they are.
+/// The folder with the status files of a session's Claude Code processes, and their pids.
 #[derive(Debug, Clone)]
 struct Registry {
     folder: PathBuf,
     pids: Vec<u32>,
 }
 
-/// What a look at one session found.
+/// What examining one session found.
 #[derive(Debug)]
 pub struct SessionLook {
     /// The session's record.
     pub record: Record,
-    /// Its state and owners.
+    /// The session's state and owners.
     pub finding: Assessment,
-    /// What it does now.
+    /// What the session does now.
     pub present: Present,
-    /// Where it is.
+    /// The session's place: its directory and transcript.
     pub place: LastPlace,
-    /// Whether it began to wait for something, or stopped, since the look before.
+    /// Whether the session has begun to wait for something, or stopped waiting, since it was last
+    /// examined.
     is_news: bool,
 }
 
-/// When anything about a session last changed.
+/// When the files of a session last changed: its journal, and the status file of each of its
+/// processes.
 type SessionStamp = (Option<Timestamp>, Vec<Option<Timestamp>>);
 
-/// A session that has begun to wait, or has stopped waiting.
+/// A session that has begun to wait for a person, or has stopped waiting.
 #[derive(Debug)]
 pub struct AttentionChange {
     /// The session's record.
     pub record: Record,
-    /// What it waits for now.
+    /// What the session waits for now.
     pub attention: Attention,
 }
 
-/// What may have happened in a session since the last look.
+/// What may have happened in a session since it was last examined.
 #[derive(Debug, Clone, Copy)]
 enum PossibleChange {
-    /// Something was written.
+    /// A file of the session may have been written.
     Writing,
-    /// Nothing was written, but a process may be gone.
+    /// No file was written, but a process may have ended.
     Exit,
 }
 
-/// A session that must be looked at.
+/// A session that has to be examined.
 #[derive(Debug)]
 struct DueLook {
     id: SessionId,
     stamp: SessionStamp,
     is_reported: bool,
-    /// Whether nothing was recorded since the last look.
+    /// Whether no event and no status was written since the session was last examined.
     is_settled: bool,
 }
 
-/// The result of a look.
+/// The result of examining a session.
 #[derive(Debug)]
 enum LookResult {
-    /// There is no record.
+    /// The session has no readable record.
     Nothing,
-    /// All is as before, at this time. Nothing but the processes was looked at.
+    /// Nothing has changed until this time. Only the processes were examined.
     Running(Timestamp),
-    /// All is as before, at this time.
+    /// Nothing has changed until this time. The files were read.
     Same(Timestamp),
-    /// Anything may have changed.
+    /// Something may have changed; contains what was found.
     Changed(Box<(Seen, SessionLook)>),
 }
 
@@ -134,23 +138,23 @@ impl Watch {
         }
     }
 
-    /// Looks at the sessions, and returns those that began to wait for something, or stopped, since
-    /// the last look. A session that no look has seen before is returned if it waits for more than
-    /// its first prompt.
+    /// Examines the sessions, and returns those that have begun to wait for something, or have
+    /// stopped waiting, since the last call. A session that is new to this watch is returned if it
+    /// waits for anything but its first prompt.
     ///
     /// # Errors
-    /// Those of [`index::live_candidates`].
+    /// Fails if the live index cannot be listed.
     pub fn look(&mut self, env: &Environment, judge: &Judge<'_>) -> Result<Vec<AttentionChange>> {
         let looks = self.examine(env, judge)?;
         let news = looks.into_iter().filter(|look| look.is_news);
         Ok(news.map(AttentionChange::from).collect())
     }
 
-    /// Looks at the sessions, and returns those of which anything may have changed since the last
-    /// look. Of one that is over, a last look is returned.
+    /// Examines the sessions, and returns those in which something may have changed since the last
+    /// call. A session that is over is returned one last time.
     ///
     /// # Errors
-    /// Those of [`index::live_candidates`].
+    /// Fails if the live index cannot be listed.
     pub fn examine(&mut self, env: &Environment, judge: &Judge<'_>) -> Result<Vec<SessionLook>> {
         let now = clock::now();
         let written = self.reports.take();
@@ -160,7 +164,8 @@ impl Watch {
             .into_iter()
             .filter_map(|(id, doubt)| self.due(judge, id, doubt, now))
             .collect();
-        // The first look reads all of them, and later ones those in which something happened.
+        // The first call reads all sessions, which is worth all processors; later calls read only
+        // those in which something happened.
         let found = on_all_processors(&due, |due| self.read(env, judge, due));
         let mut looks = Vec::new();
         for (due, found) in due.into_iter().zip(found) {
@@ -186,7 +191,7 @@ impl Watch {
         Ok(looks)
     }
 
-    /// Returns the sessions that the last look found live.
+    /// Returns the sessions that were live when they were last examined.
     pub fn live(&self) -> impl Iterator<Item = &SessionId> {
         let live = self
             .seen
@@ -195,14 +200,15 @@ impl Watch {
         live.map(|(id, _)| id)
     }
 
-    /// Lists the sessions that may be live, unless they are the same as before.
+    /// Lists the sessions that may be live, unless the last list is recent and no change was
+    /// reported.
     fn list(&mut self, judge: &Judge<'_>, written: &WrittenSince, now: Timestamp) -> Result<()> {
         let is_recent = |at| is_within(at, AGAIN, now);
         let is_known = self.candidates.listed.is_some_and(is_recent);
         if is_known && !written.is_unknown && !written.has_index {
             return Ok(());
         }
-        // Reported from before the list is made, so that nothing is missed between.
+        // Start watching before listing, so that no change in between is missed.
         let is_reported = self.reports.add_index(judge.state);
         let listed = index::live_candidates(judge.state)?;
         let ids = listed.into_iter().map(|(_, id)| id);
@@ -214,8 +220,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Returns the sessions in which something may have happened since the last look, in the order
-    /// of their ids.
+    /// Returns the sessions in which something may have happened since they were last examined,
+    /// ordered by id.
     fn doubtful(&self, written: &WrittenSince, now: Timestamp) -> Vec<(SessionId, PossibleChange)> {
         let known = self.seen.iter();
         let mut found: Vec<(SessionId, PossibleChange)> = known
@@ -224,7 +230,7 @@ impl Watch {
                     .map(|doubt| (id.clone(), doubt))
             })
             .collect();
-        // Every session that was seen is a candidate, so usually there is no other one.
+        // All sessions in `seen` are candidates. So with equal counts there is no new candidate.
         if self.seen.len() < self.candidates.ids.len() {
             let ids = self.candidates.ids.iter();
             let new = ids.filter(|id| !self.seen.contains_key(id));
@@ -234,7 +240,8 @@ impl Watch {
         found
     }
 
-    /// Returns a session that must be looked at: something happened in it, or may have.
+    /// Returns the session as due if it has to be examined, or `None` if a check of its files shows
+    /// that nothing happened.
     fn due(
         &mut self,
         judge: &Judge<'_>,
@@ -244,11 +251,12 @@ impl Watch {
     ) -> Option<DueLook> {
         let before = self.seen.get_mut(&id);
         let registry = before.as_ref().and_then(|seen| seen.registry.as_ref());
-        // Until the first look has found where its processes write, not everything is reported.
+        // The first examination finds the folder of the status files. Until then, not all changes
+        // are reported.
         let folder = registry.map(|registry| registry.folder.as_path());
         let is_reported = self.reports.add_session(judge.state, &id, folder) && before.is_some();
         let stamp = match (&before, doubt) {
-            // The system has reported no change.
+            // No change was reported, so the times are as before.
             (Some(before), PossibleChange::Exit) => before.stamp.clone(),
             _ => stamp(&judge.state.session(&id), registry),
         };
@@ -273,7 +281,7 @@ impl Watch {
         })
     }
 
-    /// Looks at a session.
+    /// Examines a session.
     fn read(&self, env: &Environment, judge: &Judge<'_>, due: &DueLook) -> LookResult {
         let now = clock::now();
         let judge = judge.again();
@@ -290,7 +298,7 @@ impl Watch {
         let Ok(Some(record)) = dir.record() else {
             return LookResult::Nothing;
         };
-        // Nothing was recorded, so the same calls are open. Only a process may be gone.
+        // No event was recorded, so the same calls are open. Only a process may have ended.
         if due.is_settled
             && let Some(seen) = before
             && seen.record == record
@@ -312,16 +320,19 @@ impl Watch {
                 let (was, is) = (&seen.present.attention, &present.attention);
                 (was.state, was.since) != (is.state, is.since)
             }
-            // The person who has just started a session knows that it wants a prompt.
+            // A new session that waits for its first prompt is no news: the person has just started
+            // it.
             None => !matches!(present.attention.state, Need::None | Need::Prompt),
         };
         let registry = Registry::of(env, &record, &finding);
-        // What is reported was asked for before anything was read, but only of the same folder.
+        // Changes count as reported only if the folder was watched before it was read. That is true
+        // only if the folder is the same as before.
         let folder = |registry: &Registry| registry.folder.clone();
         let is_same_folder = before.is_some_and(|seen| {
             seen.registry.as_ref().map(folder) == registry.as_ref().map(folder)
         });
-        // The stamp is older than what was read, so a change meanwhile is noticed at the next look.
+        // The stamp was taken before the files were read, so the next call notices a change in
+        // between.
         let seen = Seen {
             at: now,
             read: now,
@@ -344,7 +355,7 @@ impl Watch {
 }
 
 impl Seen {
-    /// Returns what may have happened in session `id` since this look; `None` if nothing.
+    /// Returns what may have happened in session `id` since then; `None` if nothing.
     fn doubt(
         &self,
         id: &SessionId,
@@ -370,26 +381,26 @@ impl Seen {
         (!self.is_fresh(now)).then_some(doubt)
     }
 
-    /// Returns whether nothing has been written since, and what was written is complete.
+    /// Returns whether no file was written since, and all files were complete then.
     fn is_settled(&self, stamp: &SessionStamp) -> bool {
         self.stamp == *stamp && self.is_complete()
     }
 
-    /// Returns whether what was written is complete: shortly after an event, the status may not be
-    /// written yet.
+    /// Returns whether the files were complete when the session was examined. Shortly after an
+    /// event, Claude Code may not have written its status yet.
     fn is_complete(&self) -> bool {
         let is_complete = |at: Timestamp| at.age(self.at) > SETTLING;
         self.stamp.0.is_none_or(is_complete)
     }
 
-    /// Returns whether the last look was a moment ago.
+    /// Returns whether the session was examined less than [`AGAIN`] ago.
     fn is_fresh(&self, now: Timestamp) -> bool {
         is_within(self.at, AGAIN, now)
     }
 }
 
 impl Registry {
-    /// Returns where the processes of a session write about themselves.
+    /// Returns the folder and the pids for the status files of a session's processes.
     fn of(env: &Environment, record: &Record, finding: &Assessment) -> Option<Self> {
         let clients = finding.owners.iter().filter(|owner| !owner.launcher);
         Some(Self {
@@ -408,7 +419,8 @@ impl From<SessionLook> for AttentionChange {
     }
 }
 
-/// Returns whether `at` was less than `time` ago. If the clock was set back, it counts as long ago.
+/// Returns whether `at` was less than `time` ago. A time in the future, after the clock was set
+/// back, counts as long ago.
 fn is_within(at: Timestamp, time: Duration, now: Timestamp) -> bool {
     at <= now && at.age(now) < time
 }

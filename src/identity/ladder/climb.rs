@@ -1,4 +1,4 @@
-//! The rungs, from the top down: what each one sees, and why it answers or is passed over.
+//! The rungs of the ladder in order: what each one finds, and why it answers or is passed over.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,13 +19,14 @@ use crate::store::{Environment, Host, file, index, project, tombstones};
 
 enum ProjectMatch {
     One(SessionId, Rung),
-    /// The project's only live session, although variables name another client.
+    /// The project's only live session, although a variable was set by a Claude Code process of
+    /// another one.
     Likely(SessionId),
     Several,
 }
 
-/// A variable set by a client that is not above this process. The process may still belong to that
-/// client.
+/// A variable that was passed over, because the Claude Code process that set it is not an ancestor
+/// of this process. The process may still belong to that session.
 #[derive(Clone)]
 struct Stray {
     variable: &'static str,
@@ -41,27 +42,29 @@ enum ClaimTarget {
     Nobody,
 }
 
-/// Why a project's session may not be this process's own, when nothing about the process names it.
+/// Why the project's session may not be this process's own. Asked only if nothing about the process
+/// names that session.
 enum Doubt {
-    /// Somebody works here, but with another client's variables. The session is still likely.
+    /// A person seems to work in this process, although a variable is from another Claude Code
+    /// process. The session is still likely.
     Other(String),
-    /// This process may be left over from another client. Its session cannot be known.
+    /// Another Claude Code process may have left this process behind. Its session cannot be known.
     Left(String),
 }
 
 /// A session's record and its judged state.
 type JudgedSession = Rc<(Record, Assessment)>;
 
-/// One pass down the ladder, and what it has seen so far.
+/// One question on its way down the ladder, and what the rungs have found so far.
 pub(super) struct Climb<'a> {
     host: &'a Host<'a>,
     question: &'a Question,
     judge: Option<Judge<'a>>,
     judged: RefCell<HashMap<SessionId, Option<JudgedSession>>>,
     project: Option<Project>,
-    /// The processes above the one in question.
+    /// The ancestors of the process that the question is about.
     above: Ancestry,
-    /// The variables that were passed over.
+    /// The environment variables that were passed over.
     strays: Vec<Stray>,
     live: LiveSessions,
     steps: Vec<RungReport>,
@@ -109,7 +112,7 @@ impl<'a> Climb<'a> {
             .or_else(|| self.environment_or_process())
             .or_else(|| self.live_in_project());
         let (id, rung, trust) = match found {
-            // Nobody but the caller knows this id.
+            // The id is not on record, so it cannot be trusted.
             Some(ProjectMatch::One(id, Rung::Explicit)) if !self.is_on_record(&id) => {
                 (Some(id), Rung::Explicit, Trust::None)
             }
@@ -174,19 +177,19 @@ impl<'a> Climb<'a> {
         Some(ProjectMatch::One(id?.clone(), rung))
     }
 
-    /// Asks the environment and the process rung together. If they name different sessions, the
-    /// process tree wins: a long-lived server may have inherited its variables days ago.
+    /// Asks the rungs `Environment` and `Process` together. If they name different sessions, the
+    /// process tree wins, because a long-lived server may have inherited its variables days ago.
     fn environment_or_process(&mut self) -> Option<ProjectMatch> {
         let by_process = self.process();
         let by_variable = self.environment(by_process.as_ref());
-        // Each rung has noted one step; the swap puts them in the ladder's order.
+        // Both rungs have reported a step; put the two steps into the ladder's order.
         if let Some(place) = self.steps.len().checked_sub(2) {
             self.steps.swap(place, place + 1);
         }
         match (by_variable, by_process) {
             (Some((variable, id)), Some(process)) if id != process => {
-                // The id may come from an unrecorded client below the recorded one. The nearer
-                // client counts.
+                // The id may come from an unrecorded Claude Code process below the recorded one.
+                // The nearer process wins.
                 let value = OsString::from(id.as_str());
                 if let Some(pid) = self.above.unknown_client(variable, &value) {
                     self.note(
@@ -273,8 +276,8 @@ impl<'a> Climb<'a> {
         if finding.state == SessionState::Ended {
             return Some("which has ended");
         }
-        // An owner above the nearest client does not count: its session surrounds this process, but
-        // is not the process's own.
+        // An owner above the nearest Claude Code process does not count: this process runs within
+        // its session, but in another session's process.
         let is_above = |owner: &Owner| {
             self.above.has(owner.pid, owner.start)
                 || owner.launcher && self.above.is_launched_by(owner.pid)
@@ -292,8 +295,8 @@ impl<'a> Climb<'a> {
         is_seen.then_some("whose client no longer runs")
     }
 
-    /// Returns whether `variable` comes from a running client that is not above this process: the
-    /// one that `CLAUDE_PID` names. Asked only if session `id` has no recorded owner.
+    /// Returns whether `variable` comes from the process that `CLAUDE_PID` names, and that process
+    /// runs and is not an ancestor. Asked only if session `id` has no recorded owner.
     fn is_of_another_client(&self, variable: &str, id: &SessionId) -> bool {
         let Some(pid) = self.host.env.claude_pid else {
             return false;
@@ -303,7 +306,7 @@ impl<'a> Climb<'a> {
             .processes
             .iter()
             .any(|process| process.pid == pid);
-        // The client above may set the session id but not `CLAUDE_PID`.
+        // The nearest Claude Code process may set the session id but not `CLAUDE_PID`.
         let is_set_by_it = || {
             let client = self.above.client.as_ref().and(self.above.processes.last());
             let setter = self.above.setter(variable, OsStr::new(id.as_str()));
@@ -312,8 +315,8 @@ impl<'a> Climb<'a> {
         !is_above && process::exists(pid) && !is_set_by_it()
     }
 
-    /// Returns why this process's own session does not answer a question about another project or a
-    /// name.
+    /// Returns why this process's own session does not answer the question: it is about a name, or
+    /// about a project that the session is not in.
     fn objection_of_place(&self, known: Option<(&Record, &Assessment)>) -> Option<&'static str> {
         match (&self.question.about, known) {
             (About::Here | About::Process(_), _) => None,
@@ -323,8 +326,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Returns the session of the nearest client above. An unrecorded client ends the search,
-    /// because anything above it is another session.
+    /// Returns the session of the nearest Claude Code process among the ancestors. If that process
+    /// is not recorded, the search ends: processes above it belong to other sessions.
     fn process(&mut self) -> Option<SessionId> {
         let Some(client) = &self.above.client else {
             self.note(
@@ -362,7 +365,7 @@ impl<'a> Climb<'a> {
             }
             None => {
                 let when = if is_past {
-                    ", which was in it when this began"
+                    ", which was in that session when this process began"
                 } else {
                     ""
                 };
@@ -372,8 +375,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Returns why a project's session cannot be this process's: the client above it has another
-    /// one.
+    /// Returns why the project's session cannot be this process's own: an ancestor is a Claude Code
+    /// process, and that one is in another session.
     fn objection_of_client(&self) -> Option<String> {
         let is_own = matches!(&self.question.about, About::Here | About::Process(_));
         let client = self.above.client.as_ref().filter(|_| is_own)?;
@@ -384,13 +387,13 @@ impl<'a> Climb<'a> {
     }
 
     /// Returns why the session `id` may not be this process's own, or `None` if there is no doubt.
-    /// Nothing about this process names `id`.
+    /// Asked only if nothing about this process names `id`.
     fn doubt(&self, id: &SessionId) -> Option<Doubt> {
         if !matches!(&self.question.about, About::Here | About::Process(_)) {
             return None;
         }
         let strays = self.strays();
-        // A person who asks about another process does not work in it.
+        // A terminal proves nothing about another process.
         let is_at_a_terminal = || matches!(self.question.about, About::Here) && is_at_a_terminal();
         let Some(stray) = strays.iter().find(|stray| !self.speaks_for(stray, id)) else {
             let is_spoken_for = strays
@@ -415,7 +418,7 @@ impl<'a> Climb<'a> {
         })
     }
 
-    /// Collects the variables that a client set and that have not decided the answer.
+    /// Collects the variables that Claude Code sets and that have not decided the answer.
     fn strays(&self) -> Vec<Stray> {
         let mut strays = self.strays.clone();
         let theirs;
@@ -449,9 +452,9 @@ impl<'a> Climb<'a> {
         strays
     }
 
-    /// Returns whether a variable may belong to the session `id`, because it names the session or a
-    /// process that has it. A variable that names a project is weaker evidence, because a project
-    /// has many sessions in turn.
+    /// Returns whether a variable may come from session `id`, because it names the session or one
+    /// of its owners. A variable that names a project is weaker evidence, because a project has
+    /// many sessions one after another.
     fn speaks_for(&self, stray: &Stray, id: &SessionId) -> bool {
         let owners = || {
             let judge = self.judge.as_ref();
@@ -470,8 +473,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Returns whether the client of session `id` may be above without being visible. A visible
-    /// client would have been found.
+    /// Returns whether the owner of session `id` may be an ancestor that cannot be seen. If it
+    /// could be seen, the rung `Process` would have found it.
     fn has_unseen_client(&self, id: &SessionId) -> bool {
         self.known(id)
             .is_some_and(|known| known.1.unseen > 0 || known.1.known == 0)
@@ -504,7 +507,7 @@ impl<'a> Climb<'a> {
                     None => (saw, ProjectMatch::One(id, Rung::Project)),
                     Some(Doubt::Other(why)) => (format!("{saw}; {why}"), ProjectMatch::Likely(id)),
                     Some(Doubt::Left(why)) => (
-                        format!("{saw}; {why}: cannot tell whether that is meant"),
+                        format!("{saw}; {why}: cannot tell whether that session is meant"),
                         ProjectMatch::Several,
                     ),
                 };
@@ -543,7 +546,8 @@ impl<'a> Climb<'a> {
         live
     }
 
-    /// Returns the session as a candidate if it is live and in this project.
+    /// Returns the session as a candidate if it is live and in the project that the question is
+    /// about.
     fn candidate(&self, session_id: SessionId, known: &(Record, Assessment)) -> Option<Candidate> {
         let (record, finding) = known;
         let is_one = finding.state.is_live() && self.is_here(record, finding);
@@ -582,7 +586,7 @@ impl<'a> Climb<'a> {
                 ..
             }
         ) {
-            // The next sweep removes what cannot be removed now.
+            // Ignore a failure: the next cleanup removes the pointer.
             let _ = pointers.remove_if_stale(&name);
         }
         id
@@ -615,8 +619,8 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Returns why the recorded state contradicts a pointer to session `id`, or `None` if it does
-    /// not. The state wins.
+    /// Returns why the records contradict a pointer to session `id`, or `None` if they do not. The
+    /// records win.
     fn contradiction(&self, id: &SessionId) -> Option<&'static str> {
         let known = self.known(id)?;
         let (record, finding) = &*known;
@@ -637,7 +641,7 @@ impl<'a> Climb<'a> {
             .is_some_and(|project| finding.is_in(record, project.root()))
     }
 
-    /// Returns a session's record and judged state, looked up once.
+    /// Returns a session's record and judged state, and caches them.
     fn known(&self, id: &SessionId) -> Option<JudgedSession> {
         if let Some(known) = self.judged.borrow().get(id) {
             return known.clone();
@@ -676,7 +680,7 @@ fn candidate_without_record(
     })
 }
 
-/// Reads the client variables that process `pid` was started with.
+/// Reads the variables of Claude Code that process `pid` was started with.
 fn variables_of(pid: u32) -> Environment {
     let variable = |name: &str| {
         let value = process::variable(pid, name).flatten();
@@ -693,7 +697,7 @@ fn variables_of(pid: u32) -> Environment {
     }
 }
 
-/// Returns the variables that name a session.
+/// Returns the variables that name a session, as passed-over ones.
 fn session_strays(env: &Environment) -> impl Iterator<Item = Stray> {
     let set = [
         ("CLAUDE_CODE_SESSION_ID", &env.claude_session_id),
@@ -710,8 +714,8 @@ fn session_strays(env: &Environment) -> impl Iterator<Item = Stray> {
     })
 }
 
-/// Returns whether this process is in the foreground of a terminal, where a person knows what was
-/// asked.
+/// Returns whether this process is in the foreground of a terminal, so that a person sees the
+/// answer.
 fn is_at_a_terminal() -> bool {
     process::is_in_foreground(file::terminal())
 }

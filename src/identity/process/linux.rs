@@ -33,11 +33,12 @@ pub(super) fn process(pid: u32) -> Option<Process> {
 /// Returns the working directory of process `pid`.
 pub(super) fn working_dir(pid: u32) -> Option<PathBuf> {
     let dir = file::link_target(Path::new(&format!("/proc/{pid}/cwd")))?;
-    // The kernel marks a removed directory in the name, so no file has that path.
+    // The kernel appends ` (deleted)` to the path of a removed directory, so that path does not
+    // exist.
     file::look(&dir).ok().flatten().map(|_| dir)
 }
 
-/// Returns the leader of this process's session (setsid(2)).
+/// Returns the pid of the leader of this process's session (setsid(2)).
 pub(super) fn session_leader() -> u32 {
     const SESSION: usize = 3;
     let stat = file::read_kernel("/proc/self/stat");
@@ -54,7 +55,7 @@ pub(super) fn program(pid: u32) -> Option<String> {
     Some(program.file_name()?.to_string_lossy().into_owned())
 }
 
-/// Returns the value that the variable `name` had when process `pid` started.
+/// Returns the value that the environment variable `name` had when process `pid` started.
 pub(super) fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
     const MOST: u64 = 4 << 20;
     let path = format!("/proc/{pid}/environ");
@@ -67,7 +68,7 @@ pub(super) fn variable(pid: u32, name: &str) -> Option<Option<OsString>> {
     Some(value.map(|value| OsStr::from_bytes(value).to_owned()))
 }
 
-/// Returns the latest time at which a process with this `start` can have started, in microseconds
+/// Returns when a process with this `start` started, as late as it can have been, in microseconds
 /// since boot. The kernel counts whole ticks, so this is the end of the tick.
 pub(super) fn started_by(start: u64) -> u64 {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
@@ -97,8 +98,8 @@ pub(super) fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     file.map(OwnedFd::from)
 }
 
-/// Returns whether the first process handles, blocks or ignores SIGCHLD, as one that reaps orphans
-/// does. `sleep infinity`, as in many containers, does not.
+/// Returns whether the process with pid 1 handles, blocks or ignores SIGCHLD. A process that reaps
+/// orphans does one of these. `sleep infinity`, the first process of many containers, does not.
 pub(super) fn reaps_orphans() -> bool {
     let status = file::read_kernel("/proc/1/status");
     status.is_none_or(|status| takes_note_of_children(&status))
@@ -110,7 +111,7 @@ fn takes_note_of_children(status: &str) -> bool {
     masks.iter().any(|mask| has_signal(status, mask, child))
 }
 
-/// Returns whether the signal mask called `name` in this status contains the signal.
+/// Returns whether the signal mask `name` in the text of `/proc/PID/status` contains the signal.
 fn has_signal(status: &str, name: &str, signal: i32) -> bool {
     let mask = status
         .lines()
@@ -122,8 +123,8 @@ fn has_signal(status: &str, name: &str, signal: i32) -> bool {
     mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
 }
 
-/// Parses `pid (comm) state ppid … starttime …`. The name may contain anything, so fields are
-/// counted from the last parenthesis. A zombie does not count as running.
+/// Parses `pid (comm) state ppid … starttime …`. The name in parentheses may contain anything, so
+/// fields are counted from the last parenthesis. A zombie does not count as running.
 fn parse_stat(pid: u32, stat: &str) -> Option<Process> {
     const GROUP: usize = 2;
     const START: usize = 19;

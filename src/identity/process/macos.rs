@@ -1,7 +1,7 @@
 //! Processes on macOS, by `proc_pidinfo` and `sysctl`.
 //!
-//! For another user's process, the system reports no start time. Such a process counts on the way
-//! up, but never as a client.
+//! The system reports no start time for the process of another user. Such a process is listed as an
+//! ancestor, but never counts as Claude Code.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsString, c_char};
@@ -59,12 +59,12 @@ pub(super) fn process(pid: u32) -> Option<Process> {
     })
 }
 
-/// Returns `None`: only the process's own user could see it.
+/// Returns `None`, because only the user of the process may see it.
 pub(super) fn working_dir(_pid: u32) -> Option<PathBuf> {
     None
 }
 
-/// Returns the leader of this process's session (setsid(2)).
+/// Returns the pid of the leader of this process's session (setsid(2)).
 pub(super) fn session_leader() -> u32 {
     let leader = rustix::process::getsid(None).ok();
     leader.map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs())
@@ -80,7 +80,7 @@ pub(super) fn variable(_pid: u32, _name: &str) -> Option<Option<OsString>> {
     None
 }
 
-/// Returns none, because it cannot be known.
+/// Returns an empty set, because macOS does not report pending signals.
 pub(super) fn pending_signals(_pid: u32, _signals: &[i32]) -> BTreeSet<i32> {
     BTreeSet::new()
 }
@@ -90,7 +90,7 @@ pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<OwnedFd> {
     None
 }
 
-/// Returns false, because it cannot be known.
+/// Returns false, because macOS does not report ignored signals.
 pub(super) fn ignores(_signal: i32) -> bool {
     false
 }
@@ -105,7 +105,7 @@ pub(super) fn started_by(start: u64) -> u64 {
     start
 }
 
-/// Returns whether the C string in `field` is `name`.
+/// Returns whether the NUL-terminated text in `field` is `name`.
 fn is(field: &[c_char], name: &str) -> bool {
     let bytes = field
         .iter()

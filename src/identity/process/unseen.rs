@@ -1,4 +1,5 @@
-//! Systems on which processes cannot be seen. Decisions that need a process fall back to activity.
+//! Systems on which processes cannot be seen. Decisions that need a process rely on the time of the
+//! last event instead.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
