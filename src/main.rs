@@ -1,6 +1,6 @@
 //! The `ccsession` command.
 //!
-//! Under glibc it has a C `main`, as the hooks have and for the same reason: see [`ccsession::hook::main`].
+//! With glibc, it has a C `main` to start faster, like the hooks: see [`ccsession::hook::main`].
 #![cfg_attr(all(target_os = "linux", target_env = "gnu"), no_main)]
 #![allow(
     unsafe_code,
@@ -13,7 +13,7 @@ extern "C" fn main() -> i32 {
     ccsession::cli::main().into()
 }
 
-// Elsewhere, a program gets its arguments only if Rust's own runtime starts it.
+// Without glibc, a program gets its arguments only if Rust's own runtime starts it.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn main() -> std::process::ExitCode {
     ccsession::cli::main().into()

@@ -1,8 +1,9 @@
-//! Runs a command as a session, for programs that start Claude Code themselves and choose its ids.
+//! Runs a command as a session, for programs that start Claude Code themselves and choose the
+//! session ids.
 //!
 //! The record exists before the command starts, and only one launcher at a time holds the id.
-//! Whatever happens, three things follow the command. The id is given back, the record notes the
-//! outcome, and the session that was current before is current again.
+//! However the command ends, three things follow. The lease of the id ends, the outcome is written
+//! to the record, and the pointer names the session again that was current before.
 
 mod bystander;
 mod child;
@@ -42,7 +43,8 @@ use crate::store::{
     reason, remote,
 };
 
-/// The `outcome` of a session whose command was not started, and the reason in its `RunEnd`.
+/// The `outcome` in the record of a session whose command was not started, and the `reason` in its
+/// event `RunEnd`.
 const NOT_STARTED: &str = "not started";
 
 /// A request to run a command.
@@ -50,7 +52,7 @@ const NOT_STARTED: &str = "not started";
 pub struct RunRequest {
     /// The session's id, or `None` for a new one.
     pub id: Option<SessionId>,
-    /// Requires an id that is already known.
+    /// True to require that a session with this id exists.
     pub resume: bool,
     /// What the session is for.
     pub purpose: Purpose,
@@ -63,7 +65,7 @@ pub struct RunRequest {
 pub enum RunOutcome {
     /// The command ended with status 0.
     Completed,
-    /// The command ended with this status. As in a shell, 127 means that the command does not
+    /// The command ended with this exit status. As in a shell, 127 means that the command does not
     /// exist, 126 that it cannot be started.
     Failed(i32),
     /// This signal ended the command.
@@ -71,7 +73,7 @@ pub enum RunOutcome {
 }
 
 impl RunOutcome {
-    /// Returns the exit status that a shell would pass on.
+    /// Returns the exit status with which a shell would report the outcome.
     pub fn status(&self) -> i32 {
         match self {
             Self::Completed => 0,
@@ -97,12 +99,12 @@ impl RunOutcome {
     }
 }
 
-/// Why nothing was run.
+/// Why the command was not run.
 #[derive(Debug)]
 pub enum RunError {
     /// Another launcher, or the command of a killed one, holds the id.
     Held(Box<Lease>),
-    /// A Claude Code that no launcher started owns the session. The number is its pid.
+    /// A Claude Code process that no launcher started owns the session. The number is its pid.
     Live(SessionId, u32),
     /// No session has this id.
     Unknown(SessionId),
@@ -110,7 +112,7 @@ pub enum RunError {
     NoUuid(SessionId),
     /// The limit of live sessions is reached.
     Full(LimitReached),
-    /// The command chooses its session itself, by this option.
+    /// The command already contains this option, which chooses another session.
     OwnChoice(&'static str),
     /// The project is excluded from recording.
     Excluded(Exclusion),
@@ -118,7 +120,7 @@ pub enum RunError {
     NotStarted(OsString, Obstacle),
     /// Something could not be read or written.
     Store(Error),
-    /// The system refused an operation.
+    /// The operating system refused an operation.
     System(io::Error),
 }
 
@@ -173,11 +175,12 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Runs a command as a session, and returns when it has ended. Reports to `complain` what could not
-/// be noted or restored.
+/// Runs a command as a session, and returns when it has ended. Passes errors that do not prevent
+/// the run to `complain`.
 ///
 /// # Errors
-/// Returns [`RunError`]. Then nothing was run, and everything is as it was.
+/// Returns a [`RunError`] if the command was not run. Then the record, the lease and the pointer
+/// are as before.
 pub fn run(
     host: &Host<'_>,
     request: &RunRequest,
@@ -187,8 +190,7 @@ pub fn run(
     if let Some(option) = arguments::own_choice(&request.command).filter(|_| is_client) {
         return Err(RunError::OwnChoice(option));
     }
-    // Listen for signals first: one that ended this process would leave behind whatever exists by
-    // then.
+    // Listen for signals first. A signal that ended this process later would leave a lease behind.
     let signals = child::listen().map_err(RunError::System)?;
     let bystander = Bystander::start().map_err(RunError::System)?;
     let state = StateDir::create(host.places, Decompressor::BUILT_IN)?;
@@ -196,7 +198,7 @@ pub fn run(
         state: Some(&state),
         ..*host
     };
-    // `CLAUDE_PROJECT_DIR` does not count: it is where the caller's Claude Code started.
+    // Ignore `CLAUDE_PROJECT_DIR`: it is about the caller's session.
     let here = project::current_dir()?;
     let project = project::discover(&here);
     if let Some(why) = exclusion::of(host.env, &host.config.exclude, Some(&here), &project) {
@@ -207,10 +209,11 @@ pub fn run(
         return Err(RunError::NoUuid(id));
     }
     let mut held = HeldSession::take(host, &state, &project, id.clone(), request, complain)?;
-    // From here on nobody else uses the id, so what we read about it stays true.
+    // From here on, no other launcher uses the id, so what is read about the session stays true.
     let session = state.session(&id);
     let is_unknown = request.resume && session.record()?.is_none();
-    // Only Claude Code continues a transcript, so no other command pays for the search.
+    // Search for a transcript only if needed, because that is slow: for Claude Code, which can
+    // continue it, and for an unknown session.
     let is_used = (is_client || is_unknown) && transcript::find(host.env, &session, &id).is_some();
     if is_unknown && !is_used {
         return Err(RunError::Unknown(id));
@@ -229,7 +232,7 @@ pub fn run(
     Ok(outcome)
 }
 
-/// Returns an id that no session ever had.
+/// Returns a new random id.
 pub(super) fn new_id() -> SessionId {
     loop {
         if let Ok(id) = uuid::Uuid::new_v4().to_string().parse() {
@@ -238,7 +241,7 @@ pub(super) fn new_id() -> SessionId {
     }
 }
 
-/// Returns the record of a session that a command creates; hooks create the others.
+/// Returns the record of a session that a ccsession command creates, rather than a hook.
 pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Timestamp) -> Record {
     let mut record = Record::new(id, project, now);
     record.source = Some(source.to_owned());
@@ -265,7 +268,7 @@ fn name_of(command: &[OsString]) -> String {
     one_line(&name.unwrap_or_default().to_string_lossy(), MAX_TEXT)
 }
 
-/// The fields of a record that describe the session's end.
+/// The members of a record that describe the session's end.
 #[derive(Clone)]
 struct SessionEnd {
     at: Option<Timestamp>,
@@ -284,7 +287,7 @@ impl SessionEnd {
         }
     }
 
-    /// Returns the end of a new session whose command was not started.
+    /// Returns the end for a new session whose command was not started.
     fn not_started(at: Timestamp) -> Self {
         Self {
             at: Some(at),
@@ -317,7 +320,7 @@ impl SessionEnd {
     }
 }
 
-/// A held session id. Dropping it gives the id back.
+/// A session whose id this launcher holds. Dropping it ends the lease.
 struct HeldSession<'a> {
     host: Host<'a>,
     state: &'a StateDir,
@@ -325,9 +328,9 @@ struct HeldSession<'a> {
     complain: &'a dyn Fn(&Error),
     lease: Lease,
     parent: Option<SessionId>,
-    /// True once this run has started the session.
+    /// True once `RunStart` was recorded or the record was changed.
     has_begun: bool,
-    /// The end that the record had before, if any.
+    /// The end that the record contained before this run, if the session was on record.
     ended_before: Option<SessionEnd>,
     is_over: bool,
 }
@@ -360,7 +363,8 @@ impl<'a> HeldSession<'a> {
         }
     }
 
-    /// Refuses to start a second Claude Code: two would write to one transcript.
+    /// Fails if a Claude Code process already owns the session, because two would write to the same
+    /// transcript.
     fn refuse_second_client(&self, is_client: bool) -> Result<(), RunError> {
         let id = &self.lease.session_id;
         let Some(record) = self.state.session(id).record()?.filter(|_| is_client) else {
@@ -373,8 +377,8 @@ impl<'a> HeldSession<'a> {
         }
     }
 
-    /// Refuses to resume a recorded session for a command that cannot start. A new session is
-    /// created anyway, to record the attempt.
+    /// Fails if the session is on record and the command cannot be started. A new session is
+    /// created even then, to record the attempt.
     fn refuse_what_cannot_start(&self, command: &[OsString]) -> Result<(), RunError> {
         if self
             .state
@@ -391,17 +395,17 @@ impl<'a> HeldSession<'a> {
         }
     }
 
-    /// Makes the session exist, live and current, before its command starts.
+    /// Makes the session live and current before its command starts.
     fn begin(&mut self, request: &RunRequest) -> Result<(), RunError> {
         self.enter(request)?;
-        // The log and the pointer are not essential: a failure does not prevent the run.
+        // Run the command even if the log or the pointer cannot be written.
         self.told(self.log("run started", |line| line));
         self.told(self.become_current());
         Ok(())
     }
 
-    /// Enters the session and its launcher into the record and the indexes, if the limit allows one
-    /// more.
+    /// Creates the session or reopens its record, and makes the launcher an owner. Fails if the
+    /// limit of live sessions is reached.
     fn enter(&mut self, request: &RunRequest) -> Result<(), RunError> {
         let id = &self.lease.session_id.clone();
         let session = self.state.session(id);
@@ -437,8 +441,8 @@ impl<'a> HeldSession<'a> {
         Ok(())
     }
 
-    /// Moves the pointer, unless a session of the same project started this one. That session stays
-    /// current.
+    /// Makes the pointer name the session, unless another session of the same project started this
+    /// one. Then that one stays current.
     fn become_current(&self) -> store::Result<()> {
         let is_of_project = |id| self.state.session(id).is_in(self.project.root());
         if self.parent.as_ref().is_some_and(is_of_project) {
@@ -448,8 +452,8 @@ impl<'a> HeldSession<'a> {
         lease::point(&pointers, &self.project.name(), self.state, &self.lease)
     }
 
-    /// Records the end and gives everything back. `outcome` is `None` if the command did not run. A
-    /// failed step does not stop the others.
+    /// Records the end, ends the lease and restores the pointer. `outcome` is `None` if the command
+    /// did not run. A failed step does not stop the others.
     fn finish(&mut self, outcome: Option<&RunOutcome>) {
         self.is_over = true;
         let id = &self.lease.session_id;
@@ -466,7 +470,7 @@ impl<'a> HeldSession<'a> {
             self.told(self.log("run ended", |line| line.detail("outcome", outcome.as_str())));
         }
         self.leave();
-        // If a Claude Code owns the session, its hook reports the end.
+        // If a Claude Code process still owns the session, its hook will report the end.
         if self.has_begun && !self.judge().is_owned(id, false) {
             let end = match (outcome, &self.ended_before) {
                 (Some(outcome), _) => SessionEnd::of(outcome, now),
@@ -502,7 +506,7 @@ impl<'a> HeldSession<'a> {
         }
     }
 
-    /// Passes the error of a failed step to `complain`.
+    /// Passes the error to `complain` if the step failed.
     fn told<T>(&self, step: store::Result<T>) {
         if let Err(err) = step {
             (self.complain)(&err);
@@ -559,7 +563,7 @@ impl Drop for HeldSession<'_> {
     }
 }
 
-/// Returns this process as an owner that holds a lease.
+/// Returns this process as the holder of a lease.
 fn own(project: &Project) -> Result<Owner, RunError> {
     let unseen = || {
         let why = "processes cannot be seen on this system, so it would stay unknown when the id is free again";
@@ -572,8 +576,8 @@ fn own(project: &Project) -> Result<Owner, RunError> {
     Ok(owner)
 }
 
-/// Returns the session that called this command, if that is certain. The only live session of the
-/// project is not certain: it may be another caller's.
+/// Returns the session from which this command was called, if that is certain. Being the only live
+/// session of the project does not make it certain.
 pub(super) fn caller(host: &Host<'_>) -> Option<SessionId> {
     let host = Host {
         now: clock::now(),

@@ -1,8 +1,8 @@
 //! The names of an archive's files, and its manifest.
 //!
 //! An archive is a group of files in one directory, each named `{date}-{focus}-{id}` plus an
-//! ending. The manifest names the others, with their sizes and digests. It is written last, so an
-//! archive without a manifest does not count.
+//! ending. The manifest lists the other files, with their sizes and digests. It is written last, so
+//! files without a manifest are an incomplete archive, which is ignored.
 
 use std::fmt;
 
@@ -29,9 +29,9 @@ const MAX_FOCUS: usize = 64;
 /// The common beginning of the names of an archive's files: `{date}-{focus}-{id}`.
 ///
 /// An ending begins with a dot, and an id may contain dots. So the part `.2.jsonl.zst` of session
-/// `x` would have the same name as the part `.jsonl.zst` of session `x.2`. To prevent this, an id's
-/// dots are written as `~`, which no id has. For the same reason, a focus never contains `.agent-`
-/// or `.file-`, with which an ending may begin.
+/// `x` would have the same name as the part `.jsonl.zst` of session `x.2`. To prevent this, each
+/// dot of an id is written as `~`, which no id contains. For the same reason, a focus never
+/// contains `.agent-` or `.file-`, because an ending may begin with these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stem(String);
 
@@ -41,15 +41,15 @@ impl Stem {
     pub fn new(date: NaiveDate, focus: Option<&str>, id: &SessionId) -> Self {
         let mut focus = safe_focus(focus.unwrap_or_default());
         for (kind, other) in [(".agent-", "-agent-"), (".file-", "-file-")] {
-            // In the name, a `-` follows the focus.
+            // The text to replace may end with the `-` that follows the focus in the name.
             focus = format!("{focus}-").replace(kind, other);
             focus.pop();
         }
         Self(format!("{date}-{focus}-{}", Self::named(id.as_str())))
     }
 
-    /// Returns the stem of the archive whose manifest has this name, or `None` if it is not a
-    /// manifest's name.
+    /// Returns the stem of the archive whose manifest has this file name, or `None` if no manifest
+    /// can have it.
     pub fn of_manifest(name: &str) -> Option<Self> {
         let stem = name.strip_suffix(MANIFEST)?;
         let is_safe =
@@ -58,7 +58,7 @@ impl Stem {
         is_stem.then(|| Self(stem.to_owned()))
     }
 
-    /// Returns an id, or its beginning, as it is written in a name.
+    /// Returns an id, or the beginning of one, as it is written in a file name.
     pub fn named(id: &str) -> String {
         id.replace('.', "~")
     }
@@ -73,8 +73,8 @@ impl Stem {
         self.with(MANIFEST)
     }
 
-    /// Returns true if a file of this name may be a part of the archive. A name that leads to
-    /// another directory may not.
+    /// Returns whether a file of this name may be a part of the archive. A name that leads to
+    /// another directory is rejected.
     pub fn is_of(&self, name: &str) -> bool {
         name.strip_prefix(self.0.as_str())
             .is_some_and(|rest| rest.starts_with('.') && !rest.contains(['/', '\0']))
@@ -126,7 +126,7 @@ pub struct Manifest {
     pub messages: u64,
     /// True if the text contains the tool calls.
     pub tools: bool,
-    /// The sources of the archive.
+    /// The files from which the archive was made.
     pub transcript: Original,
     pub parts: Vec<ArchivePart>,
     /// How many secrets each rule removed from the copies.
@@ -139,19 +139,20 @@ pub struct Manifest {
     pub extra: Map<String, Value>,
 }
 
-/// The sources of an archive.
+/// The files from which an archive was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Original {
     /// The path of the session's transcript; null if there was none.
     pub path: Option<String>,
     /// The total size of that transcript and its subagents' transcripts, in bytes.
     pub bytes: u64,
-    /// A digest of the names, sizes and times of all files. If it is unchanged, so are the files.
+    /// A digest of the names, sizes and times of all files. It shows whether a file has changed
+    /// since.
     pub fingerprint: String,
     /// The number of lines that were too long to be copied.
     pub left_out: u64,
-    /// Other transcripts of the session, which were not copied because the parts contain all their
-    /// contents.
+    /// Other transcripts of the session. They were not copied, because the copied ones contain all
+    /// their lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopiedTranscript>,
 }
@@ -159,9 +160,9 @@ pub struct Original {
 /// A transcript that is not copied, because other transcripts contain everything in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopiedTranscript {
-    /// The place of the file, as in [`ArchivePart::original`].
+    /// The path of the file, as in [`ArchivePart::original`].
     pub original: String,
-    /// The size in bytes.
+    /// The size of the file in bytes.
     pub bytes: u64,
 }
 
@@ -169,14 +170,14 @@ pub struct CopiedTranscript {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartKind {
-    /// The messages, for people.
+    /// The conversation as text for people.
     Text,
-    /// One of Claude Code's transcripts, redacted and compressed. The first is the session's own;
-    /// each further one has records that the others lack.
+    /// A transcript of Claude Code, redacted and compressed. The first is the session's main one;
+    /// each further one has lines that the others lack.
     Transcript,
     /// A subagent's transcript, redacted and compressed.
     Subagent,
-    /// Claude Code's notes on a subagent, redacted.
+    /// What Claude Code writes about a subagent (`.meta.json`), redacted.
     Meta,
     /// Another file of the session, such as a long output of a tool, redacted and compressed.
     File,
@@ -191,11 +192,11 @@ pub struct ArchivePart {
     pub name: String,
     /// The kind of its contents.
     pub kind: PartKind,
-    /// The size in bytes.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// The SHA-256 of its bytes, in hex.
+    /// The SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// The number of lines, once decompressed.
+    /// The number of lines in the decompressed file.
     pub lines: u64,
     /// For a copy: the path of the original, relative to Claude Code's folder of all projects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,8 +204,8 @@ pub struct ArchivePart {
     /// For a copy of a transcript or a file: the size of the original in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_bytes: Option<u64>,
-    /// For a copy of a transcript: a digest of the original's last bytes. A transcript that has
-    /// only grown since still has those bytes at the same place.
+    /// For a copy of a transcript: a digest of the last bytes of the original. If the transcript
+    /// has only grown since, the same bytes are still at that position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
 }
@@ -213,7 +214,8 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// Returns [`InvalidRecord`] if the format is newer, or if this is not a manifest.
+    /// Returns [`InvalidRecord`] if a newer version wrote the manifest, or if this is not a
+    /// manifest.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
         check_version(bytes)?;
         serde_json::from_slice(bytes).map_err(|err| InvalidRecord::Malformed(err.to_string()))

@@ -2,8 +2,8 @@
 //!
 //! Two sources are combined. Events say *what* a session waits for: they name the tool, the call
 //! and the error. Claude Code's own status says *whether it still does*: no event reports that a
-//! person answered No, or pressed Esc. So the status decides where the two differ, unless the event
-//! is so recent that the status may not be written yet.
+//! person answered No, or pressed Esc. If the two differ, the status decides, unless the event is
+//! so recent that the new status may not be written yet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,8 +20,8 @@ use crate::claude::words::{
     Asks, ClientStatus, Dialog, FORM_ANSWERS, FORM_NOTICES, PERMISSION_NOTICE, StartSource,
 };
 
-/// How long after an event Claude Code's status may still be the earlier one. The status is usually
-/// written within 130 ms before or after the event.
+/// How long after an event Claude Code's status may still be the old one. Claude Code usually
+/// writes it within 130 ms before or after the event.
 pub const SETTLING: Duration = Duration::from_millis(500);
 
 /// What a session waits for.
@@ -38,7 +38,7 @@ pub enum Need {
     Error,
     /// A prompt: the turn is over.
     Prompt,
-    /// Nothing: it works, or it is over.
+    /// Nothing: the session works, or it is over.
     #[default]
     None,
 }
@@ -75,13 +75,13 @@ impl Need {
 /// Whether a session waits for a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Attention {
-    /// What it waits for.
+    /// What the session waits for.
     pub state: Need,
-    /// When it began to wait.
+    /// When the session began to wait.
     pub since: Option<Timestamp>,
-    /// The tool that may not run yet, or that asks.
+    /// The tool that needs permission, or that asks the question.
     pub tool: Option<String>,
-    /// The label of that tool's call, or the class of the error.
+    /// The label of the tool's call, or the class of the error.
     pub what: Option<String>,
     /// The subagent that asks; `None` for the main thread.
     pub agent_id: Option<String>,
@@ -95,7 +95,7 @@ pub struct Attention {
 pub struct AttentionStatus {
     /// The status; `None` if it is not written yet, or is an unknown word.
     pub status: Option<ClientStatus>,
-    /// When it last changed.
+    /// When the status last changed.
     pub since: Option<Timestamp>,
     /// True if nobody is asked, because Claude Code runs without a terminal.
     pub is_headless: bool,
@@ -111,49 +111,50 @@ impl AttentionStatus {
     }
 }
 
-/// What the events of a session say about whether it waits for a person.
+/// What the events alone show about whether a session waits for a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// The oldest question that no event answers.
+    /// The oldest question to a person to which no event shows an answer.
     dialog: Option<Attention>,
-    /// The only running call of an MCP server, as a question of that server.
+    /// A question of an MCP server whose call is the only one of a server that runs.
     server_call: Option<Attention>,
     turn: Turn,
-    /// The background commands that still run.
+    /// The number of background commands that still run.
     commands: usize,
-    /// The subagents that still run.
+    /// The number of subagents that still run.
     agents: usize,
-    /// The time of the last event that may have changed any of these.
+    /// The time of the last event that may have changed one of these values.
     changed: Option<Timestamp>,
 }
 
-/// The turn of the main thread.
+/// The state of the main thread's turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Turn {
     /// No turn is known, for example because the session does not belong to Claude Code.
     #[default]
     Unknown,
-    /// It runs.
+    /// The turn goes on.
     Open,
-    /// It is over, or none has begun.
+    /// The turn is over since this time, or no turn has begun.
     Over(Timestamp),
-    /// It failed, for this reason.
+    /// The turn failed at this time, with this class of error.
     Failed(Timestamp, Option<String>),
 }
 
-/// The state of one process, while the events are read.
+/// What the events so far show about one Claude Code process.
 #[derive(Default)]
 struct Standing {
     turn: Turn,
-    /// The time of a notice that a dialog waits, if no later event shows an answer.
+    /// The time of a notification that a dialog is open, if no later event shows that it was
+    /// answered.
     notice: Option<Moment>,
-    /// The time of an MCP server's question, if it is not answered yet.
+    /// The time of a question of an MCP server, if it is not answered yet.
     elicitation: Option<Moment>,
 }
 
 impl Witness {
-    /// Reads the events in `trace`. `activity` is the same trace, folded and closed; `has_it`
-    /// returns true if the process with this pid still owns the session.
+    /// Reads the events in `trace`. `activity` is the activity that was computed from them.
+    /// `has_it` must return whether the process with this pid still owns the session.
     pub fn of(
         trace: &Trace,
         activity: &Activity<'_>,
@@ -170,7 +171,7 @@ impl Witness {
         let notice = clients.values().find_map(|client| client.notice);
         let elicitation = clients.values().find_map(|client| client.elicitation);
         let turns = || clients.values().map(|client| &client.turn);
-        // The session works as long as one of its processes does. A compaction is work, too.
+        // The session works if one of its processes does. A compaction is work, too.
         let compacts = activity
             .compactions
             .last()
@@ -198,16 +199,16 @@ impl Witness {
         }
     }
 
-    /// Returns whether the session waits: what the events say, confirmed or corrected by
-    /// `statuses`. Each status belongs to one running process of the session. Old versions of
-    /// Claude Code write none.
+    /// Returns whether the session waits for a person: what the events show, confirmed or corrected
+    /// by `statuses`. There is one status for each running process of the session, but old versions
+    /// of Claude Code write none.
     pub fn attention(self, statuses: &[AttentionStatus], now: Timestamp) -> Attention {
         let background = self.commands + self.agents;
         let decided = statuses
             .iter()
             .filter_map(|status| Some((self.confirmed(status, now)?, status)));
         let most_urgent = decided.min_by_key(|(attention, _)| {
-            // A process that works takes precedence over one that has nothing to do.
+            // The order: a dialog, then a process that works, then one that has nothing to do.
             let is_working = attention.state == Need::None;
             (!attention.state.is_dialog(), !is_working, attention.state)
         });
@@ -229,7 +230,7 @@ impl Witness {
         }
     }
 
-    /// Returns what the events alone say.
+    /// Returns whether the session waits, according to the events alone.
     fn by_events(&self, is_headless: bool) -> Attention {
         match &self.dialog {
             Some(dialog) if !is_headless => dialog.clone(),
@@ -237,13 +238,13 @@ impl Witness {
         }
     }
 
-    /// Returns what the events say about the turn. `idle_since` is given if Claude Code's status
-    /// says that no turn runs.
+    /// Returns whether the session waits for a prompt, according to the events of the turn.
+    /// `idle_since` is `Some` if Claude Code's status says that no turn runs.
     fn between_turns(&self, idle_since: Option<Timestamp>) -> Attention {
         let (state, since, what) = match &self.turn {
             Turn::Failed(at, why) => (Need::Error, Some(*at), why.clone()),
             Turn::Over(at) => (Need::Prompt, Some(*at), None),
-            // If Claude Code is idle, the turn was interrupted, which no event reports.
+            // If Claude Code is idle nevertheless, the turn was interrupted: no event reports that.
             Turn::Open | Turn::Unknown => match idle_since {
                 Some(at) => (Need::Prompt, Some(at), None),
                 None => (Need::None, None, None),
@@ -257,8 +258,8 @@ impl Witness {
         }
     }
 
-    /// Confirms or corrects the events by Claude Code's status. Returns `None` if the status says
-    /// nothing.
+    /// Confirms or corrects the events by Claude Code's status. Returns `None` if the status is
+    /// unknown.
     fn confirmed(&self, status: &AttentionStatus, now: Timestamp) -> Option<Attention> {
         let is_newer = |changed: Timestamp| status.since.is_none_or(|since| changed > since);
         let is_settling = |changed: Timestamp| is_newer(changed) && changed.age(now) < SETTLING;
@@ -267,7 +268,7 @@ impl Witness {
         }
         let since = status.since.unwrap_or(now);
         Some(match status.status? {
-            // A subagent works in the background, and the prompt is free.
+            // A subagent may work in the background while the main thread waits for a prompt.
             ClientStatus::Busy if self.agents > 0 => self.between_turns(None),
             ClientStatus::Busy => Attention::default(),
             ClientStatus::Idle | ClientStatus::Shell => self.between_turns(Some(since)),
@@ -293,14 +294,15 @@ impl Witness {
         })
     }
 
-    /// Returns the open question that the events name, if the screen shows one of its kind.
+    /// Returns the open question that the events show, if the dialog on the screen is of the same
+    /// kind.
     fn dialog_as(&self, asked: Dialog) -> Option<Attention> {
         let is_question = asked == Dialog::Question;
         let dialog = self.dialog.as_ref()?;
         ((dialog.state == Need::Question) == is_question).then(|| dialog.clone())
     }
 
-    /// Adds a question that was asked before the first event that was read, unless the events name
+    /// Adds a question from before the first event that was read, unless the events already show
     /// one.
     pub fn or_dialog(self, asked: Option<Attention>) -> Self {
         Self {
@@ -309,14 +311,14 @@ impl Witness {
         }
     }
 
-    /// Returns true if the events name an open question.
+    /// Returns whether the events show an open question.
     pub fn has_dialog(&self) -> bool {
         self.dialog.is_some()
     }
 }
 
 impl Turn {
-    /// Returns when it ended.
+    /// Returns when the turn ended.
     fn ended(&self) -> Option<Timestamp> {
         match self {
             Self::Over(at) | Self::Failed(at, _) => Some(*at),
@@ -326,7 +328,7 @@ impl Turn {
 }
 
 impl Standing {
-    /// Returns the state in this turn, with every question answered.
+    /// Returns the state with this turn and no open question.
     fn in_turn(turn: Turn) -> Self {
         Self {
             turn,
@@ -334,7 +336,8 @@ impl Standing {
         }
     }
 
-    /// Takes one event into account. Returns true if it may have changed what the session waits for.
+    /// Updates the state by one event. Returns true if the event may have changed what the session
+    /// waits for.
     fn read(&mut self, trace: &Trace, step: &Step) -> bool {
         let word = trace.text(step.word);
         let is_main = trace.text(step.agent_id).is_none();
@@ -348,7 +351,7 @@ impl Standing {
             EventKind::SessionStart => *self = Self::in_turn(Turn::Over(step.ts)),
             EventKind::SessionEnd => *self = Self::default(),
             EventKind::UserPromptSubmit | EventKind::PreToolUse if is_main => {
-                // A tool that is about to run shows that the question before it was answered.
+                // A tool is about to run, so earlier questions were answered.
                 *self = Self::in_turn(Turn::Open);
             }
             EventKind::Stop if is_main => *self = Self::in_turn(Turn::Over(step.ts)),
@@ -386,8 +389,8 @@ impl Standing {
     }
 }
 
-/// Returns the oldest open question: of a call that asked for permission, of an MCP server, or of
-/// the call that a notice is about.
+/// Returns the open question: the oldest of a call that needs permission, else that of an MCP
+/// server, else the one that a notification reports.
 fn dialog(
     activity: &Activity<'_>,
     notice: Option<Moment>,
@@ -413,8 +416,8 @@ fn dialog(
     })
 }
 
-/// Returns the only running call of an MCP server, as a question of that server; since when is not
-/// known. If several run, nobody knows which of them asks.
+/// Returns the running call of an MCP server, as a question of that server since an unknown time.
+/// Returns `None` if several such calls run, because it is unknown which of them asks.
 fn server_call(activity: &Activity<'_>) -> Option<Attention> {
     let is_servers = |call: &&Call<'_>| call.tool.is_some_and(|it| it.starts_with("mcp__"));
     let mut calls = activity.open_calls().filter(is_servers);
@@ -426,7 +429,7 @@ fn server_call(activity: &Activity<'_>) -> Option<Attention> {
     })
 }
 
-/// Returns the question of a call that may not run yet.
+/// Returns the question to a person about a call that cannot run yet.
 fn question_of(call: &Call<'_>, at: Timestamp) -> Attention {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     Attention {
@@ -438,7 +441,7 @@ fn question_of(call: &Call<'_>, at: Timestamp) -> Attention {
     }
 }
 
-/// Returns a question about which only the time is known.
+/// Returns a question of which only the time is known.
 fn since(at: Timestamp) -> Attention {
     Attention {
         state: Need::Permission,

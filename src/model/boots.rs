@@ -1,10 +1,11 @@
-//! Places events on a time line without jumps. Within one boot only the boot clock counts, even if
-//! the clock was set meanwhile. The clock tells boots apart.
+//! Places events on a time line without jumps. There are two clocks: the wall clock, which can be
+//! set, and the boot clock, which starts at zero with each boot. Within one boot, only the boot
+//! clock decides. The wall clock gives the distance between boots.
 //!
-//! The distance between the two clocks, the offset, changes when the clock is set and when the
-//! machine is booted. The processes show which of the two it was: none outlives its boot. If no
-//! process is on both sides, the times show it: a machine cannot have been booted before the last
-//! event of its previous boot.
+//! The difference between the two clocks, the offset, changes when the wall clock is set and when
+//! the machine is booted. Events of the same process before and after the change prove that the
+//! clock was set, because no process outlives its boot. Without such a process, the times decide: a
+//! machine cannot have been booted before the last event of its previous boot.
 
 use std::collections::HashMap;
 
@@ -12,76 +13,77 @@ use super::line::EventKind;
 use super::step::Step;
 use crate::claude::words::StartSource;
 
-/// How far the clock and the boot clock may drift apart, in microseconds. No two boots are this
-/// close together.
+/// How far the two clocks may drift apart within one boot, in microseconds. Two boots differ by
+/// more.
 const DRIFT: i64 = 1_000_000;
 /// The largest change of the offset, in microseconds, that is ignored when an event without a boot
-/// clock gets its place.
+/// clock is placed.
 const TICK: i64 = 10_000;
-/// The largest believable change of a clock between two processes of Claude Code, in microseconds.
-/// A larger one is another boot, or another machine.
+/// The largest believable change of the wall clock between two processes of Claude Code, in
+/// microseconds. After a larger change, it is another boot, or another machine.
 const DAY: i64 = 86_400_000_000;
 
 /// What an event proves about its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ProcessEvidence {
-    /// A session begins with it, so no event of the session came before.
+    /// The session begins with this event, so the process has no earlier event in the session.
     Birth,
-    /// A process of Claude Code begins with it.
+    /// A Claude Code process begins with this event.
     Start,
-    /// The process had begun before.
+    /// The process began before this event.
     GoesOn,
-    /// Nothing: the event may come at any time, even before the start of its process.
+    /// Nothing: the event may be recorded at any time, even before the start of its process.
     Any,
 }
 
-/// The place of each event on the time line.
+/// Maps the clocks of each event to the time line.
 #[derive(Debug)]
 pub(super) enum TimeLine {
-    /// The clock was not set, or its changes do not matter. The number is added to the boot clock.
+    /// The wall clock was not set, or its changes do not matter. The number is added to the boot
+    /// clock.
     Steady(i64),
-    /// The clock was set, or the machine was booted.
+    /// The wall clock was set, or the machine was booted.
     Set(Boots),
 }
 
 /// The boots of a session.
 #[derive(Debug)]
 pub(super) struct Boots {
-    /// The settings of the clock, in the order of their offsets.
+    /// The settings of the wall clock, ordered by offset.
     settings: Vec<OffsetGroup>,
-    /// The stretches in which the clock was not set, in the order of their beginning, for events
-    /// without a boot clock.
+    /// The stretches in which the wall clock was not set, ordered by their beginning. They serve to
+    /// place events without a boot clock.
     pieces: Vec<SteadyStretch>,
 }
 
-/// One setting of the clock: the events with about the same offset.
+/// One setting of the wall clock: the events with about the same offset.
 #[derive(Debug, Clone, Copy)]
 struct OffsetGroup {
     /// The least and the greatest offset.
     offsets: (i64, i64),
     reach: Reach,
-    /// The value that is added to the boot clock of its events.
+    /// The value, in microseconds, that is added to the boot clock of its events.
     base: i64,
 }
 
-/// The known facts about one setting of the clock, or about several in one boot.
+/// What is known about one setting of the wall clock, or about several in the same boot.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
-    /// The first and the last event by the boot clock.
+    /// The times of the first and the last event by the boot clock.
     mono: (i64, i64),
-    /// The offset of the last event. A wrong clock gets set right, so the last offset is the best
-    /// known.
+    /// The offset of the last event. A wrong clock is set right some day, so the last offset is the
+    /// most reliable.
     base: i64,
-    /// True if a session begins with the first event.
+    /// True if the session begins with the first of these events.
     is_birth: bool,
 }
 
-/// A time in which the clock was not set.
+/// A stretch in which the wall clock was not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct SteadyStretch {
-    /// Its beginning, by its own clock.
+    /// The beginning of the stretch, by the wall clock of that stretch.
     from: i64,
-    /// How far the time line is ahead of this clock.
+    /// How far the time line is ahead of that wall clock.
     shift: i64,
 }
 
@@ -96,8 +98,8 @@ struct ClockReading {
 }
 
 impl TimeLine {
-    /// Creates the time line of `steps`, whose least and greatest offset are given. The order of
-    /// the steps does not matter.
+    /// Creates the time line of `steps`, in any order. `offsets` are their least and their greatest
+    /// offset.
     pub(super) fn of(
         steps: &[Step],
         offsets: Option<(i64, i64)>,
@@ -114,7 +116,7 @@ impl TimeLine {
         Self::Set(Boots::of(steps, are_all_clocked, role))
     }
 
-    /// Returns the place of this event, in microseconds.
+    /// Returns the place of an event on the time line, in microseconds.
     pub(super) fn place(&self, step: &Step) -> i64 {
         match (self, step.clocks()) {
             (Self::Steady(base), Some((_, mono))) => base + mono,
@@ -164,7 +166,7 @@ impl Boots {
             .map_or(offset, |setting| setting.base)
     }
 
-    /// Returns how far the time line is ahead of the clock that showed `ts`.
+    /// Returns how far the time line is ahead of a wall clock that shows `ts`.
     fn shift(&self, ts: i64) -> i64 {
         let next = self.pieces.partition_point(|piece| piece.from <= ts);
         let piece = self.pieces.get(next.saturating_sub(1));
@@ -173,7 +175,7 @@ impl Boots {
 }
 
 impl Reach {
-    /// Returns the place of its last event on the time line.
+    /// Returns the place of the last event on the time line.
     fn end(self) -> i64 {
         self.base + self.mono.1
     }
@@ -199,9 +201,9 @@ impl Reach {
     }
 
     /// Returns true if `later`, which begins later on the time line, may belong to the same boot,
-    /// although no process is in both. It must begin before this boot's last event, so that the
-    /// machine was not booted in between. The clock must have been set by at most a day, and not
-    /// during either.
+    /// although no process is in both. It must begin before the last event of `self`, which rules
+    /// out a boot in between. The wall clock must have been set by at most a day. By the boot
+    /// clock, the two must not overlap.
     fn goes_on_in(self, later: Self) -> bool {
         let (first, last) = if self.mono.1 < later.mono.0 {
             (self, later)
@@ -215,8 +217,8 @@ impl Reach {
     }
 }
 
-/// Returns the settings of the clock, in the order of their offsets, and assigns each reading to
-/// its setting.
+/// Returns the settings of the wall clock, ordered by offset, and assigns each reading to its
+/// setting.
 fn settings(readings: &mut [ClockReading]) -> Vec<OffsetGroup> {
     let mut settings: Vec<OffsetGroup> = Vec::new();
     for reading in readings {
@@ -241,11 +243,12 @@ fn settings(readings: &mut [ClockReading]) -> Vec<OffsetGroup> {
     settings
 }
 
-/// Joins each setting in which a process continues to the nearest one in which it starts. Two
-/// settings in which a process starts stay apart: it may be two processes with one pid, in two
-/// boots.
+/// Joins each setting in which a process continues to the nearest one in which that process starts.
+/// Does not join two settings in which a process starts: they may be two processes with the same
+/// pid, in different boots.
 fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], settings: &[OffsetGroup]) {
-    /// The first event of a process in a setting, and whether the process had begun before it.
+    /// The time of the first event of a process in a setting, and whether the process began before
+    /// that event.
     type FirstEvent = (i64, bool);
     let mut heard: HashMap<(Option<u32>, usize), Option<FirstEvent>> = HashMap::new();
     for reading in readings {
@@ -263,7 +266,7 @@ fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], setting
     }
     let mut by_process: HashMap<Option<u32>, Vec<(usize, bool)>> = HashMap::new();
     for ((pid, setting), first) in heard {
-        // In a setting with known processes, an event of an unknown process proves nothing.
+        // Ignore unknown processes in a setting that has known ones.
         if pid.is_some() || !has_pid.get(setting).is_some_and(|has_pid| *has_pid) {
             let starts = first.is_some_and(|(_, goes_on)| !goes_on);
             by_process.entry(pid).or_default().push((setting, starts));
@@ -277,7 +280,7 @@ fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], setting
             .map(|(setting, _)| *setting)
             .collect();
         for (setting, _) in places.iter().filter(|(_, starts)| !starts) {
-            // A small change of a clock is more likely than a large one.
+            // A small change of the clock is more likely than a large one.
             let home = nearest(&starts, *setting, settings).or_else(|| Some(places.first()?.0));
             if let Some(home) = home {
                 joined.join(home, *setting);
@@ -286,7 +289,7 @@ fn join_by_processes(joined: &mut BootGroups, readings: &[ClockReading], setting
     }
 }
 
-/// Finds the setting in `among`, which is sorted, whose offset is nearest to that of `setting`.
+/// Returns the setting in the sorted list `among` whose offset is nearest to that of `setting`.
 fn nearest(among: &[usize], setting: usize, settings: &[OffsetGroup]) -> Option<usize> {
     let offset = |place: usize| settings.get(place).map_or(0, |setting| setting.offsets.0);
     let next = among.partition_point(|place| *place < setting);
@@ -296,7 +299,7 @@ fn nearest(among: &[usize], setting: usize, settings: &[OffsetGroup]) -> Option<
         .min_by_key(|place| offset(*place).abs_diff(offset(setting)))
 }
 
-/// Joins settings that share no process, if the times show that they belong to one boot.
+/// Joins settings without a common process, if the times show that they belong to the same boot.
 fn join_by_times(joined: &mut BootGroups, settings: &[OffsetGroup]) {
     let reaches = joined.reaches(settings);
     let mut boots: Vec<(usize, Reach)> = Vec::new();
@@ -318,7 +321,7 @@ fn join_by_times(joined: &mut BootGroups, settings: &[OffsetGroup]) {
     }
 }
 
-/// Returns the times in which the clock was not set.
+/// Returns the stretches in which the wall clock was not set.
 fn pieces(readings: &mut [ClockReading], settings: &[OffsetGroup]) -> Vec<SteadyStretch> {
     let base = |reading: &ClockReading| {
         settings
@@ -346,8 +349,8 @@ fn pieces(readings: &mut [ClockReading], settings: &[OffsetGroup]) -> Vec<Steady
 
 /// Groups the settings by boot.
 struct BootGroups {
-    /// For each setting, another setting of the same boot, nearer to the representative. The
-    /// representative points to itself.
+    /// For each setting, the index of another setting of the same boot. Following these indices
+    /// leads to the one that represents the boot, and that contains its own index (union-find).
     towards: Vec<usize>,
 }
 
@@ -358,7 +361,7 @@ impl BootGroups {
         }
     }
 
-    /// Returns the setting that represents the boot of this one.
+    /// Returns the setting that represents the boot of the setting `place`.
     fn find(&mut self, mut place: usize) -> usize {
         while let Some(&next) = self.towards.get(place)
             && next != place
@@ -379,7 +382,7 @@ impl BootGroups {
         }
     }
 
-    /// Returns for each setting the facts about its whole boot.
+    /// Returns for each setting what is known about its whole boot.
     fn reaches(&mut self, settings: &[OffsetGroup]) -> Vec<Reach> {
         let mut whole: Vec<Reach> = settings.iter().map(|setting| setting.reach).collect();
         for (place, setting) in settings.iter().enumerate() {

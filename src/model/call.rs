@@ -1,5 +1,4 @@
-//! A tool call: from the event that opened it to the one that closed it, and what it did in
-//! between.
+//! A tool call: from its first event to the event that ended it, and what it did in between.
 
 use std::time::Duration;
 
@@ -11,17 +10,17 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallState {
-    /// It has begun, and nothing has ended it.
+    /// The call has begun, and no event has ended it.
     Running,
     /// The call succeeded.
     Ok,
-    /// It ran and failed, or never passed validation.
+    /// The call ran and failed, or its input was invalid.
     Failed,
-    /// It was not allowed to run.
+    /// The call was not allowed to run.
     Denied,
-    /// It never came back: it was interrupted, or its process died.
+    /// The call has no result: it was interrupted, or its process died.
     Abandoned,
-    /// It was started, and left running in the background.
+    /// The call left its work running in the background.
     Backgrounded,
 }
 
@@ -39,15 +38,15 @@ impl CallState {
     }
 }
 
-/// The event that showed that a call was over.
+/// The event that ended a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosingEvent {
-    /// The call's own event: PostToolUse, PostToolUseFailure, PermissionDenied.
+    /// The call's own end event: `PostToolUse`, `PostToolUseFailure` or `PermissionDenied`.
     ByItself,
-    /// Its entry in a PostToolBatch.
+    /// Its entry in a `PostToolBatch`.
     ByBatch,
-    /// The end of the subagent that made it.
+    /// The end of the subagent that made the call.
     BySubagent,
     /// The end of the turn.
     ByTurn,
@@ -55,7 +54,7 @@ pub enum ClosingEvent {
     ByPrompt,
     /// The end of the session.
     BySession,
-    /// The process died, and nothing shows when.
+    /// No event: the process died, and the time is unknown.
     ByDeath,
 }
 
@@ -74,11 +73,11 @@ impl ClosingEvent {
     }
 }
 
-/// A moment of a session.
+/// A point in time within a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Moment {
-    /// The time that the clock showed at that moment.
+    /// The time that the wall clock showed.
     pub ts: Timestamp,
     /// The place on the session's time line, which has no jumps, in microseconds.
     #[serde(skip)]
@@ -103,49 +102,50 @@ pub struct Call<'a> {
     pub what: Option<&'a str>,
     /// The subagent that makes the call; `None` for the main thread.
     pub agent_id: Option<&'a str>,
-    /// The prompt to which the call belongs.
+    /// The id of the prompt to which the call belongs.
     pub prompt_id: Option<&'a str>,
-    /// The process of Claude Code.
+    /// The pid of the Claude Code process.
     pub pid: Option<u32>,
-    /// The time of its PreToolUse. Without one, its end minus the time that the tool ran.
+    /// The time of the call's `PreToolUse`. Without one, the time of its end minus the time that
+    /// the tool ran.
     pub began: Moment,
-    /// True if its PreToolUse was recorded. A call that never passed validation has none.
+    /// True if the call's `PreToolUse` was recorded. A call with invalid input has none.
     pub has_begun: bool,
-    /// The time at which it ended.
+    /// When the call ended.
     pub ended: Option<Moment>,
     /// The current state.
     pub state: CallState,
-    /// The event that showed its end.
+    /// The event that ended the call.
     pub closed: Option<ClosingEvent>,
-    /// The class of its failure.
+    /// The class of the error, if the call failed.
     pub error: Option<&'a str>,
     /// How long the tool ran, as Claude Code measured it.
     pub execution: Option<Duration>,
-    /// The time at which permission was asked for.
+    /// When Claude Code asked a person for permission.
     pub asked: Option<Moment>,
     /// The size of the input in bytes.
     pub input_bytes: Option<u64>,
     /// The size of the output in bytes.
     pub output_bytes: Option<u64>,
-    /// The background task that it left running.
+    /// The id of the background task that the call left running.
     pub background: Option<&'a str>,
-    /// The time at which that task ended.
+    /// When that task ended.
     pub background_ended: Option<Moment>,
-    /// The subagent that it started.
+    /// The id of the subagent that the call started.
     pub spawned_agent: Option<&'a str>,
-    /// True if a hook recorded an event of it. Otherwise only an import knows of it.
+    /// True if a hook recorded an event of the call. Otherwise it is known only from an import.
     pub is_recorded: bool,
     pub(super) in_batch: bool,
 }
 
 impl Call<'_> {
-    /// Returns the time from its beginning to its end.
+    /// Returns the time from the beginning of the call to its end.
     pub fn elapsed(&self) -> Option<Duration> {
         Some(self.began.until(self.ended?))
     }
 
-    /// Returns the duration: as Claude Code measured it, or else from the beginning to the end if
-    /// the call's own event reported the end.
+    /// Returns how long the call took, as Claude Code measured it. Without a measurement, returns
+    /// the time from the beginning to the end, but only if the call's own event reported the end.
     pub fn duration(&self) -> Option<Duration> {
         let is_told = self.has_begun && self.closed == Some(ClosingEvent::ByItself);
         self.execution.or_else(|| {
@@ -154,15 +154,15 @@ impl Call<'_> {
         })
     }
 
-    /// Returns how long it waited for permission: from the request until it began to run, or was
-    /// denied.
+    /// Returns how long the call waited for permission: from the request until the tool ran, or the
+    /// call was denied.
     pub fn permission(&self) -> Option<Duration> {
         let waited = self.asked?.until(self.ended?);
         Some(waited.saturating_sub(self.execution.unwrap_or_default()))
     }
 
-    /// Returns the time in which the call neither ran nor waited for permission: other hooks,
-    /// Claude Code's own work, earlier calls.
+    /// Returns how long the call waited for other things than permission: other hooks, Claude
+    /// Code's own work, earlier calls.
     pub fn wait(&self) -> Option<Duration> {
         let known = self.execution? + self.permission().unwrap_or_default();
         self.has_begun

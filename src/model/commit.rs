@@ -1,4 +1,5 @@
-//! The commits that a reflog records: when and how each was made. Pure: text in, values out.
+//! Reads from the lines of a git reflog when and how each commit was made. Pure: text in, values
+//! out.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,30 +14,30 @@ pub enum CommitKind {
     Commit,
     /// The first commit of a repository or branch.
     Initial,
-    /// It replaces another one.
+    /// The commit replaces another one.
     Amend,
     Merge,
     CherryPick,
     Revert,
     /// A copy of another commit.
     Rebase,
-    /// From a patch by mail.
+    /// `git am`: a commit from a patch in a mail.
     Am,
-    /// A word that another version wrote and this one does not know.
+    /// An unknown kind, from a journal that another version wrote.
     Other,
 }
 
-/// A commit, as an event notes it.
+/// A commit, as an event in the journal contains it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CommitNote {
-    /// Its hash, 40 or 64 hexadecimal digits.
+    /// The commit's hash, 40 or 64 hexadecimal digits.
     pub id: String,
-    /// The time at which it was made, in whole seconds, as git recorded it.
+    /// When the commit was made, in whole seconds, according to the reflog.
     pub ts: Timestamp,
-    /// How it was made.
+    /// How the commit was made.
     pub how: CommitKind,
-    /// The commit that this one amends and so replaces.
+    /// The hash of the commit that this one amends and so replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
 }
@@ -44,14 +45,14 @@ pub struct CommitNote {
 /// A line of a reflog: `HEAD` was moved to another commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReflogEntry {
-    /// The commit to which `HEAD` was moved.
+    /// The hash of the commit to which `HEAD` was moved.
     pub id: String,
     /// The time of the move, in whole seconds.
     pub ts: Timestamp,
-    /// How the move made that commit. `None` if the commit existed before, as with a checkout, a
-    /// reset, a clone or a fast-forward.
+    /// How git made that commit. `None` if the commit existed before, as with a checkout, a reset,
+    /// a clone or a fast-forward.
     pub made: Option<CommitKind>,
-    /// The commit that `HEAD` named before.
+    /// The hash of the commit that `HEAD` named before.
     before: String,
 }
 
@@ -83,9 +84,11 @@ impl CommitKind {
         Self::Other,
     ];
 
-    /// Returns how a move with this message made a commit, or `None` if it made none.
+    /// Returns how a commit was made whose reflog line has this message, or `None` if git made no
+    /// commit.
     ///
-    /// Git begins the message with the command, its arguments and, in brackets, its step.
+    /// Git begins the message with the command, its arguments and, in parentheses, the step, such
+    /// as `rebase (pick): …`.
     fn of_message(message: &str) -> Option<Self> {
         let (action, what) = message.split_once(": ").unwrap_or((message, ""));
         let command = action.split([' ', ':']).next().unwrap_or_default();
@@ -124,8 +127,8 @@ impl From<String> for CommitKind {
 }
 
 impl ReflogEntry {
-    /// Reads a line: `before after name <mail> seconds zone`, a tab and the message. Returns `None`
-    /// if it is anything else. Neither name nor message is kept.
+    /// Parses a line: `before after name <mail> seconds zone`, a tab and the message. Returns
+    /// `None` if the line has another form. Does not keep the name and the message.
     pub fn parse(line: &[u8]) -> Option<Self> {
         let tab = line.iter().position(|byte| *byte == b'\t');
         let (head, message) = line.split_at(tab.unwrap_or(line.len()));
@@ -143,7 +146,7 @@ impl ReflogEntry {
         })
     }
 
-    /// Returns the commit that the move made.
+    /// Returns the commit that git made with this move, or `None` if it made none.
     pub fn commit(&self) -> Option<CommitNote> {
         let how = self.made?;
         Some(CommitNote {

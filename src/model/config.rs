@@ -1,5 +1,5 @@
-//! The configuration: its keys, their defaults, and how a value is parsed. Where the values come
-//! from (a file, the environment) is up to `store`.
+//! The configuration: its keys, their defaults, and how a value is parsed. `store` reads the values
+//! from a file and the environment.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use serde::Serialize;
 use super::duration;
 use super::exclude::Exclusions;
 
-/// Every setting, resolved.
+/// The value of every setting, after the file and the environment were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// How long a pointer stays fresh.
+    /// How long after it was written a pointer is believed.
     pub ttl: Duration,
     /// The time without an event after which a session is idle.
     pub session_timeout: Duration,
     /// The number of live sessions at which `clock-in` and `run` refuse to begin another.
     pub max_concurrent_sessions: u32,
-    /// The interval between sweeps that hooks, cron and timers request.
+    /// The shortest interval between two cleanups that hooks, cron or timers start.
     pub cleanup_interval: Duration,
     /// How much of an event the journal keeps.
     pub capture: Capture,
     /// The size in bytes at which a journal continues in a new file.
     pub journal_limit: u64,
-    /// Archives ended sessions automatically.
+    /// Whether ended sessions are archived automatically.
     pub archive_auto: bool,
     /// The time after which an ended session's record and journal are removed; `None` means never.
     pub retention_sessions: Option<Duration>,
     /// The time after which an archive is removed; `None` means never.
     pub retention_archive: Option<Duration>,
-    /// Makes `session-start` pass the session id to the model.
+    /// Whether the hook `session-start` passes the session id to the model.
     pub context_line: bool,
-    /// Makes a cleanup log that more sessions are live than allowed.
+    /// Whether a cleanup logs that more sessions are live than allowed.
     pub limit_warning: bool,
     /// The directories whose sessions are never recorded.
     pub exclude: Exclusions,
@@ -45,10 +45,10 @@ pub struct Config {
 pub enum Capture {
     /// Names, ids, sizes and durations.
     Metadata,
-    /// The same, and a short label of each call from allow-listed inputs.
+    /// Also a short label of each call, made from allow-listed inputs.
     Summary,
-    /// The same, and the bodies: tool input and output, prompts, messages and errors, redacted and
-    /// bounded.
+    /// Also the bodies: tool input and output, prompts, messages and errors, redacted and limited
+    /// in size.
     Full,
 }
 
@@ -129,7 +129,7 @@ impl ConfigKey {
 
     /// Returns the environment variable that overrides the file: `CCSESSION_` and the key.
     pub fn variable(self) -> &'static str {
-        // Written out instead of computed, because each hook asks for all of them.
+        // Written out instead of computed, for speed: each hook reads all of them.
         match self {
             Self::Ttl => "CCSESSION_TTL",
             Self::SessionTimeout => "CCSESSION_SESSION_TIMEOUT",
@@ -146,8 +146,8 @@ impl ConfigKey {
         }
     }
 
-    /// Returns the variable of an older session manager, which counts if our own setting is not
-    /// set. Its times are in seconds.
+    /// Returns the environment variable of an older session manager that is read if the setting
+    /// itself is not set. Times in these variables are in seconds.
     pub fn inherited_variable(self) -> Option<&'static str> {
         match self {
             Self::SessionTimeout => Some("SESSION_TIMEOUT_SECS"),
@@ -186,7 +186,7 @@ impl ConfigKey {
     }
 }
 
-/// A value that its key cannot have.
+/// The error for a value that a key does not accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadValue {
     /// The text that was given.
@@ -217,7 +217,7 @@ impl Config {
     /// Sets `key` to the value in `text`.
     ///
     /// # Errors
-    /// Returns [`BadValue`] if the key cannot have this value; the setting is then unchanged.
+    /// Returns [`BadValue`] if the key does not accept the value; the setting then stays as it was.
     pub fn set(&mut self, key: ConfigKey, text: &str) -> Result<(), BadValue> {
         match key {
             ConfigKey::Ttl => self.ttl = duration(text)?,
@@ -236,11 +236,11 @@ impl Config {
         Ok(())
     }
 
-    /// Sets `key` to the value of an older session manager's variable: a whole number, of seconds
-    /// if it is a time. A comment may follow.
+    /// Sets `key` to the value of an older session manager's variable: a whole number, which is in
+    /// seconds if the setting is a time. A comment after `#` is ignored.
     ///
     /// # Errors
-    /// Returns [`BadValue`] if the key cannot have this value; the setting is then unchanged.
+    /// Returns [`BadValue`] if the key does not accept the value; the setting then stays as it was.
     pub fn set_inherited(&mut self, key: ConfigKey, text: &str) -> Result<(), BadValue> {
         let number = text.split('#').next().unwrap_or_default().trim();
         if key == ConfigKey::MaxConcurrentSessions {
@@ -294,7 +294,7 @@ pub fn duration(text: &str) -> Result<Duration, BadValue> {
     })
 }
 
-/// The value for data that is kept forever.
+/// The value of a retention setting for data that is kept forever.
 const NEVER: &str = "never";
 
 fn retention(text: &str) -> Result<Option<Duration>, BadValue> {
@@ -328,14 +328,13 @@ const UNITS: [(&str, u64); 4] = [
     ("KiB", 1 << 10),
     ("", 1),
 ];
-/// The smallest size at which a journal may continue in a new file: many times the longest usual
-/// line.
+/// The least `journal_limit`, in bytes: many times the longest usual line.
 const LEAST_SIZE: u64 = 64 << 10;
 
 /// Reads a size in bytes.
 ///
 /// # Errors
-/// Returns [`BadValue`] if it is not a size, or is too small.
+/// Returns [`BadValue`] if the text is not a size, or the size is less than 64 KiB.
 pub fn size(text: &str) -> Result<u64, BadValue> {
     let text = text.trim();
     let read = UNITS.into_iter().find_map(|(unit, bytes)| {

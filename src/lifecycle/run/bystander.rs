@@ -1,8 +1,9 @@
-//! A second process in the launcher's process group that only listens for signals.
+//! The bystander: a second process in the launcher's process group that only listens for signals.
 //!
-//! A signal may reach the launcher alone (`kill PID`, `docker stop`). Or it may reach the whole
-//! group, including the command (`kill -- -PGID`, timeout(1), systemd, a key on the terminal). The
-//! launcher cannot tell which. If the bystander received the signal too, so did the command.
+//! A signal may reach the launcher alone (`kill PID`, `docker stop`). Then the launcher must pass
+//! it on to the command. Or it may reach the whole group, including the command (`kill -- -PGID`,
+//! timeout(1), systemd, a key on the terminal). The launcher alone cannot distinguish the two. But
+//! if the bystander received the signal, too, so did the command.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -19,34 +20,35 @@ use crate::identity::process;
 /// The hidden verb that starts this program as a bystander.
 pub const VERB: &str = "listen-in-group";
 
-/// The longest wait for an answer. A stopped bystander never answers.
+/// How long the launcher waits for the bystander's answer. A stopped bystander never answers.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 2,
     tv_nsec: 0,
 };
 
-/// The bystander process.
+/// The bystander, as the launcher sees it.
 pub(super) struct Bystander {
     process: Child,
     questions: Option<ChildStdin>,
     answers: ChildStdout,
     is_reaped: bool,
-    /// Signals that it received and that have not reached this process yet.
+    /// Signals that the bystander has received, but not yet this process.
     ahead: BTreeSet<i32>,
 }
 
 impl Bystander {
-    /// Starts the process, and waits until it listens.
+    /// Starts the bystander, and waits until it listens.
     ///
     /// # Errors
-    /// Fails if the system starts no more processes; then it would not start the command either.
+    /// Fails if the system cannot start another process; then it could not start the command
+    /// either.
     pub(super) fn start() -> io::Result<Self> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the command's group needs a second process that listens"
         )]
         let mut this = Command::new(own_program()?);
-        // The bystander inherits the blocked signals, so none ends it before it listens.
+        // The bystander inherits the blocked signals, so that no signal ends it before it listens.
         let _kept = BlockedSignals::forwarded()?;
         let mut process = this
             .arg(VERB)
@@ -68,22 +70,23 @@ impl Bystander {
         })
     }
 
-    /// Forgets the signals that came before the command existed. Those that came later are also
-    /// pending for the command; `waiting` returns what is pending.
+    /// Forgets the signals that arrived before the command existed. Later ones are also pending for
+    /// the command; `waiting` returns those.
     pub(super) fn forget_all_but(&mut self, waiting: impl FnOnce() -> BTreeSet<i32>) {
         let heard: BTreeSet<i32> = self.ask().into_iter().flatten().collect();
-        // Ask first: a signal that comes before `waiting` is called is in the next answer.
+        // Ask before calling `waiting`: a signal that arrives in between is part of the bystander's
+        // next answer.
         self.ahead = waiting().intersection(&heard).copied().collect();
     }
 
-    /// Notes that a child was reaped. If it was the bystander, another process may have its pid
-    /// now.
+    /// Must be called for each child that was reaped. If it was the bystander, another process may
+    /// have its pid now, which must not be killed.
     pub(super) fn note_reaped(&mut self, child: Pid) {
         self.is_reaped |= child == Pid::from_child(&self.process);
     }
 
-    /// Returns which of `arrived` reached the whole group. A bystander that ended or is stopped
-    /// reports none.
+    /// Returns which of the signals `arrived` reached the whole process group. Returns none if the
+    /// bystander has ended or is stopped.
     pub(super) fn heard(&mut self, arrived: &BTreeSet<i32>) -> BTreeSet<i32> {
         if let Some(heard) = self.ask() {
             self.ahead.extend(heard);
@@ -95,8 +98,9 @@ impl Bystander {
         both
     }
 
-    /// Returns the signals that it received since the last question. The answer includes every
-    /// signal sent before the question, because a process handles its signals before it reads on.
+    /// Asks the bystander which signals it has received since the last question. Returns `None` if
+    /// it does not answer. The answer includes all signals from before the question, because a
+    /// process handles its signals before it reads on.
     fn ask(&mut self) -> Option<Vec<i32>> {
         self.questions.as_mut()?.write_all(b"?").ok()?;
         let mut fds = [PollFd::new(&self.answers, PollFlags::IN)];
@@ -117,7 +121,7 @@ impl Bystander {
 
 impl Drop for Bystander {
     fn drop(&mut self) {
-        // Closing its stdin ends it, unless it is stopped.
+        // The bystander ends when its stdin is closed, unless it is stopped.
         drop(self.questions.take());
         if !self.is_reaped {
             let _ = self.process.kill();
@@ -126,16 +130,16 @@ impl Drop for Bystander {
     }
 }
 
-/// Listens until stdin is closed. Answers each byte on stdin with a byte on stdout, one bit for
-/// each signal that came since the last answer.
+/// Runs the bystander until stdin is closed. Answers each byte on stdin with a byte on stdout: one
+/// bit for each of `FORWARDED`, set if the signal has arrived since the last answer.
 ///
 /// # Errors
-/// Fails if the system refuses an operation.
+/// Fails if a handler cannot be installed, or stdout cannot be written.
 pub fn listen() -> io::Result<()> {
     let heard = FORWARDED
         .into_iter()
         .filter(|signal| !process::ignores(*signal));
-    // A bystander must not be stopped with its group: the launcher waits for its answer.
+    // The bystander must not stop with its group, because the launcher waits for its answers.
     let unstoppable = [SIGTSTP, SIGTTIN, SIGTTOU];
     let mut signals = Signals::new(heard.chain(unstoppable))?;
     drop(BlockedSignals::inherited(&FORWARDED)?);

@@ -1,5 +1,5 @@
-//! The command that a launcher started. It has the terminal and gets every signal, while the
-//! launcher waits.
+//! Starts the command of a launcher and waits for it. The command has the terminal, and receives
+//! every signal.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -25,18 +25,19 @@ use crate::lifecycle::lease;
 use crate::model::{Owner, Project, SessionId};
 use crate::store::{Error, StateDir, file};
 
-/// The hidden verb that starts this program to become the command.
+/// The hidden verb with which a launcher starts this program again, to become the command.
 pub const VERB: &str = "become-command";
 
-/// Signals that are passed on. If the caller ignored one, the command ignores it, too.
+/// The signals that the launcher passes on to the command, unless the launcher was started with the
+/// signal ignored.
 pub(super) const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
-/// How long a signal to a group may take to reach each of its processes. timeout(1) signals its
-/// child first, and then the group.
+/// How long a signal to a process group may take to reach all its processes. timeout(1), for
+/// example, signals its child first, and then the group.
 const TO_REACH_ALL: Duration = Duration::from_millis(50);
 
-/// Variables by which Claude Code marks its children. A command with its own id must not inherit
-/// them.
+/// The variables that Claude Code sets for its child processes. They are about the caller's
+/// session, so the command must not inherit them.
 const OF_THE_CALLER: [&str; 12] = [
     "CLAUDECODE",
     "CLAUDE_CODE_SESSION_ID",
@@ -52,13 +53,14 @@ const OF_THE_CALLER: [&str; 12] = [
     "CLAUDE_JOB_DIR",
 ];
 
-/// Starts to catch the signals that are meant for the command. A signal that comes before the
-/// command exists is delivered later.
+/// Starts to catch the signals that are meant for the command. A signal that arrives before the
+/// command exists is passed on later.
 ///
 /// # Errors
-/// Fails if the system refuses.
+/// Fails if a signal handler cannot be installed.
 pub(super) fn listen() -> io::Result<Signals> {
-    // Until its first handler is installed, `signal_hook` would lose a signal.
+    // Block the signals meanwhile: `signal_hook` would lose one that arrives before its first
+    // handler is installed.
     let _kept = BlockedSignals::forwarded()?;
     let forwarded = FORWARDED
         .into_iter()
@@ -82,8 +84,8 @@ impl BlockedSignals {
         Ok(Self { mask })
     }
 
-    /// Takes over the signals that the launcher blocked before it started this process, so that
-    /// dropping this unblocks them.
+    /// Takes over the signals that the launcher blocked before it started this process. Dropping
+    /// the result unblocks them.
     pub(super) fn inherited(blocked: &[i32]) -> io::Result<Self> {
         let mut mask = SigSet::thread_get_mask()?;
         for signal in blocked {
@@ -92,7 +94,7 @@ impl BlockedSignals {
         Ok(Self { mask })
     }
 
-    /// Returns the forwarded signals that were not already blocked before.
+    /// Returns the signals that [`Self::forwarded`] has blocked and that were not blocked before.
     fn signals(&self) -> Vec<i32> {
         let is_new = |signal: &i32| {
             let signal = nix::sys::signal::Signal::try_from(*signal);
@@ -111,8 +113,8 @@ impl Drop for BlockedSignals {
 /// Starts `command` as the session `id`, held by `holder`, and returns how it ended.
 ///
 /// Starts this program again ([`become_command`]). That process enters itself into the lease and
-/// then becomes the command. So a holder is always registered while the command runs, even if the
-/// launcher is killed.
+/// then becomes the command. So the id is held as long as the command runs, even if the launcher is
+/// killed.
 ///
 /// # Errors
 /// Fails if the command could not be started or waited for.
@@ -132,7 +134,8 @@ pub(super) fn run(
         this.env_remove(variable);
     }
     let mut gate = Gate::closed()?;
-    // The process inherits the block, so every signal that reaches it waits.
+    // The new process inherits the blocked signals, so a signal to it stays pending until it is
+    // ready.
     let kept = BlockedSignals::forwarded()?;
     let start = Start {
         holder: holder.file_name(),
@@ -152,19 +155,19 @@ pub(super) fn run(
     attend(child, signals, &mut bystander)
 }
 
-/// What a launcher tells the process that becomes the command.
+/// What a launcher passes to the process that becomes the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The holder that the process must find in the lease.
+    /// The file name of the owner that the process must find as the holder in the lease.
     pub holder: String,
     /// The number of the file descriptor that is the launcher's gate.
     pub gate: String,
-    /// The signals that the launcher has blocked for the process.
+    /// The signals that the launcher has blocked, and that the process must unblock.
     pub blocked: Vec<i32>,
 }
 
 impl Start {
-    /// Returns the arguments of the hidden verb, before the command.
+    /// Returns the arguments between the hidden verb and the command.
     fn words(&self, id: &SessionId) -> Vec<String> {
         let blocked = self
             .blocked
@@ -175,8 +178,8 @@ impl Start {
     }
 }
 
-/// Returns the path of this program. On Linux it leads to the running file, so an upgrade meanwhile
-/// does not matter.
+/// Returns the path of this program. On Linux, it is the running file even if an upgrade has
+/// replaced the installed one.
 pub(super) fn own_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         Ok(PathBuf::from("/proc/self/exe"))
@@ -185,7 +188,7 @@ pub(super) fn own_program() -> io::Result<PathBuf> {
     }
 }
 
-/// Passes signals on until the child has ended.
+/// Passes signals on to the child until it has ended.
 fn attend(child: Pid, mut signals: Signals, bystander: &mut Bystander) -> io::Result<RunOutcome> {
     loop {
         let mut arrived: BTreeSet<i32> = signals.wait().collect();
@@ -220,9 +223,9 @@ fn group_of(process: Pid) -> Option<u32> {
     process::process(pid_of(process)).map(|process| process.group)
 }
 
-/// Reaps every child that has ended, and returns how the command ended, if it did. Other children
-/// are orphans that this process adopted, for example as a container's first process, or children
-/// started before this program was.
+/// Reaps every child that has ended, and returns how the command ended, if it did. There may be
+/// other children: orphans that this process has adopted as the first process of a container, or
+/// children from before this program was executed.
 fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<RunOutcome>> {
     let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
     loop {
@@ -240,8 +243,9 @@ fn hear_of_children(child: Pid, bystander: &mut Bystander) -> io::Result<Option<
     }
 }
 
-/// Stops this process with its command. Full-screen programs stop themselves at Ctrl-Z, and the
-/// shell shows its prompt only if the launcher stops, too.
+/// Stops this process when its command has stopped, if they are in the foreground of a terminal. A
+/// full-screen program stops itself at Ctrl-Z; the shell shows its prompt only if the launcher
+/// stops, too.
 fn stop_with_command() {
     if process::is_in_foreground(file::terminal()) {
         let _ = kill_process(getpid(), Signal::STOP);
@@ -262,9 +266,9 @@ fn outcome(status: WaitStatus) -> RunOutcome {
     }
 }
 
-/// Enters this process into the lease of `id`, if the launcher still holds it, and becomes the
-/// command once the launcher opens its gate. Returns only on failure: the error, and the exit
-/// status that a shell would use.
+/// Enters this process into the lease of `id`, if the launcher still holds it. Becomes the command
+/// when the launcher opens its gate. Returns only on failure: the error, and the exit status that a
+/// shell would use.
 pub fn become_command(
     state: &StateDir,
     id: &SessionId,
@@ -274,7 +278,8 @@ pub fn become_command(
     const NOT_FOUND: i32 = 127;
     const NOT_STARTED: i32 = 126;
     let is_client = arguments::is_client(command);
-    // No signal may end this process between creating a temporary file and renaming it, either.
+    // Keep the signals blocked: none may end this process between creating a temporary file and
+    // renaming it.
     let kept = match BlockedSignals::inherited(&start.blocked) {
         Ok(kept) => kept,
         Err(err) => return (err, NOT_STARTED),
@@ -298,8 +303,9 @@ pub fn become_command(
     }
 }
 
-/// Makes the command a holder of the id beside its launcher, so that the id stays held if the
-/// launcher is killed. Does not register Claude Code as an owner, because its hooks do that.
+/// Makes the command a second holder of the id, so that the id stays held if the launcher is
+/// killed. Also registers the command as an owner of the session, unless it is Claude Code, whose
+/// hooks do that.
 fn enter(state: &StateDir, id: &SessionId, holder: &str, is_client: bool) -> io::Result<()> {
     let other = |err: Error| io::Error::other(err.to_string());
     let this = process::process(std::process::id());

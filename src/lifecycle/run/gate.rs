@@ -1,7 +1,8 @@
-//! Holds the command back until the launcher knows which signals it has received.
+//! The gate: delays the command until the launcher knows which signals the command's process has
+//! received.
 //!
-//! The gate is a pipe that the launcher keeps. The command's process waits until the writing end is
-//! closed, so a launcher that dies opens the gate, too.
+//! The gate is a pipe of the launcher. The command's process waits until the writing end is closed,
+//! so the gate also opens if the launcher dies.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsRawFd;
@@ -10,16 +11,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::identity::process;
 
-/// The longest wait. The launcher opens the gate within milliseconds, or after two seconds if its
-/// bystander is stopped.
+/// How long the command's process waits at most. The launcher opens the gate within milliseconds,
+/// or after two seconds if its bystander is stopped.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 5,
     tv_nsec: 0,
 };
 
-/// A gate, as the launcher holds it.
+/// The launcher's side of a gate.
 pub(super) struct Gate {
-    /// Stays open, since the command's process opens it by its number.
+    /// The reading end. The launcher keeps it open, because the command's process opens it by its
+    /// file descriptor number.
     waiting: PipeReader,
     closed: Option<PipeWriter>,
 }
@@ -28,7 +30,7 @@ impl Gate {
     /// Creates a closed gate.
     ///
     /// # Errors
-    /// Fails if the system has no more pipes.
+    /// Fails if the system cannot create a pipe.
     pub(super) fn closed() -> io::Result<Self> {
         let (waiting, closed) = io::pipe()?;
         Ok(Self {
@@ -37,7 +39,8 @@ impl Gate {
         })
     }
 
-    /// Returns what [`wait`] needs to find the gate.
+    /// Returns the name by which [`wait`] finds the gate: the number of a file descriptor of this
+    /// process.
     pub(super) fn name(&self) -> String {
         self.waiting.as_raw_fd().to_string()
     }
@@ -48,8 +51,8 @@ impl Gate {
     }
 }
 
-/// Waits until the process that started this one opens its gate. Returns at once if the gate cannot
-/// be seen: on macOS, or if that process is dead.
+/// Waits until the parent process opens its gate. Returns at once if the gate cannot be found: on
+/// macOS, or if the parent is dead.
 pub(super) fn wait(gate: &str) {
     let Some(gate) = process::open_file_of(process::parent(), gate) else {
         return;

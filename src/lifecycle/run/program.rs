@@ -1,12 +1,12 @@
-//! Checks whether a command can be started, before anything is created that would have to be
-//! removed again.
+//! Checks whether a command can be started, before files are created that would have to be removed
+//! again.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::store::file;
 
-/// Where a shell looks without a `PATH`.
+/// The folders in which a shell searches for programs if `PATH` is not set.
 const USUAL_PATH: &str = "/usr/bin:/bin";
 
 /// Why a command cannot be started.
@@ -14,7 +14,7 @@ const USUAL_PATH: &str = "/usr/bin:/bin";
 pub enum Obstacle {
     /// The program does not exist.
     Missing,
-    /// The file is not a program, or may not be executed.
+    /// The file is not a regular file, or is not executable.
     NotExecutable,
 }
 
@@ -36,8 +36,9 @@ impl Obstacle {
     }
 }
 
-/// Returns why `program` cannot be started, searching as execvp(3) does. Does not detect what only
-/// the kernel can: a bad format, a missing interpreter, limits.
+/// Returns why `program` cannot be started, or `None` if it probably can. Searches for it in `path`
+/// as execvp(3) does. Does not detect what only the kernel can: a bad format, a missing
+/// interpreter, limits.
 pub(super) fn obstacle(program: &OsStr, path: Option<OsString>) -> Option<Obstacle> {
     let mut obstacle = Obstacle::Missing;
     for candidate in candidates(program, path) {

@@ -1,18 +1,18 @@
-//! Indexes things by process, so that the last one of a process is found without a search through
-//! all.
+//! An index of the members of a list by process. It finds the last member of a process without a
+//! search through the list.
 
 use std::collections::HashMap;
 
-/// A process, or `None` if it is unknown.
+/// The pid of a process, or `None` if it is unknown.
 pub(super) type ProcessKey = Option<u32>;
 
-/// Returns true if both may be the same process: an unknown process may be any.
+/// Returns true if both may be the same process. An unknown process may be any.
 pub(super) fn is_of(one: ProcessKey, other: ProcessKey) -> bool {
     one.is_none() || other.is_none() || one == other
 }
 
-/// The indices of things, grouped by process and in order. A thing of an unknown process may belong
-/// to any.
+/// The indices of the members of a list, grouped by process and in order. A member whose process is
+/// unknown may belong to any.
 #[derive(Debug, Default)]
 pub(super) struct ByProcess {
     of: HashMap<ProcessKey, Vec<usize>>,
@@ -20,18 +20,18 @@ pub(super) struct ByProcess {
 }
 
 impl ByProcess {
-    /// Adds the next thing.
+    /// Adds the next member of the list.
     pub(super) fn push(&mut self, pid: ProcessKey) {
         self.of.entry(pid).or_default().push(self.count);
         self.count += 1;
     }
 
-    /// Returns the last thing of exactly this process.
+    /// Returns the index of the last member with exactly this process.
     pub(super) fn last(&self, pid: ProcessKey) -> Option<usize> {
         self.of.get(&pid)?.last().copied()
     }
 
-    /// Returns the things that may belong to this process, the last one first.
+    /// Returns the indices of the members that may belong to this process, the last one first.
     pub(super) fn latest(&self, pid: ProcessKey) -> impl Iterator<Item = usize> + '_ {
         let of = |pid| self.of.get(&pid).map_or(&[][..], Vec::as_slice);
         let (mut own, mut unknown) = (of(pid), of(None));

@@ -1,4 +1,4 @@
-//! The fold: turns events in order into an activity, one event at a time.
+//! The fold: computes an activity from events in order, one event at a time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,10 +16,11 @@ use crate::model::step::{BatchedCall, Span, Step};
 use crate::model::time::Timestamp;
 use crate::model::trace::Trace;
 
-/// How many of the last calls are searched before the index of all calls is.
+/// How many of the last calls are searched linearly, before the index of all calls is used.
 const NEAR: usize = 16;
 
-/// Folds the events of `trace`. Up to `few` running calls are searched linearly.
+/// Computes the activity from the events of `trace`. Searches up to `few` running calls linearly,
+/// and more by an index.
 pub(super) fn fold(trace: &Trace, few: usize) -> Activity<'_> {
     let mut fold = Fold::new(trace, few);
     for (place, step) in trace.steps().iter().enumerate() {
@@ -36,7 +37,7 @@ struct Fold<'a> {
     /// The index in the trace of the event that is being folded.
     place: usize,
     activity: Activity<'a>,
-    /// The id and the agent of each call, parallel to the calls.
+    /// The id and the agent of each call, at the same index as the call.
     ids: Vec<(Span, Span)>,
     /// The running calls.
     open: Running<'a>,
@@ -44,11 +45,11 @@ struct Fold<'a> {
     /// `NEAR` calls.
     index: HashMap<(&'a str, &'a str), usize>,
     indexed: usize,
-    /// The index of each subagent.
+    /// The index of each subagent, by its id.
     agents: HashMap<&'a str, usize>,
-    /// The last call that left each background task running.
+    /// The index of the last call that left a background task running, by the task's id.
     left_behind: HashMap<&'a str, usize>,
-    /// The process of each prompt.
+    /// The index of the prompts by process.
     prompts: ByProcess,
     segments: Segments<'a>,
 }
@@ -81,7 +82,7 @@ impl<'a> Fold<'a> {
             return;
         }
         self.segments.note(step, self.trace.text(step.word), now);
-        // Every compaction ends with the SubagentStop of a subagent that never started.
+        // Ignore the SubagentStop of a subagent that never started: every compaction ends with one.
         if let Some(agent_id) = self
             .trace
             .text(step.agent_id)
@@ -100,7 +101,7 @@ impl<'a> Fold<'a> {
             EventKind::PostToolUseFailure => self.end(step, now, CallState::Failed),
             EventKind::PostToolBatch => self.batch(step, now),
             EventKind::UserPromptSubmit => self.prompt(step, now),
-            // An imported turn ends this way if a person interrupted it.
+            // An import writes this word if a person interrupted the turn.
             EventKind::Stop if self.trace.text(step.word) == Some("interrupted") => {
                 self.turn_over(step, now, TurnEnd::Interrupted)
             }
@@ -120,7 +121,7 @@ impl<'a> Fold<'a> {
                     last.ended.get_or_insert(now);
                 }
             }
-            // An imported notice that came in the middle of a turn.
+            // An imported report that a background task has ended, from the middle of a turn.
             EventKind::Other => {
                 let task = self.notifies(step).and_then(|notified| notified.task_id);
                 self.background_over(task, now);
@@ -137,17 +138,17 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Notes that the event that is being folded is a copy of another one.
+    /// Counts the present event as a copy of another one.
     fn note_copy(&mut self) {
         self.activity.duplicates += 1;
         self.activity.copies.push(self.place);
     }
 
-    /// Returns true if this is a copy of an event that another hook recorded. Copies of events that
-    /// name a call are recognised by the call's id, elsewhere.
+    /// Returns true if this is a copy of an event that another hook recorded. Does not handle
+    /// events that name a call: the functions that handle them recognise copies by the call's id.
     fn is_copy(&self, place: usize, step: &Step) -> bool {
         match step.kind {
-            // Imported events have no copies: two prompts of one moment are two.
+            // Imported events have no copies: two prompts with the same time are different ones.
             _ if step.is_imported() => false,
             EventKind::UserPromptSubmit if self.is_prompt_again(step) => true,
             EventKind::SubagentStart if self.is_run_again(step) => true,
@@ -169,7 +170,8 @@ impl<'a> Fold<'a> {
             | EventKind::PermissionDenied
                 if self.trace.text(step.tool_use_id).is_none() =>
             {
-                // Two calls of one tool may run in parallel. Only their details distinguish them.
+                // Two calls of the same tool may run in parallel, and only details distinguish
+                // them. Without details, an event that ends a running call is not a copy.
                 let is_distinct = self.trace.text(step.what).is_some()
                     || step.input_bytes.is_some()
                     || step.output_bytes.is_some()
@@ -201,7 +203,7 @@ impl<'a> Fold<'a> {
         last.is_some_and(|last| is_start_again(last, source, step))
     }
 
-    /// Finds the running call with this id of this agent.
+    /// Returns the index of the running call of this agent with this id.
     fn find_open(&self, agent: Span, id: Span) -> Option<usize> {
         let is_it = |place: usize| {
             self.ids
@@ -216,7 +218,7 @@ impl<'a> Fold<'a> {
         self.trace.is_same(one.0, other.0) && self.trace.is_same(one.1, other.1)
     }
 
-    /// Finds the last call with this id of this agent.
+    /// Returns the index of the last call of this agent with this id.
     fn find(&mut self, agent: Span, id: Span) -> Option<usize> {
         if let Some(open) = self.find_open(agent, id) {
             return Some(open);
@@ -250,8 +252,9 @@ impl<'a> Fold<'a> {
         self.find_unnamed(step)
     }
 
-    /// Finds the call of an event without a call id. Old versions of Claude Code send no ids: the
-    /// calls of one tool are assumed to end in the order in which they began.
+    /// Returns the index of the call that an event without a call id belongs to. Old versions of
+    /// Claude Code send no ids. The calls of a tool are then assumed to end in the order in which
+    /// they began.
     fn find_unnamed(&self, step: &Step) -> Option<usize> {
         self.open
             .oldest_unnamed(&self.activity.calls, self.tool_use(step))
@@ -315,7 +318,7 @@ impl<'a> Fold<'a> {
     }
 
     /// Records a permission request. The event names no call, so it is assigned to the oldest call
-    /// of its tool without a request, if possible one whose input has the same size.
+    /// of the same tool that has no request yet, if possible to one with the same size of input.
     fn ask(&mut self, step: &Step, now: Moment) {
         let calls = &self.activity.calls;
         let place = self.open.ask(calls, self.tool_use(step), step.input_bytes);
@@ -329,7 +332,7 @@ impl<'a> Fold<'a> {
         self.trace.text(step.task).is_some()
     }
 
-    /// Ends a call with the call's own event.
+    /// Ends a call with its own end event.
     fn end(&mut self, step: &Step, now: Moment, state: CallState) {
         let trace = self.trace;
         let execution = step.duration_ms.map(Duration::from_millis);
@@ -368,8 +371,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends the calls of one message, at its PostToolBatch. Calls that were refused or never valid
-    /// appear only in this event.
+    /// Ends all calls of a message, because its `PostToolBatch` has come. Calls that were refused
+    /// or invalid appear only in this event.
     fn batch(&mut self, step: &Step, now: Moment) {
         let mut news = 0;
         for batched in self.trace.batch(step) {
@@ -382,8 +385,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends one call of a batch, unless its own event has ended it. Returns true if this batch is
-    /// the first to report it.
+    /// Ends one call of a batch, unless its own event has ended it. Returns true if no earlier
+    /// batch event contained the call.
     fn batched(&mut self, step: &Step, now: Moment, batched: &BatchedCall) -> bool {
         let trace = self.trace;
         let known = self.find(step.agent_id, batched.tool_use_id);
@@ -411,8 +414,8 @@ impl<'a> Fold<'a> {
             call.state = match batched.outcome {
                 Some(CallOutcome::Failed) => CallState::Failed,
                 Some(CallOutcome::Denied) => CallState::Denied,
-                // A call that ran has its own event before the batch. This one has none, so it was
-                // denied, whatever its result says.
+                // A call that ran has its own end event before the batch. This call has none, so it
+                // was denied, whatever its result says.
                 None if call.has_begun => CallState::Denied,
                 None => CallState::Ok,
             };
@@ -423,7 +426,8 @@ impl<'a> Fold<'a> {
         true
     }
 
-    /// Returns what a prompt is about if no person wrote it.
+    /// Returns the report of a background task's end that the prompt consists of, or `None` if a
+    /// person wrote the prompt.
     fn notifies(&self, step: &Step) -> Option<Notification<'a>> {
         let task_id = self.trace.text(step.task);
         let word = self.trace.text(step.word);
@@ -472,8 +476,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends the open turns of a process. A Stop hook may make the model continue: then the last
-    /// turn ends once more.
+    /// Ends the open turns of a process. If the last turn has already ended, gives it the new end:
+    /// a Stop hook may make the model continue, so that the turn ends again.
     fn end_turns(&mut self, pid: Option<u32>, now: Moment, end: TurnEnd<'a>) {
         let prompts = &mut self.activity.prompts;
         let mut of_client = self.prompts.latest(pid);
@@ -496,8 +500,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Records an event of a subagent. It begins a run if it is a start, the subagent's first
-    /// event, or a call after the last run has ended.
+    /// Records an event of a subagent. The event begins a new run if it is a start, the subagent's
+    /// first event, or a call after the last run has ended.
     fn agent(&mut self, agent_id: &'a str, step: &Step, now: Moment) {
         if is_clients_own_agent(agent_id) {
             return;
@@ -523,7 +527,7 @@ impl<'a> Fold<'a> {
             .or_else(|| self.trace.text(step.agent_type));
         let is_start = step.kind == EventKind::SubagentStart;
         match agent.runs.last_mut() {
-            // An event of the run may have come before its start.
+            // Another event of this run may have been recorded before its start.
             Some(run)
                 if is_start
                     && !run.has_begun

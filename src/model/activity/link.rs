@@ -7,9 +7,9 @@ use super::copies::SAME_MOMENT;
 use super::parts::{Agent, AgentRun};
 use crate::model::Call;
 
-/// Links each run of a subagent to the call that started it. This is the last call before the run
-/// that returned the subagent's id. If there is none, it is the oldest running call that could have
-/// started it.
+/// Links each run of a subagent to the call that started it. That is the last call before the run
+/// whose result named the subagent. If there is none, it is the oldest running call that could have
+/// started a subagent.
 pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     let mut told: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut could_have: Vec<usize> = Vec::new();
@@ -31,12 +31,13 @@ pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     for agent in agents {
         let places = told.get(agent.agent_id).map_or(&[][..], Vec::as_slice);
         for run in &mut agent.runs {
-            // A call that is known only by its end began slightly earlier than that event suggests.
+            // If only the end of a call is known, its computed beginning may be slightly too late.
             let before = |place: &usize| began(*place) <= run.began.at.saturating_add(SAME_MOMENT);
             let last = places.partition_point(before).checked_sub(1);
             run.call = last.and_then(|last| places.get(last).copied());
             run.is_linked = run.call.is_some();
-            // A transcript names the call. If it does not, the order of events proves nothing.
+            // Do not guess for an imported run: a transcript names the call if it is known, and its
+            // order of events proves nothing.
             if run.call.is_none() && !run.is_imported {
                 untold.push((agent.agent_id, run));
             }
@@ -57,17 +58,17 @@ pub(super) fn agents<'a>(calls: &[Call<'a>], agents: &mut [Agent<'a>]) {
     }
 }
 
-/// The rank of a call among those that could have started a subagent, and its index among all
+/// A call that could have started a subagent: its rank among those calls, and its index among all
 /// calls.
 type StarterRank = (usize, usize);
 
-/// The running calls that could have started a subagent, and have not been linked to one.
+/// The running calls that could have started a subagent, and are not yet linked to one.
 #[derive(Default)]
 struct Starters<'a> {
     by_agent: HashMap<Option<&'a str>, BTreeSet<StarterRank>>,
-    /// The first call of each thread.
+    /// The oldest call of each thread, with the thread's agent.
     firsts: BTreeSet<(StarterRank, Option<&'a str>)>,
-    /// The known ends of the calls, the earliest on top.
+    /// The times at which the calls ended, if they are known, with the earliest on top.
     ends: BinaryHeap<Reverse<(i64, StarterRank, Option<&'a str>)>>,
 }
 
@@ -75,7 +76,7 @@ impl<'a> Starters<'a> {
     fn add(&mut self, order: StarterRank, call: &Call<'a>) {
         let agent = call.agent_id;
         let of_agent = self.by_agent.entry(agent).or_default();
-        // Calls are added in order, so only the first one of a thread is its first.
+        // Calls are added in order, so the first that is added for a thread is its oldest.
         if of_agent.is_empty() {
             self.firsts.insert((order, agent));
         }
@@ -94,7 +95,7 @@ impl<'a> Starters<'a> {
         }
     }
 
-    /// Takes the oldest call that the subagent did not make itself.
+    /// Removes and returns the oldest call that the subagent did not make itself.
     fn take(&mut self, agent_id: &str) -> Option<usize> {
         let mut firsts = self.firsts.iter();
         let (order, agent) = *firsts.find(|(_, agent)| *agent != Some(agent_id))?;

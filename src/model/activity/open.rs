@@ -1,5 +1,5 @@
-//! The activity as the events alone report it. No event reports the death of a process, so the
-//! calls, turns and segments of dead processes are still open in it.
+//! The activity that follows from the events alone. No event reports that a process died, so the
+//! calls, turns and segments of dead processes are still open.
 
 use std::collections::HashSet;
 
@@ -14,8 +14,8 @@ use crate::model::line::EventKind;
 use crate::model::step::Step;
 use crate::model::trace::Trace;
 
-/// The activity that the events of a trace report. The calls, turns and segments of dead processes
-/// have no end yet.
+/// The activity that follows from the events of a trace alone. The calls, turns and segments of
+/// dead processes have no end yet.
 #[derive(Debug)]
 pub struct OpenActivity<'a> {
     trace: &'a Trace,
@@ -23,21 +23,21 @@ pub struct OpenActivity<'a> {
 }
 
 impl<'a> OpenActivity<'a> {
-    /// Folds the events of `trace`.
+    /// Computes the activity from the events of `trace`.
     pub fn of(trace: &'a Trace) -> Self {
         Self::with_few(trace, FEW)
     }
 
-    /// Folds as [`Self::of`] does, and searches up to `few` running calls linearly.
+    /// Does the same as [`Self::of`], but searches up to `few` running calls linearly.
     pub(super) fn with_few(trace: &'a Trace, few: usize) -> Self {
         let mut activity = fold(trace, few);
         link::agents(&activity.calls, &mut activity.agents);
         Self { trace, activity }
     }
 
-    /// Closes everything that is still open in processes that no longer own the session. `has_it`
-    /// returns true if the process with this pid owns the session. For `None`, it returns true if
-    /// any process does.
+    /// Ends everything that is still open in processes that no longer own the session. `has_it`
+    /// must return whether the process with this pid owns the session, and for `None`, whether any
+    /// process does.
     pub fn close(self, has_it: impl Fn(Option<u32>) -> bool) -> Activity<'a> {
         let mut activity = self.activity;
         let Some((_, last)) = activity.span else {
@@ -84,7 +84,7 @@ impl<'a> OpenActivity<'a> {
             || activity.prompts.iter().any(|it| it.end == TurnEnd::Open)
     }
 
-    /// Leaves everything open that no event has ended.
+    /// Returns the activity with everything left open that no event has ended.
     pub fn leave_open(self) -> Activity<'a> {
         self.activity
     }
@@ -123,7 +123,7 @@ impl<'a> OpenActivity<'a> {
         beginnings
     }
 
-    /// Rebuilds the event of a call from its step.
+    /// Rebuilds the start event or permission request of a call from its step.
     fn event(&self, step: &Step) -> Event {
         let owned = |span| self.trace.text(span).map(str::to_owned);
         let name = match step.kind {

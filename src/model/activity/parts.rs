@@ -36,19 +36,20 @@ pub struct Prompt<'a> {
     pub what: Option<&'a str>,
     /// The branch that was checked out.
     pub branch: Option<&'a str>,
-    /// The time at which it was given.
+    /// When the prompt was given.
     pub at: Moment,
-    /// The background task that has ended; `None` for a person's prompt.
+    /// The report of a background task's end that the prompt consists of; `None` if a person wrote
+    /// the prompt.
     pub notifies: Option<Notification<'a>>,
     /// The end of the turn.
     pub ended: Option<Moment>,
-    /// The way in which the turn ended.
+    /// How the turn ended.
     pub end: TurnEnd<'a>,
-    /// The process of Claude Code.
+    /// The pid of the Claude Code process.
     pub pid: Option<u32>,
 }
 
-/// The subject of a prompt that no person wrote.
+/// What Claude Code reports with a prompt that no person wrote: a background task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notification<'a> {
     /// The background task that has ended.
@@ -58,13 +59,13 @@ pub struct Notification<'a> {
 /// How a turn ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnEnd<'a> {
-    /// It has not ended.
+    /// The turn has not ended.
     Open,
     /// The model finished.
     Stopped,
     /// The model failed, for this reason.
     Failed(Option<&'a str>),
-    /// It was interrupted: no event ended it before the next prompt or the session's end.
+    /// The turn was interrupted: no event ended it before the next prompt or the session's end.
     Interrupted,
 }
 
@@ -73,33 +74,33 @@ pub enum TurnEnd<'a> {
 pub struct Agent<'a> {
     /// The id that names it in events.
     pub agent_id: &'a str,
-    /// The kind of agent, as the call named it.
+    /// The type of agent that the call requested, such as `general-purpose`.
     pub agent_type: Option<&'a str>,
-    /// The time of its first event.
+    /// When its first event happened.
     pub began: Moment,
-    /// The time at which it last stopped; `None` while it runs.
+    /// When the subagent last stopped; `None` while it runs.
     pub ended: Option<Moment>,
-    /// Its runs, at least one: a subagent that has stopped may be resumed.
+    /// The subagent's runs, at least one. There are several if it was resumed after it had stopped.
     pub runs: Vec<AgentRun>,
-    /// The process of its last event.
+    /// The pid of the process that recorded its last event.
     pub pid: Option<u32>,
 }
 
-/// A time in which a subagent ran.
+/// A stretch in which a subagent ran, from its start to its stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentRun {
     /// The time of its start, or of its first event.
     pub began: Moment,
     /// The time at which it stopped.
     pub ended: Option<Moment>,
-    /// The index of the call that started it.
+    /// The index of the call that started this run.
     pub call: Option<usize>,
-    /// True if that call returned the subagent's id. Otherwise the call is a guess by the order of
-    /// events.
+    /// True if the result of that call named the subagent. Otherwise `call` is a guess by the order
+    /// of events.
     pub is_linked: bool,
-    /// True if its SubagentStart was recorded.
+    /// True if the `SubagentStart` of this run was recorded.
     pub(super) has_begun: bool,
-    /// True if it is known from a transcript and not from a hook.
+    /// True if the run is known from an import rather than from a hook.
     pub(super) is_imported: bool,
 }
 
@@ -129,7 +130,7 @@ impl Agent<'_> {
 pub struct Compaction<'a> {
     /// The time at which it began.
     pub began: Moment,
-    /// The time at which it was complete.
+    /// When the compaction was complete.
     pub ended: Option<Moment>,
     /// `manual` or `auto`.
     pub trigger: Option<&'a str>,
@@ -138,7 +139,7 @@ pub struct Compaction<'a> {
 /// A stretch in which one process owned the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// The time of its SessionStart, or of its first event.
+    /// When its `SessionStart` happened, or else its first event.
     pub began: Moment,
     /// The time at which it ended.
     pub ended: Option<Moment>,
@@ -146,17 +147,18 @@ pub struct Segment<'a> {
     pub source: Option<&'a str>,
     /// Why it ended, as Claude Code reported.
     pub reason: Option<&'a str>,
-    /// The process of Claude Code.
+    /// The pid of the Claude Code process.
     pub pid: Option<u32>,
     /// The time of its last event.
     pub(super) last: Moment,
-    /// True while all its events may come before a SessionStart (Setup, InstructionsLoaded).
+    /// True while all its events are of kinds that may precede a `SessionStart`, such as `Setup`
+    /// and `InstructionsLoaded`.
     pub(super) is_before_start: bool,
 }
 
 impl<'a> Activity<'a> {
-    /// Returns the branch at `at`: that of the last earlier prompt with a branch, else of the first
-    /// later one.
+    /// Returns the branch that was checked out at `at`: that of the last earlier prompt with a
+    /// branch, else of the first later one.
     pub fn branch_at(&self, at: Timestamp) -> Option<&'a str> {
         let before = self.prompts.partition_point(|prompt| prompt.at.ts <= at);
         let (before, after) = self.prompts.split_at_checked(before).unwrap_or_default();

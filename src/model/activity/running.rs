@@ -1,22 +1,22 @@
-//! The running calls. Finding or ending one stays fast, even if many calls never end.
+//! The set of running calls. Finding or ending one stays fast, even if many calls never end.
 //!
-//! Most sessions have few running calls. These are searched linearly, the last one first. A call
-//! that still runs while many more began is moved to sorted sets, one for each way in which an
-//! event may name a call.
+//! Most sessions have few running calls. Those are searched linearly, the last one first. If there
+//! are more, the oldest ones are moved to sorted sets, one for each combination of members by which
+//! an event can name a call.
 
 use std::collections::BTreeSet;
 
 use super::by_process::{ProcessKey, is_of};
 use crate::model::Call;
 
-/// The number of calls that are searched linearly.
+/// The most calls that are searched linearly.
 pub(super) const FEW: usize = 64;
 
 type CallIdKey<'a> = Option<&'a str>;
 type AgentKey<'a> = Option<&'a str>;
 type ToolKey<'a> = Option<&'a str>;
 
-/// The thread, the tool and the process of an event.
+/// The members by which an event without a call id names a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ToolUse<'a> {
     pub(super) agent: AgentKey<'a>,
@@ -24,17 +24,17 @@ pub(super) struct ToolUse<'a> {
     pub(super) pid: ProcessKey,
 }
 
-/// The calls that an event ends.
+/// Which calls an event ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallScope<'k> {
-    /// The calls of one thread (`None` is the main one) in this process, or in any process if it is
-    /// unknown.
+    /// The calls of one thread (`None` for the main thread) in this process, or in any process if
+    /// the process is unknown.
     Thread(AgentKey<'k>, ProcessKey),
-    /// The calls of all threads in this process, or in any process if it is unknown.
+    /// The calls of all threads in this process, or in any process if the process is unknown.
     Process(ProcessKey),
 }
 
-/// The indices of the running calls among all calls.
+/// The running calls, by their indices in the list of all calls.
 #[derive(Debug)]
 pub(super) struct Running<'a> {
     few: usize,
@@ -42,7 +42,8 @@ pub(super) struct Running<'a> {
     lasting: LastingCalls<'a>,
 }
 
-/// Calls that have run for long, by the values that events name.
+/// The calls that are no longer searched linearly. Each set is sorted by members that an event may
+/// contain.
 #[derive(Debug, Default)]
 struct LastingCalls<'a> {
     by_id: BTreeSet<(CallIdKey<'a>, AgentKey<'a>, usize)>,
@@ -65,7 +66,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Adds the last of `calls`.
+    /// Adds the last of `calls`, which must be running.
     pub(super) fn push(&mut self, calls: &[Call<'a>]) {
         self.recent.push(calls.len().saturating_sub(1));
         if self.recent.len() > self.few {
@@ -86,8 +87,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Finds the last call that `is_it` accepts among the recent ones, or that has the id and agent
-    /// of `key` among the others.
+    /// Returns the index of the last running call with an id and an agent. Both arguments describe
+    /// them: `is_it` is used for the calls that are searched linearly, `key` for the others.
     pub(super) fn find(
         &self,
         is_it: impl Fn(usize) -> bool,
@@ -107,7 +108,7 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Finds the oldest call without an id, of this tool in this thread.
+    /// Returns the index of the oldest running call of this tool and thread that has no id.
     pub(super) fn oldest_unnamed(&self, calls: &[Call<'a>], of: ToolUse<'a>) -> Option<usize> {
         oldest(&self.lasting.unnamed, of).or_else(|| {
             self.recent.iter().copied().find(|place| {
@@ -118,8 +119,9 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Finds the oldest call of this tool in this thread for which no permission was requested, if
-    /// possible one with an input of `size` bytes. The permission then counts as requested.
+    /// Returns the index of the oldest running call of this tool and thread without a permission
+    /// request, if possible of one with an input of `size` bytes. From then on, the call counts as
+    /// one with a request.
     pub(super) fn ask(
         &mut self,
         calls: &[Call<'a>],
@@ -148,7 +150,7 @@ impl<'a> Running<'a> {
         Some(place)
     }
 
-    /// Removes and returns the calls that an event of this thread or process ends.
+    /// Removes the calls that an event of this thread or process ends, and returns their indices.
     pub(super) fn take(&mut self, calls: &[Call<'a>], whose: CallScope<'_>) -> Vec<usize> {
         let is_it = |place: &usize| {
             calls.get(*place).is_some_and(|call| match whose {
@@ -180,7 +182,7 @@ fn is_of_tool(call: &Call<'_>, of: ToolUse<'_>) -> bool {
     call.agent_id == of.agent && call.tool == of.tool && is_of(call.pid, of.pid)
 }
 
-/// Finds the oldest call of this tool in this thread.
+/// Returns the index of the oldest call of this tool and thread in a set.
 fn oldest<'a>(
     set: &BTreeSet<(AgentKey<'a>, ToolKey<'a>, ProcessKey, usize)>,
     ToolUse { agent, tool, pid }: ToolUse<'a>,
@@ -261,7 +263,7 @@ impl<'a> LastingCalls<'a> {
         }
     }
 
-    /// Returns the calls that an event of this thread or process ends.
+    /// Returns the indices of the calls that an event of this thread or process ends.
     fn of(&self, whose: CallScope<'_>) -> Vec<usize> {
         match whose {
             CallScope::Thread(agent, Some(pid)) => {

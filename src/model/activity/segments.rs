@@ -1,4 +1,4 @@
-//! The stretches in which one process owned the session, as they begin and end.
+//! Builds the segments, the stretches in which one process owned the session, event by event.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,21 @@ use crate::model::call::Moment;
 use crate::model::line::EventKind;
 use crate::model::step::Step;
 
-/// The segments of the events that were folded so far.
+/// The segments of the events so far.
 #[derive(Debug, Default)]
 pub(super) struct Segments<'a> {
     all: Vec<Segment<'a>>,
-    /// The process of each segment.
+    /// The index of the segments by process.
     by_process: ByProcess,
-    /// The segments without an end, by process.
+    /// The process and the index of each segment without an end.
     open: BTreeSet<(Option<u32>, usize)>,
-    /// The segments without an end, in order.
+    /// The index of each segment without an end.
     all_open: BTreeSet<usize>,
 }
 
 impl<'a> Segments<'a> {
-    /// Assigns an event to the segment of its process; `word` is the event's source or reason. A
-    /// process whose start was not recorded begins a segment, too.
+    /// Assigns an event to the segment of its process, or begins a new segment with it: at a start,
+    /// or at any event of a process without a segment. `word` is the event's source or reason.
     pub(super) fn note(&mut self, step: &Step, word: Option<&'a str>, now: Moment) {
         if matches!(
             step.kind,
@@ -38,7 +38,7 @@ impl<'a> Segments<'a> {
             let segment = self.all.get(*place);
             segment.is_some_and(|segment| is_of(segment.pid, step.pid))
         };
-        // Nearly always it is the last segment of all.
+        // Nearly always, the event belongs to the last of all segments.
         let place = last
             .filter(is_last)
             .or_else(|| self.by_process.latest(step.pid).next());
@@ -47,8 +47,8 @@ impl<'a> Segments<'a> {
             Some((place, segment))
         });
         if let Some((place, last)) = segment {
-            // A late event after the end does not reopen the segment, but a prompt begins a new
-            // one.
+            // After the end of the segment, a late event changes nothing, but a prompt begins a new
+            // segment.
             if is_start && last.is_before_start {
                 last.source = word;
                 last.is_before_start = false;
