@@ -124,7 +124,9 @@ fn text(it: &DestinationStatus<'_>, now: Timestamp) -> String {
     }
     match (it.began_at, it.taken_at) {
         (None, _) => lines.push("  sent       nothing yet".to_owned()),
-        (Some(_), None) => lines.push("  sent       nothing yet, although sending was tried".to_owned()),
+        (Some(_), None) => {
+            lines.push("  sent       nothing yet, although sending was tried".to_owned())
+        }
         (Some(_), Some(at)) => lines.push(format!(
             "  sent       {}, {} ({}), the last {}",
             plural(it.spans, "span"),
