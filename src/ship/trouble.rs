@@ -1,4 +1,4 @@
-//! Says, in words for people, why a request got no answer.
+//! Explains to people why an HTTP request to a destination got no answer.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use super::answer::Meaning;
 use crate::model::duration;
 use crate::model::text::{escaped, one_line};
 
-/// The port on which collectors speak gRPC.
+/// The usual port of OpenTelemetry collectors for gRPC, which ccsession does not speak.
 const GRPC: u16 = 4317;
 
-/// Where a request went.
+/// The server that a request was sent to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'a> {
     /// The scheme, the host and the port.
@@ -21,7 +21,7 @@ pub(super) struct Target<'a> {
     pub(super) timeout: Duration,
 }
 
-/// Says why there is no answer, and whether one may come later.
+/// Explains why there is no answer, and decides whether trying again may help.
 pub(super) fn meaning(error: &Error, target: Target<'_>) -> Meaning {
     let origin = target.origin;
     let later = |line: String| Meaning::Later {
@@ -44,7 +44,7 @@ pub(super) fn meaning(error: &Error, target: Target<'_>) -> Meaning {
             duration::text(target.timeout)
         )),
         Error::HostNotFound => later(format!(
-            "could not reach {origin}: its name is not known here"
+            "could not reach {origin}: this machine cannot resolve its name"
         )),
         Error::ConnectionFailed => later(format!("could not reach {origin}")),
         Error::ConnectProxyFailed(why) => later(format!(
@@ -67,15 +67,15 @@ pub(super) fn meaning(error: &Error, target: Target<'_>) -> Meaning {
 
 fn io_reason(err: &std::io::Error) -> String {
     match err.kind() {
-        ErrorKind::ConnectionRefused => "the connection was refused; does it run there?".to_owned(),
+        ErrorKind::ConnectionRefused => "the connection was refused; is a collector running there?".to_owned(),
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
-        | ErrorKind::UnexpectedEof => "it ended the connection".to_owned(),
+        | ErrorKind::UnexpectedEof => "the server ended the connection".to_owned(),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            "no route leads there from here".to_owned()
+            "this machine has no route to it".to_owned()
         }
-        ErrorKind::TimedOut => "it does not answer".to_owned(),
+        ErrorKind::TimedOut => "no answer in time".to_owned(),
         _ => escaped(&one_line(&err.to_string(), 100)),
     }
 }
@@ -90,10 +90,10 @@ fn encryption(error: &rustls::Error, origin: &str) -> Meaning {
                 "this system does not trust its issuer; add the issuer to the system's certificates, or name a file with it in SSL_CERT_FILE"
             }
             Certificate::Expired | Certificate::ExpiredContext { .. } => {
-                "it has expired, or the clock here is wrong"
+                "it has expired, or this machine's clock is wrong"
             }
             Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
-                "it is not valid yet, or the clock here is wrong"
+                "it is not valid yet, or this machine's clock is wrong"
             }
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 "it is for another host; correct the endpoint"

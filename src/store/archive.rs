@@ -1,14 +1,14 @@
 //! The archives in the state directory. All files of one archive are in `archive/{project}/`.
 //!
-//! An archive appears in one step. Its parts are written under temporary names and synced. They
-//! wait as `….new` for the manifest. Once the manifest exists as `….new`, the archive is complete.
+//! An archive appears in one step. Its parts are first written under temporary names, synced, and
+//! renamed to `….new`. The manifest follows: once it exists as `….new`, the archive is complete.
 //! This process or a later one then gives every file its final name, the manifest last. So a new
 //! archive replaces the old one completely or not at all, and a killed process leaves no partial
 //! file under a final name.
 //!
-//! The cost of archiving one session does not depend on the number of archives: it lists no folder.
-//! `archive-ids/` records each session's archive. `archive.pending` marks an archive in progress,
-//! or one that a killed process left.
+//! Archiving a session lists no folder, so its cost does not depend on the number of archives.
+//! Instead, `archive-ids/` contains the name of each session's archive. The file `archive.pending`
+//! exists while an archive is made, and after a process was killed doing so.
 
 use std::collections::BTreeSet;
 #[cfg(feature = "cli")]
@@ -32,23 +32,24 @@ use crate::model::project::to_hex;
 use crate::model::record::InvalidRecord;
 use crate::model::{ProjectName, SessionId};
 
-/// Suffix of a file that waits for its final name.
+/// The suffix of a complete file that does not have its final name yet.
 const WAITING: &str = ".new";
-/// Suffix of the manifest of an archive whose parts are being removed.
+/// The suffix of a manifest whose archive is being removed.
 const GOING: &str = ".gone";
-/// Suffix of the file that contains the path of the folder with a collected archive's parts.
+/// The suffix of a file with the path of the folder that contains a collected archive's parts.
 #[cfg(feature = "cli")]
 pub(super) const ELSEWHERE: &str = ".elsewhere";
-/// Largest manifest in bytes, both read and written: about five hundred thousand parts.
+/// The largest manifest that is read or written, in bytes. It is enough for about 500,000 parts.
 pub(super) const MAX_MANIFEST: usize = 256 << 20;
-/// Largest entry in `archive-ids/` that is read, in bytes: the names of a project and a manifest.
+/// The largest entry in `archive-ids/` that is read, in bytes. An entry contains the names of a
+/// project and a manifest.
 const MAX_PLACE: usize = 1024;
-/// Longest path of a folder with the parts of a collected archive, in bytes.
+/// The longest path of a folder with a collected archive's parts, in bytes.
 #[cfg(feature = "cli")]
 const MAX_ELSEWHERE: usize = 1 << 16;
-/// How long a command waits for another process that archives.
+/// How long a command waits for the archive lock.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes of a part that are read at a time.
+/// How many bytes of a part are read at once.
 const PIECE: usize = 256 * 1024;
 
 /// The archives in a state directory.
@@ -57,12 +58,12 @@ pub struct Archives {
     state: Arc<Path>,
 }
 
-/// The archives that exist, as far as they could be listed.
+/// The existing archives, and the folders that could not be listed.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The complete archives, sorted by project and name.
     pub archives: Vec<Archive>,
-    /// Why folders could not be listed: they are not ours alone, or the system refused.
+    /// An error for each folder that could not be listed, or that is not private to this user.
     pub failed: Vec<Error>,
 }
 
@@ -74,7 +75,7 @@ pub struct Archive {
     stem: Stem,
 }
 
-/// An archive in the making. Dropping it removes its files.
+/// An archive that is being made. Dropping it removes its files.
 #[derive(Debug)]
 pub struct Draft {
     archive: Archive,
@@ -96,9 +97,9 @@ pub enum Fault {
     Missing,
     /// The bytes differ from those that were written.
     Changed,
-    /// The name cannot belong to this archive.
+    /// The manifest lists a file name that no part of this archive can have.
     Foreign,
-    /// The file is not safe to trust, or cannot be read to its end, for this reason.
+    /// The file cannot be trusted or read to its end, for this reason.
     Unreadable(String),
 }
 
@@ -114,20 +115,20 @@ impl Archives {
         self.state.join("archive")
     }
 
-    /// Returns the path of the marker file that exists while an archive is made or removed.
+    /// Returns the path of the file that exists while an archive is made or removed.
     fn pending(&self) -> PathBuf {
         self.state.join("archive.pending")
     }
 
-    /// Returns the path of the index from session to archive.
+    /// Returns the path of the folder that maps sessions to archives.
     fn ids(&self) -> PathBuf {
         self.state.join("archive-ids")
     }
 
-    /// Returns whether the archive folder exists, after checking it.
+    /// Returns whether the archive folder exists. Checks that it can be trusted.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if the folder is a link, or not ours alone.
+    /// Returns [`Error::Untrusted`] if the folder is a link, or is not private to this user.
     pub fn are_there(&self) -> Result<bool> {
         file::check_private_dir(&self.root())
     }
@@ -136,15 +137,17 @@ impl Archives {
     /// for up to a minute.
     ///
     /// # Errors
-    /// [`Error::Locked`]; [`Error::Untrusted`] if the folder is not ours alone.
+    /// Returns [`Error::Locked`] if another process holds the lock too long, and
+    /// [`Error::Untrusted`] if the archive folder is not private to this user.
     pub fn lock(&self) -> Result<Lock> {
         self.lock_within(PATIENCE)
     }
 
-    /// Acquires the archive lock if no other process holds it. For work that can be done later.
+    /// Acquires the archive lock without waiting, for work that can be done later.
     ///
     /// # Errors
-    /// As [`Archives::lock`].
+    /// Returns [`Error::Locked`] if another process holds the lock, and [`Error::Untrusted`] if the
+    /// archive folder is not private to this user.
     pub fn try_lock(&self) -> Result<Lock> {
         self.lock_within(Duration::ZERO)
     }
@@ -179,7 +182,7 @@ impl Archives {
     /// Lists all complete archives. A folder that cannot be listed does not hide the others.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn all(&self) -> Result<Listing> {
         let mut listing = Listing::default();
         for (folder, names) in self.folders(&mut listing.failed)? {
@@ -193,15 +196,16 @@ impl Archives {
 
     /// Returns the session's archive according to `archive-ids/`, without listing a folder.
     ///
-    /// If that index is missing, it is first built from the archives' names. The caller must check
-    /// in the manifest that the archive is the session's.
+    /// If `archive-ids/` is missing, it is first built from the names of all archives. The caller
+    /// must check in the manifest that the archive is of this session.
     ///
     /// # Errors
-    /// As [`Self::all`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn of_session(&self, id: &SessionId) -> Result<Option<Archive>> {
         let ids = self.ids();
         if !file::check_private_dir(&ids)? && self.index().is_err() {
-            // The index could not be built, for example because the disk is full.
+            // If the index cannot be built, for example because the disk is full, search all
+            // archives.
             let mut all = self.all()?.archives.into_iter();
             return Ok(all.find(|archive| archive.session_by_name().as_ref() == Some(id)));
         }
@@ -214,7 +218,8 @@ impl Archives {
     /// Removes entries of archives that no longer exist. The caller must hold the lock.
     ///
     /// # Errors
-    /// As [`Self::all`], and if an entry cannot be written.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder cannot be listed, or an
+    /// entry cannot be read or written.
     pub fn index(&self) -> Result<()> {
         if !self.are_there()? {
             return Ok(());
@@ -242,7 +247,7 @@ impl Archives {
         Ok(())
     }
 
-    /// Lists the project folders and the names in each. Errors for single folders are added to
+    /// Lists the project folders and the file names in each. Adds errors about single folders to
     /// `failed`.
     fn folders(&self, failed: &mut Vec<Error>) -> Result<Vec<(PathBuf, Vec<String>)>> {
         let root = self.root();
@@ -252,7 +257,7 @@ impl Archives {
         let mut folders = Vec::new();
         for folder in file::names(&root)?.map(|name| root.join(name)) {
             let names = || {
-                // A file here belongs to no project.
+                // Skip files beside the project folders.
                 let is_dir = file::look(&folder)?.is_some_and(|found| found.is_dir());
                 let is_folder = is_dir && file::check_private_dir(&folder)?;
                 is_folder.then(|| file::names(&folder)).transpose()
@@ -269,22 +274,23 @@ impl Archives {
         Ok(folders)
     }
 
-    /// Returns whether an archive is half made or half removed, by a process that runs or was
-    /// killed.
+    /// Returns whether an archive is only partly made or partly removed. The process that does it
+    /// may still run, or was killed.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn is_interrupted(&self) -> Result<bool> {
         let is_left = |name: &String| name.ends_with(WAITING) || name.ends_with(GOING);
         let folders = self.folders(&mut Vec::new())?;
         Ok(folders.iter().any(|(_, names)| names.iter().any(is_left)))
     }
 
-    /// Acts as [`Self::finish_interrupted`] if the marker of an unfinished archive exists. The
-    /// daily cleanup finds what a power failure or another version left without a marker.
+    /// Does the same as [`Self::finish_interrupted`], but only if `archive.pending` exists. After a
+    /// power failure or another version, that file may be missing; the daily cleanup handles those
+    /// cases.
     ///
     /// # Errors
-    /// As [`Self::finish_interrupted`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn finish_pending(&self) -> Result<Vec<Error>> {
         match file::look(&self.pending())? {
             Some(_) => self.finish_interrupted(),
@@ -292,14 +298,14 @@ impl Archives {
         }
     }
 
-    /// Finishes what killed processes began. The caller must hold the lock.
+    /// Completes or removes the archives that killed processes left unfinished. The caller must
+    /// hold the lock.
     ///
-    /// Complete archives get their final names. Begun removals are completed. Temporary files and
-    /// parts whose manifest never came are removed. One failure does not stop the rest; all
-    /// failures are returned.
+    /// Complete archives get their final names. Removals are completed. Temporary files and parts
+    /// without a manifest are removed. A failure does not stop the rest; returns all failures.
     ///
     /// # Errors
-    /// As [`Self::all`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn finish_interrupted(&self) -> Result<Vec<Error>> {
         let mut failed = Vec::new();
         for (folder, names) in self.folders(&mut failed)? {
@@ -321,8 +327,8 @@ impl Archives {
             failed.extend(ended.filter_map(|archive| archive.end_removal().err()));
             let is_manifest = |name: &str| name.ends_with(&format!("{MANIFEST}{WAITING}"));
             let is_left = |name: &&String| {
-                // Writers of these files hold the lock. A manifest that cannot be read now may name
-                // some of them, so its parts stay.
+                // The lock is held, so no process still writes these files. If a manifest cannot be
+                // read now, keep its parts.
                 write::is_temporary(name.as_ref())
                     || name.ends_with(WAITING)
                         && !is_manifest(name)
@@ -331,7 +337,8 @@ impl Archives {
             let left = names.iter().filter(is_left);
             failed.extend(left.filter_map(|name| write::remove(&folder.join(name)).err()));
         }
-        // Failures are retried once a day, not by every process that archives.
+        // Remove it even after failures: the daily cleanup tries again, not every process that
+        // archives.
         write::remove(&self.pending())?;
         Ok(failed)
     }
@@ -339,7 +346,7 @@ impl Archives {
     /// Returns an error for each unfinished archive whose manifest cannot be read. Changes nothing.
     ///
     /// # Errors
-    /// As [`Self::all`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder itself cannot be listed.
     pub fn stuck(&self) -> Result<Vec<Error>> {
         let mut failed = Vec::new();
         for (folder, names) in self.folders(&mut failed)? {
@@ -363,13 +370,13 @@ impl Archive {
     /// Returns whether the archive's name allows a session id that starts with `given`.
     pub fn may_be_of(&self, given: &str) -> bool {
         let stem = self.stem.with("");
-        // An older version wrote the dots of an id unchanged.
+        // An older version did not replace the dots of an id.
         let is_in = |given: &str| stem.contains(&format!("-{given}"));
         !given.is_empty() && (is_in(given) || is_in(&Stem::named(given)))
     }
 
-    /// Returns the path of the part with this name. The parts of a collected archive stay in the
-    /// directory that it was collected in.
+    /// Returns the path of the part with this name. The parts of a collected archive are not
+    /// copied, so they are in the directory that was collected.
     pub fn part_path(&self, name: &str) -> PathBuf {
         let own = self.own_path(name);
         match file::look(&own) {
@@ -378,8 +385,8 @@ impl Archive {
         }
     }
 
-    /// Returns the path of the manifest to show to people and programs. For a collected archive it
-    /// is the path in the directory that it was collected in.
+    /// Returns the path of the manifest to show to people and programs. For a collected archive, it
+    /// is the path in the directory that was collected.
     pub fn shown_path(&self) -> PathBuf {
         match self.elsewhere() {
             Some(folder) => folder.join(self.stem.manifest()),
@@ -404,7 +411,7 @@ impl Archive {
         None
     }
 
-    /// Opens the part with this name for reading, wherever it is.
+    /// Opens the part with this name for reading. Also finds the parts of a collected archive.
     fn open_part(&self, name: &str) -> Result<Option<File>> {
         match file::open_own(&self.own_path(name))? {
             #[cfg(feature = "cli")]
@@ -425,13 +432,14 @@ impl Archive {
     /// Reads the manifest; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`]; [`Error::Content`] if this version cannot understand it.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or read, and
+    /// [`Error::Content`] if it is damaged or a newer version wrote it.
     pub fn manifest(&self) -> Result<Option<Manifest>> {
         read_manifest(&self.manifest_path())
     }
 
-    /// Returns the session whose id ends the archive's name. If the name is ambiguous, the manifest
-    /// decides.
+    /// Returns the session whose id is at the end of the archive's name. If the name is ambiguous,
+    /// reads the manifest.
     fn session_by_name(&self) -> Option<SessionId> {
         // `2026-11-28-general-{id}`: a UUID has 36 characters.
         const UUID: usize = 36;
@@ -447,7 +455,7 @@ impl Archive {
         }
     }
 
-    /// Records this archive in `archive-ids/` as the session's.
+    /// Records in `archive-ids/` that this is the session's archive.
     fn enter(&self, id: &SessionId) -> Result<()> {
         let ids = self.archives.ids();
         write::make_private_dir(&ids)?;
@@ -468,11 +476,13 @@ impl Archive {
     /// Begins to create or replace the archive. The caller must hold the lock.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if a folder is not ours alone.
+    /// Returns [`Error::Untrusted`] if a folder is not private to this user, and [`Error::Io`] if a
+    /// folder or file cannot be created.
     pub fn draft(&self) -> Result<Draft> {
         if !file::check_private_dir(&self.folder)? {
             write::make_private_dir(&self.folder)?;
-            // Otherwise a power failure could remove the folder with the archive in it.
+            // Sync the parent folders, or a power failure could remove the new folder with the
+            // archive in it.
             let root = self.archives.root();
             write::sync_dir(&root)?;
             write::sync_dir(&self.archives.state)?;
@@ -489,7 +499,8 @@ impl Archive {
     /// lock.
     ///
     /// # Errors
-    /// As [`Draft::complete`].
+    /// Returns [`Error::Io`] if a file cannot be moved or written. The next process then completes
+    /// or undoes the change.
     #[cfg(feature = "cli")]
     pub(super) fn adopt(&self, from: &Path, manifest: &Manifest, bytes: &[u8]) -> Result<()> {
         drop(self.draft()?);
@@ -555,8 +566,8 @@ impl Archive {
     /// Opens a part for reading; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Content`] if its name cannot belong to this archive; [`Error::Untrusted`];
-    /// [`Error::Io`].
+    /// Returns [`Error::Content`] if no part of this archive can have that name, and
+    /// [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or opened.
     pub fn open(&self, part: &ArchivePart) -> Result<Option<File>> {
         if !self.stem.is_of(&part.name) {
             return Err(Error::Content {
@@ -573,11 +584,11 @@ impl Archive {
     /// Removes the archive, unless it was removed or replaced since `manifest` was read. The caller
     /// must hold the lock.
     ///
-    /// The manifest is renamed first, because without its name the archive does not count. It is
-    /// removed last: if the process is killed, it lists what is left.
+    /// The manifest is renamed first, so that the archive no longer exists for readers. It is
+    /// removed last: if the process is killed, the renamed manifest lists the parts that are left.
     ///
     /// # Errors
-    /// As [`Self::manifest`].
+    /// Fails if the manifest cannot be read, or a file cannot be removed.
     pub fn remove(&self, manifest: &Manifest) -> Result<()> {
         if self.manifest()?.as_ref() != Some(manifest) {
             return Ok(());
@@ -616,8 +627,8 @@ impl Archive {
         self.folder.join(format!("{name}{WAITING}"))
     }
 
-    /// Gives every file of a complete archive its final name, the manifest last, and removes parts
-    /// that only the old archive had. A repeated call continues where the last one stopped.
+    /// Gives every file of a complete archive its final name, the manifest last. Removes parts that
+    /// only the old archive had. If it was interrupted, another call continues.
     fn settle(&self) -> Result<()> {
         let waiting = self.waiting(&self.stem.manifest());
         let Some(manifest) = read_manifest(&waiting)? else {
@@ -637,8 +648,7 @@ impl Archive {
         let mut left = before.map(|before| before.parts).unwrap_or_default();
         left.retain(|old| manifest.parts.iter().all(|part| part.name != old.name));
         self.remove_parts(&left)?;
-        // The index is derived, so a failure must not prevent the archive. The daily cleanup adds
-        // the entry.
+        // Ignore a failure: the daily cleanup adds the missing entry.
         let _ = self.enter(&manifest.session_id);
         write::rename(&waiting, &self.manifest_path())?;
         write::sync_dir(&self.folder)
@@ -646,10 +656,10 @@ impl Archive {
 }
 
 impl Draft {
-    /// Begins a part whose name has this ending.
+    /// Begins to write a part whose name has this ending.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be created.
     pub fn part(&self, kind: PartKind, ending: &str) -> Result<PartWriter> {
         let name = self.archive.stem.with(ending);
         let path = self.archive.own_path(&name);
@@ -670,11 +680,12 @@ impl Draft {
         })
     }
 
-    /// Copies a part of the existing archive unchanged. Its recorded checksum stays, so that damage
-    /// shows. A missing part is skipped.
+    /// Copies a part of the existing archive unchanged. Keeps the recorded checksum, so that damage
+    /// is still detected. Does nothing if the part is missing.
     ///
     /// # Errors
-    /// [`Error::Content`] if it cannot belong to this archive; otherwise as [`Self::add`].
+    /// Returns [`Error::Content`] if no part of this archive can have that name, and
+    /// [`Error::Untrusted`] or [`Error::Io`] if the part cannot be read or written.
     pub fn carry_over(&mut self, part: &ArchivePart) -> Result<()> {
         let Some(mut file) = self.archive.open(part)? else {
             return Ok(());
@@ -693,11 +704,11 @@ impl Draft {
         Ok(())
     }
 
-    /// Adds a finished part. It is synced and closed, because an archive may have more parts than a
-    /// process may have open files.
+    /// Adds a finished part. Syncs and closes its file, because an archive may have more parts than
+    /// a process may have open files.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be written.
     pub fn add(&mut self, writer: PartWriter) -> Result<()> {
         let PartWriter {
             file,
@@ -717,8 +728,9 @@ impl Draft {
     /// Makes the draft the session's archive, with this manifest. The caller must hold the lock.
     ///
     /// # Errors
-    /// [`Error::Io`]. An existing archive stays as it was, unless the manifest was already in
-    /// place; the next process then completes the replacement.
+    /// Returns [`Error::Io`] if a file cannot be written or renamed. An existing archive then stays
+    /// as it was. Only if the new manifest was already written, the next process completes the
+    /// replacement.
     pub fn complete(self, manifest: &Manifest) -> Result<Archive> {
         let Self { archive, parts } = self;
         let bytes = manifest.encode();
@@ -735,8 +747,8 @@ impl Draft {
             .and_then(|()| write::replace(&waiting, &bytes, Durability::Synced))
             .and_then(|()| write::sync_dir(&archive.folder));
         if let Err(err) = complete {
-            // The manifest is removed first: while it exists, all files that it names must. The
-            // next process removes what cannot be removed now.
+            // Remove the manifest first: while it exists, so must all files that it lists. Ignore
+            // failures: the next process removes the files.
             let is_gone = write::remove(&waiting).is_ok();
             for part in manifest.parts.iter().filter(|_| is_gone) {
                 let _ = write::remove(&archive.waiting(&part.name));
@@ -755,7 +767,8 @@ impl PartWriter {
         (self.part.original, self.part.original_bytes) = (Some(original), bytes);
     }
 
-    /// Records the mark that distinguishes a continued transcript from a rewritten one.
+    /// Records the digest of the transcript's last bytes, which distinguishes a continued
+    /// transcript from a rewritten one.
     pub fn set_mark(&mut self, mark: String) {
         self.part.mark = Some(mark);
     }
@@ -783,7 +796,7 @@ impl PartWriter {
     /// Appends bytes that contain `lines` lines.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be written.
     pub fn write(&mut self, bytes: &[u8], lines: u64) -> Result<()> {
         self.file.write(bytes)?;
         self.digest.update(bytes);

@@ -354,7 +354,7 @@ fn a_destination_that_is_not_there_is_named() {
     assert_eq!(
         outlet(&destination(url)).deliver(&batch("{}")),
         unreachable(format!(
-            "could not reach {url}: the connection was refused; does it run there?"
+            "could not reach {url}: the connection was refused; is a collector running there?"
         ))
     );
     let garbled = vec![Reply::Says("\0\0\u{12}\u{4}\0\0\0\0\0\0\r\n\r\n".to_owned()); 3];

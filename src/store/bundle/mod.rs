@@ -132,11 +132,11 @@ impl fmt::Display for BundleError {
                 f,
                 "it has bundle version {version}, this program knows {VERSION}; update ccsession here"
             ),
-            Self::Truncated => f.write_str("it ends early; copy it again"),
+            Self::Truncated => f.write_str("it is incomplete; copy it again"),
             Self::Changed(Some(path)) => {
-                write!(f, "`{path}` in it is not as it was written; copy it again")
+                write!(f, "its file `{path}` was changed or damaged; copy the bundle again")
             }
-            Self::Changed(None) => f.write_str("it is not as it was written; copy it again"),
+            Self::Changed(None) => f.write_str("it was changed or damaged; copy it again"),
             Self::Foreign(path) => {
                 write!(f, "it names `{path}`, which is not a file of a session")
             }
