@@ -1,12 +1,12 @@
-//! The archive queue: one file `ended/{id}` for each session that ended and is still to be
+//! The archive queue: one file `ended/{id}` for each session that has ended and still has to be
 //! archived.
 //!
 //! The hook that sees the end has no time to archive, so it only creates an empty file. A cleanup
 //! removes the file once the session is archived with everything that Claude Code wrote.
 //!
-//! If archiving fails, the file contains the reason, and its modification time is when to try
-//! again: after an hour, then once a day. So a session that cannot be archived does not start a
-//! cleanup at every SessionStart.
+//! If archiving fails, the reason is written to the file, and its modification time is set to the
+//! time of the next attempt: after an hour, then once a day. So a session that cannot be archived
+//! does not cause a cleanup at every start of a session.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(60 * 60);
 /// The delay after every later failure.
 const LATER_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A queued session, as its file was when it was read.
+/// A queued session, with the state of its file when the queue was listed.
 #[derive(Debug, Clone)]
 pub struct QueueEntry {
     /// The session to archive.
@@ -52,9 +52,9 @@ pub struct Postponement {
 }
 
 impl QueueEntry {
-    /// Returns whether to try the session at `now`.
+    /// Returns whether to archive the session now.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        // A time further away than any delay means that the clock was set back.
+        // A time further in the future than any delay means that the clock was set back.
         let at = self.meta.modified;
         self.meta.size == 0 || at <= now || at.ahead(now) > LATER_RETRY
     }
@@ -70,18 +70,19 @@ impl QueueEntry {
         self.meta.modified
     }
 
-    /// Returns whether the session was not queued again since the entry was read.
+    /// Returns whether the entry's file is unchanged, which means that the session was not queued
+    /// again.
     fn is_unchanged(&self, state: &StateDir) -> Result<bool> {
         let found = file::look(&path(state, &self.id))?;
         Ok(found.is_some_and(|found| found.meta == self.meta))
     }
 }
 
-/// Queues a session that ended. If it is queued already, it ended once more: the next cleanup tries
-/// it at once.
+/// Queues a session that has ended. If it is already queued, it was resumed and has ended again;
+/// then the next cleanup tries it without delay.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if the folder or the entry cannot be written.
 pub fn enqueue(state: &StateDir, id: &SessionId) -> Result<()> {
     let dir = state.path(FOLDER);
     if file::look(&dir)?.is_none() {
@@ -97,7 +98,7 @@ pub fn enqueue(state: &StateDir, id: &SessionId) -> Result<()> {
 /// Removes an entry, unless the session was queued again since the entry was read.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if the entry cannot be inspected or removed.
 pub fn dequeue(state: &StateDir, entry: &QueueEntry) -> Result<()> {
     if entry.is_unchanged(state)? {
         write::remove(&path(state, &entry.id))?;
@@ -109,7 +110,8 @@ pub fn dequeue(state: &StateDir, entry: &QueueEntry) -> Result<()> {
 /// entry was read.
 ///
 /// # Errors
-/// [`super::Error::Io`]; the entry stays as it was.
+/// Returns [`super::Error::Io`] if the entry cannot be inspected or replaced; the old entry then
+/// stays.
 pub fn postpone(state: &StateDir, entry: &QueueEntry, why: &str, now: Timestamp) -> Result<()> {
     if !entry.is_unchanged(state)? {
         return Ok(());
@@ -130,7 +132,7 @@ pub fn postpone(state: &StateDir, entry: &QueueEntry, why: &str, now: Timestamp)
 /// Lists the queue, in no order.
 ///
 /// # Errors
-/// [`super::Error::Io`] if the folder cannot be listed.
+/// Returns [`super::Error::Io`] if the folder cannot be listed.
 pub fn entries(state: &StateDir) -> Result<Vec<QueueEntry>> {
     let names = file::names(&state.path(FOLDER))?;
     let ids = names.filter_map(|name| name.to_str()?.parse().ok());

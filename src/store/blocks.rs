@@ -1,5 +1,5 @@
-//! Reads a file of any size in blocks of whole lines, into one buffer. For readers that look at
-//! much and keep little, such as a search.
+//! Reads a file of any size in blocks of whole lines, always into the same buffer. Made for readers
+//! that examine much and keep little, such as a search.
 
 use std::fs::File;
 use std::io::{Read, Take};
@@ -9,7 +9,7 @@ use super::error::{Error, Result};
 use super::file;
 use super::lines::MAX_LINE;
 
-/// The buffer of [`LineBlocks`], which the next file can use again.
+/// The buffer of [`LineBlocks`], to be used again for the next file.
 #[derive(Debug, Default)]
 pub struct BlockBuffer(Vec<u8>);
 
@@ -19,35 +19,36 @@ pub struct LineBlocks<R> {
     source: R,
     path: PathBuf,
     buffer: Vec<u8>,
-    /// How many bytes of the buffer the caller has got.
+    /// How many bytes of the buffer were returned by the last call of `next_block`.
     taken: usize,
-    /// How many bytes of the buffer are from the file.
+    /// How many bytes of the buffer are filled.
     filled: usize,
     is_at_end: bool,
     too_long: u64,
 }
 
-/// Opens a file that only we should have written; returns `None` if it does not exist. Bytes
-/// appended after the opening are not read, so that reading a growing file ends.
+/// Opens a file that only this user may have written; returns `None` if it does not exist. Bytes
+/// that are appended later are not read, so that reading a growing file ends.
 ///
 /// # Errors
-/// As [`file::open_own`].
+/// Returns [`Error::Untrusted`] if another user may have written the file,
+/// and [`Error::Io`] if it cannot be opened.
 pub fn open(path: &Path) -> Result<Option<Take<File>>> {
     let opened = file::opened_own(path)?;
     Ok(opened.map(|(file, stat)| file.take(file::Meta::from(&stat).size)))
 }
 
 impl<R: Read> LineBlocks<R> {
-    /// Reads blocks of at most `size` bytes from `source`. A longer line is a separate block.
-    /// `path` is named in errors.
+    /// Reads blocks of at most `size` bytes from `source`. A longer line is returned as a block of
+    /// its own. Errors name `path`.
     pub fn of(source: R, path: &Path, size: usize, buffer: BlockBuffer) -> Self {
         let BlockBuffer(mut buffer) = buffer;
-        // A long line of the file before may have made the buffer grow.
+        // A long line in the previous file may have made the buffer grow.
         buffer.truncate(size);
         buffer.shrink_to(size);
         let size = size.clamp(1, MAX_LINE);
         if buffer.is_empty() {
-            // Fresh memory is zero already.
+            // Allocate a new one instead of filling it with zeros: fresh memory is already zero.
             buffer = vec![0; size];
         } else {
             buffer.resize(size, 0);
@@ -73,11 +74,11 @@ impl<R: Read> LineBlocks<R> {
         self.too_long
     }
 
-    /// Returns the next whole lines, or `None` at the end. Only the last line of the file may lack
-    /// its line break.
+    /// Returns the next block of whole lines, or `None` at the end. Only the last line of the file
+    /// may lack its line break.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn next_block(&mut self) -> Result<Option<&[u8]>> {
         self.drop_first(self.taken);
         loop {
@@ -115,7 +116,7 @@ impl<R: Read> LineBlocks<R> {
         Ok(())
     }
 
-    /// Skips the line that fills the buffer.
+    /// Skips a line that is longer than [`MAX_LINE`].
     fn skip_line(&mut self) -> Result<()> {
         self.too_long += 1;
         loop {

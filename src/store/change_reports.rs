@@ -1,8 +1,9 @@
-//! Directories that the system watches for changes, so that unchanged ones need not be read again.
+//! Directories that the operating system watches for changes, so that unchanged ones need not be
+//! read again.
 //!
-//! A report is only a hint. None comes on a file system that another machine may write to, on
+//! A report is only a hint. There are none on a file system that other machines may write to, on
 //! systems other than Linux, or if the user already watches too many directories. So callers must
-//! still look at everything from time to time.
+//! still read everything from time to time.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -19,23 +20,23 @@ pub struct ReportedDir(i32);
 /// A change in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The directory.
+    /// The directory that changed.
     pub dir: ReportedDir,
-    /// The name of what was written, created, renamed or removed in it; empty for the directory
-    /// itself.
+    /// The name of the entry that was written, created, renamed or removed; empty if the directory
+    /// itself was moved or removed.
     pub name: OsString,
 }
 
 /// Why changes in a directory are not reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotReported {
-    /// There is no such directory.
+    /// The directory does not exist.
     Missing,
-    /// The system does not report changes in it.
+    /// The operating system does not report changes in the directory.
     Unavailable,
 }
 
-/// What happened since the last time.
+/// The changes since the last call of [`ChangeReports::take`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Changes {
     /// These changes, and no others.
@@ -44,7 +45,7 @@ pub enum Changes {
     Lost,
 }
 
-/// Receives the reports.
+/// The watched directories, and the reports about them.
 #[derive(Debug)]
 pub struct ChangeReports(system::Reports);
 
@@ -58,7 +59,7 @@ impl ChangeReports {
     /// Starts watching `dir`. The same directory may be added again.
     ///
     /// # Errors
-    /// Returns why no report can be expected.
+    /// Returns why changes in `dir` cannot be reported.
     pub fn add(&self, dir: &Path) -> Result<ReportedDir, NotReported> {
         self.0.add(dir)
     }
@@ -68,7 +69,7 @@ impl ChangeReports {
         self.0.remove(dir);
     }
 
-    /// Returns what happened since the last time.
+    /// Returns the changes since the last call.
     pub fn take(&self) -> Changes {
         self.0.take()
     }
@@ -87,7 +88,8 @@ mod linux {
 
     use super::{Change, Changes, NotReported, ReportedDir};
 
-    /// The file systems that only this machine writes to: ext, tmpfs, Btrfs, XFS, overlayfs, ZFS, F2FS.
+    /// The file systems to which only this machine writes, as statfs(2) numbers them: ext, tmpfs,
+    /// Btrfs, XFS, overlayfs, ZFS, F2FS.
     const LOCAL: [i64; 7] = [
         0xEF53,
         0x0102_1994,
@@ -97,7 +99,7 @@ mod linux {
         0x2FC1_2FC1,
         0xF2F5_2010,
     ];
-    /// Bytes of reports that are read at once. One report has at most 16 bytes and a name.
+    /// How many bytes of reports are read at once. A report takes 16 bytes and a name.
     const BUFFER: usize = 16 * 1024;
 
     #[derive(Debug)]
@@ -140,7 +142,7 @@ mod linux {
 
         pub(super) fn remove(&self, dir: ReportedDir) {
             if let Some(reports) = &self.0 {
-                // A directory that is gone is not watched any more.
+                // Ignore a failure: a removed directory is no longer watched anyway.
                 let _ = inotify::remove_watch(reports, dir.0);
             }
         }
@@ -160,8 +162,7 @@ mod linux {
                     Err(_) => return Changes::Lost,
                 };
                 if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
-                    // Reports still in the queue are older than the full look that the caller takes
-                    // next.
+                    // Later reports need not be read: the caller now reads everything.
                     return Changes::Lost;
                 }
                 let name = event.file_name().map(|name| name.to_bytes().to_vec());
@@ -169,7 +170,7 @@ mod linux {
                     dir: ReportedDir(event.wd()),
                     name: OsString::from_vec(name.unwrap_or_default()),
                 };
-                // A journal that grows reports the same over and over.
+                // A growing journal causes the same report again and again.
                 if changes.last() != Some(&change) {
                     changes.push(change);
                 }

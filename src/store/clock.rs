@@ -12,7 +12,8 @@ pub fn now() -> Timestamp {
     Timestamp::from_unix(time.tv_sec, time.tv_nsec)
 }
 
-/// Returns microseconds since boot, on a clock that runs during sleep and is never adjusted.
+/// Returns the microseconds since boot, by a clock that also runs while the machine sleeps and is
+/// never set.
 pub fn since_boot() -> u64 {
     #[cfg(target_os = "linux")]
     const BOOT_CLOCK: ClockId = ClockId::Boottime;
@@ -26,7 +27,8 @@ pub fn since_boot() -> u64 {
     u64::try_from(micros).unwrap_or(0)
 }
 
-/// Returns the time in microseconds, on the clock that the system uses for process start times.
+/// Returns the present time in microseconds, by the clock that the system uses for the start times
+/// of processes.
 pub fn of_processes() -> u64 {
     if cfg!(target_os = "macos") {
         u64::try_from(now().micros()).unwrap_or(0)
@@ -35,24 +37,24 @@ pub fn of_processes() -> u64 {
     }
 }
 
-/// Converts `time` to local civil time in the process's `TZ`.
+/// Converts `time` to local time in the time zone of `TZ`.
 pub fn to_civil(time: Timestamp) -> NaiveDateTime {
     time.to_utc().with_timezone(&Local).naive_local()
 }
 
-/// Converts `civil` from local civil time. In a repeated hour, it returns the reading nearest to
-/// `hint`. In a skipped hour, it returns the one an hour later.
+/// Converts `civil` from local time. In an hour that occurs twice, when the clock is set back,
+/// returns the time nearest to `hint`. In an hour that is skipped, returns the time an hour later.
 pub fn from_civil(civil: NaiveDateTime, hint: Timestamp) -> Timestamp {
     when::from_civil(&Local, civil, hint)
 }
 
-/// Returns the point in time that a person names at `now`, in the process's `TZ`. See
-/// [`when::moment`].
+/// Returns the point in time that a text such as `monday` means at `now`, in the time zone of `TZ`.
+/// See [`when::moment`].
 pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     when::moment(text, now, &Local)
 }
 
-/// Formats `time` for humans: local, to the second.
+/// Formats `time` for people: in local time, to the second.
 pub fn local_text(time: Timestamp) -> String {
     to_civil(time).format("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -13,7 +13,7 @@ use crate::model::prices::{ModelPrice, Prices};
 
 const MAX_BYTES: usize = 1 << 20;
 
-/// The source of a value.
+/// Where the value of a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigSource {
     /// The default, because nothing sets the key.
@@ -22,9 +22,9 @@ pub enum ConfigSource {
     File(PathBuf),
     /// An environment variable.
     Variable(String),
-    /// A source could not be read, so the value is the one that reveals least.
+    /// A source could not be read, so the value is the one that records least.
     Caution,
-    /// Claude Code's own settings, which say how long transcripts are kept.
+    /// The file of Claude Code's own settings, because it keeps transcripts only for a short time.
     Client(PathBuf),
 }
 
@@ -87,13 +87,13 @@ pub struct LoadedConfig {
     pub config: Config,
     /// The source of each value, in the order of [`ConfigKey::ALL`].
     pub sources: Vec<(ConfigKey, ConfigSource)>,
-    /// What was rejected. A hook continues with defaults but captures the least; the CLI reports it
-    /// and stops.
+    /// The parts that were rejected. A hook then continues with defaults, but captures the least;
+    /// the CLI prints them and stops.
     pub complaints: Vec<Complaint>,
 }
 
 impl Complaint {
-    /// Returns whether the rejected part may have asked for less capture than the default.
+    /// Returns whether the rejected part may have requested less capture than the default.
     pub fn is_about_capture(&self) -> bool {
         match self {
             Self::File(_) => true,
@@ -104,8 +104,8 @@ impl Complaint {
 }
 
 impl LoadedConfig {
-    /// Sets the least capture unless a variable sets the level, because the intended level could
-    /// not be read.
+    /// Sets the least capture, unless an environment variable sets the level. Called if the level
+    /// that the user wants could not be read.
     pub fn capture_least(&mut self) {
         for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
             *key == ConfigKey::Capture && !matches!(source, ConfigSource::Variable(_))
@@ -115,8 +115,8 @@ impl LoadedConfig {
         }
     }
 
-    /// Marks the exclusions as unknown unless a variable sets them, because the intended ones could
-    /// not be read. Then no new session is recorded.
+    /// Marks the exclusions as unknown, unless an environment variable sets them. Called if the
+    /// exclusions that the user wants could not be read. Then no new session is recorded.
     fn exclude_most(&mut self) {
         for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
             *key == ConfigKey::Exclude && !matches!(source, ConfigSource::Variable(_))
@@ -126,8 +126,9 @@ impl LoadedConfig {
         }
     }
 
-    /// Disables automatic archiving unless the user set it, because Claude Code's settings at
-    /// `path` ask for short retention.
+    /// Disables automatic archiving, unless the user has set it. Called if Claude Code's settings
+    /// at `path` keep transcripts only for a short time, which suggests that the user wants no
+    /// copies.
     pub fn archive_nothing_unasked(&mut self, path: &Path) {
         for (_, source) in self.sources.iter_mut().filter(|(key, source)| {
             *key == ConfigKey::ArchiveAuto && *source == ConfigSource::Default
@@ -144,8 +145,8 @@ impl LoadedConfig {
     }
 }
 
-/// Resolves the configuration. If the intended capture level is unknown, it captures as little as
-/// possible.
+/// Resolves the configuration. If the capture level that the user wants is unknown, chooses the
+/// least.
 pub fn load(places: &Places) -> LoadedConfig {
     let mut complaints = Vec::new();
     let path = places.config.as_deref();
@@ -209,8 +210,8 @@ fn mentions_exclude(path: &Path) -> bool {
 /// Reads the price table: `[prices."MODEL"]` with four prices each.
 ///
 /// # Errors
-/// [`Error::Content`] if a price is missing or is not a number; otherwise as for the whole file in
-/// [`load`].
+/// Returns [`Error::Content`] if a price is missing or is not a number. Also fails if the
+/// configuration file cannot be read or trusted.
 pub fn prices(places: &Places) -> Result<Prices> {
     let Some(path) = places.config.as_deref() else {
         return Ok(Prices::default());
@@ -247,13 +248,13 @@ pub fn prices(places: &Places) -> Result<Prices> {
     table.iter().filter_map(of_model).collect()
 }
 
-/// A `[ship.NAME]` table of the configuration file, as it is written there.
+/// A table `[ship.NAME]` of the configuration file, not yet checked.
 #[cfg(feature = "cli")]
 #[derive(Debug)]
 pub struct ShipTable {
     /// The name of the destination.
     pub name: String,
-    /// The value, which is a table unless the file is wrong.
+    /// The value of `ship.NAME`. It should be a table.
     pub value: toml::Value,
     /// The configuration file.
     pub path: PathBuf,
@@ -262,7 +263,8 @@ pub struct ShipTable {
 /// Reads the tables of the destinations for `ship`, by name.
 ///
 /// # Errors
-/// The error of the whole file, which [`load`] reports as a complaint.
+/// Fails if the configuration file cannot be read or trusted. [`load`] reports the same error as a
+/// complaint.
 #[cfg(feature = "cli")]
 pub fn ship_tables(places: &Places) -> Result<Vec<ShipTable>> {
     let Some(path) = places.config.as_deref() else {
@@ -337,7 +339,8 @@ fn as_text(value: &toml::Value) -> String {
 
 fn read(path: &Path) -> Result<Option<toml::Table>> {
     let Some(content) = file::read_trusted(path, MAX_BYTES)? else {
-        // A dangling link shows that a configuration is intended.
+        // A link without a target is an error, because it shows that the user wants a
+        // configuration.
         return match file::look(path)? {
             Some(_) => Err(Error::io("open", path)(rustix::io::Errno::NOENT)),
             None => Ok(None),
@@ -353,13 +356,13 @@ fn read(path: &Path) -> Result<Option<toml::Table>> {
         .map_err(|err: toml::de::Error| wrong(err.message().to_owned() + &position(text, &err)))
 }
 
-/// How the keys of the price table begin.
+/// The prefix of the keys of the price table.
 const PRICES: &str = "prices.";
-/// How the keys of the destinations for `ship` begin.
+/// The prefix of the keys of the destinations for `ship`.
 const SHIP: &str = "ship.";
 
-/// Flattens nested tables to dotted names, such as `archive.auto`. A table in place of a value is
-/// kept.
+/// Flattens nested tables to dotted names, such as `archive.auto`. A table that is given for a
+/// setting stays a table, so that it is rejected as a value.
 fn flat(table: toml::Table) -> toml::Table {
     let is_part = |name: &str| ConfigKey::ALL.iter().any(|key| key.name() == name);
     let mut flat = toml::Table::new();

@@ -1,4 +1,4 @@
-//! Which user of this machine made a connection to one of our ports.
+//! Finds out which user of this machine made a connection to one of our ports.
 
 use std::io::Read;
 use std::net::SocketAddrV4;
@@ -8,7 +8,8 @@ use rustix::fs::OFlags;
 
 use super::file;
 
-/// The largest list of connections that is read, in bytes: room for all ports of an address.
+/// The largest list of connections that is read, in bytes. It is enough for all ports of an
+/// address.
 const MAX_LIST: u64 = 32 << 20;
 
 /// The state of a connection that no process holds any longer (`TIME_WAIT`).
@@ -19,17 +20,18 @@ const TIME_WAIT: &str = "06";
 pub enum PeerOwner {
     /// The user with this id.
     User(u32),
-    /// Nobody any more.
+    /// No user: the connection was closed.
     Nobody,
-    /// The system does not say.
+    /// The owner is unknown, because the system does not list its connections.
     Unknown,
 }
 
 /// Returns which user owns the other end of a connection between two ports of this machine.
 ///
-/// Linux lists its connections in `/proc/net`, each end with its user. Other systems do not.
+/// Linux lists its connections in `/proc/net`, with the user of each end. Other systems have no
+/// such list.
 pub fn peer_owner(ours: SocketAddrV4, theirs: SocketAddrV4) -> PeerOwner {
-    // A program may have connected through an IPv6 socket that also serves IPv4.
+    // Read the IPv6 list, too: a program may use an IPv6 socket for an IPv4 connection.
     let lists = ["/proc/net/tcp", "/proc/net/tcp6"].map(|list| read(list).unwrap_or_default());
     owner_in(&lists, ours, theirs)
 }
@@ -48,7 +50,7 @@ fn owner_in(lists: &[String], ours: SocketAddrV4, theirs: SocketAddrV4) -> PeerO
             .flat_map(|list| list.lines().skip(1))
             .filter_map(row)
     };
-    // If our own end is missing, the lists do not show this system's connections.
+    // The lists are only complete if they contain our own end of the connection.
     let is_complete = rows().any(|row| row.is_between(ours, theirs));
     let mut ends = rows().filter(|row| row.is_between(theirs, ours) && row.state != TIME_WAIT);
     match ends.next() {
@@ -66,7 +68,8 @@ struct ConnectionEnd<'a> {
     user: u32,
 }
 
-/// Reads a row: its number, both addresses, the state, three columns about timers, the user.
+/// Parses a row of the list. Its columns: number, local address, remote address, state, three
+/// columns about queues and timers, user.
 fn row(line: &str) -> Option<ConnectionEnd<'_>> {
     let mut columns = line.split_ascii_whitespace().skip(1);
     Some(ConnectionEnd {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::model::config::ConfigKey;
 use crate::model::traceparent::TraceParent;
 
-/// What this program takes from its environment.
+/// The environment variables that this program reads.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// `HOME`, if it is an absolute path.
@@ -28,18 +28,19 @@ pub struct Environment {
     pub libexec: Option<PathBuf>,
     /// `HOOK_DEBUG=true`: hooks report errors on stderr.
     pub hook_debug: bool,
-    /// `CCSESSION_ID`: the session id that an orchestrator gave.
+    /// `CCSESSION_ID`: the session id that `ccsession run` or another program has set.
     pub ccsession_id: Option<OsString>,
-    /// `CLAUDE_CODE_SESSION_ID`: the session id, from Claude Code (2.1.132 and newer in its Bash
-    /// tool, 2.1.160 in hooks).
+    /// `CLAUDE_CODE_SESSION_ID`: the session id that Claude Code sets, from 2.1.132 on for its Bash
+    /// tool and from 2.1.160 on for hooks.
     pub claude_session_id: Option<OsString>,
-    /// `CLAUDE_PID`: the client's process id (2.1.214 and newer).
+    /// `CLAUDE_PID`: the pid of the Claude Code process, which sets it from 2.1.214 on.
     pub claude_pid: Option<u32>,
-    /// `CLAUDECODE`: a client started this process, or one from which it inherited its environment.
+    /// Whether `CLAUDECODE` is set: Claude Code started this process, or an ancestor of it.
     pub is_from_client: bool,
-    /// `CLAUDE_PROJECT_DIR`: where the client was started.
+    /// `CLAUDE_PROJECT_DIR`: the directory in which Claude Code was started.
     pub claude_project_dir: Option<PathBuf>,
-    /// `CLAUDE_ENV_FILE`: the file whose exports reach every later Bash call of the session.
+    /// `CLAUDE_ENV_FILE`: the shell file that Claude Code runs before each later Bash call of the
+    /// session.
     pub claude_env_file: Option<PathBuf>,
     /// `CLAUDE_CONFIG_DIR`: Claude Code's own directory, instead of `~/.claude`.
     pub claude_config_dir: Option<PathBuf>,
@@ -48,7 +49,7 @@ pub struct Environment {
     pub traceparent: Option<String>,
     /// `PATH`: where programs are searched for.
     pub path: Option<OsString>,
-    /// Our variables that are set to something other than an absolute path, and so cannot be used.
+    /// The variables of ccsession that should contain an absolute path, but contain something else.
     pub relative: Vec<&'static str>,
 }
 
@@ -90,20 +91,20 @@ impl Environment {
     }
 }
 
-/// What the environment says about the user's terminal.
+/// What the environment says about the user's terminal and locale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Screen {
     /// `COLUMNS`: the width in characters.
     pub columns: Option<usize>,
     /// `NO_COLOR`: disables colours.
     pub no_color: bool,
-    /// Whether to avoid drawn characters: for a screen reader (`CLAUDE_AX_SCREEN_READER`), in a
-    /// locale without them (`LC_ALL`, `LC_CTYPE`, `LANG`), or on a terminal without them (`TERM` is
-    /// `dumb` or `linux`).
+    /// Whether to print ASCII instead of symbols and lines such as `─`: for a screen reader
+    /// (`CLAUDE_AX_SCREEN_READER`), in a locale without them (`LC_ALL`, `LC_CTYPE`, `LANG`), or on
+    /// a terminal without them (`TERM` is `dumb` or `linux`).
     pub is_plain: bool,
-    /// Whether the locale has no letters but those of ASCII.
+    /// Whether the locale has only ASCII characters.
     pub is_ascii: bool,
-    /// Whether the terminal can place text anywhere: `TERM` is set, and not `dumb`.
+    /// Whether the terminal can move its cursor: `TERM` is set, and is not `dumb`.
     pub has_cursor: bool,
 }
 
@@ -141,15 +142,15 @@ fn is_ascii(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     })
 }
 
-/// The variable in which a shell's completion script names its shell.
+/// The variable in which a completion script names its shell.
 pub const COMPLETE: &str = "CCSESSION_COMPLETE";
 
-/// Returns the shell that asks for completions, if one does.
+/// Returns the shell that requests completions, or `None` if this is a normal call.
 pub fn completing_shell() -> Option<OsString> {
     variable(COMPLETE)
 }
 
-/// Returns the index of the word to complete, which the scripts of `clap_complete` set.
+/// Returns the index of the word to complete. The scripts of `clap_complete` set it.
 pub fn completed_word() -> Option<usize> {
     variable("_CLAP_COMPLETE_INDEX")?.to_str()?.parse().ok()
 }
@@ -167,7 +168,7 @@ pub fn browsers() -> Vec<String> {
     programs.map(str::to_owned).collect()
 }
 
-/// Returns whether `LESS` is set: the user's options for `less`.
+/// Returns whether the user has set options for `less` in `LESS`.
 pub fn has_less_options() -> bool {
     variable("LESS").is_some()
 }
@@ -182,9 +183,9 @@ pub fn program_path() -> Option<OsString> {
     variable("PATH")
 }
 
-/// Returns the variable that names the proxy for connections of this kind: `https_proxy` or
-/// `http_proxy`, else `all_proxy`. Their upper-case forms count as well, except `HTTP_PROXY`, which
-/// a web server sets from a request.
+/// Returns the setting of the proxy: `https_proxy` if the connection is encrypted, else
+/// `http_proxy`; or else `all_proxy`. The upper-case names are read, too, except `HTTP_PROXY`: in a
+/// CGI program, it comes from the request.
 #[cfg(feature = "cli")]
 pub fn proxy(is_encrypted: bool) -> Option<EnvSetting> {
     let names: &[&str] = match is_encrypted {
@@ -200,17 +201,17 @@ pub fn no_proxy() -> Option<EnvSetting> {
     named("no_proxy").or_else(|| named("NO_PROXY"))
 }
 
-/// A setting from the environment.
+/// A variable that is set in the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvSetting {
     /// The name of the variable.
     pub variable: String,
-    /// Its value. Bytes that are not UTF-8 are replaced, so that the value is rejected like any
-    /// invalid one.
+    /// The value of the variable. Bytes that are not UTF-8 are replaced, so that the value is
+    /// rejected like any invalid one.
     pub value: String,
 }
 
-/// Returns our variable for `key`, if it is set.
+/// Returns ccsession's variable for `key`, if it is set.
 pub fn setting(key: ConfigKey) -> Option<EnvSetting> {
     named(key.variable())
 }
@@ -237,7 +238,7 @@ fn variable(name: &str) -> Option<OsString> {
     value.filter(|value| !value.is_empty())
 }
 
-/// Returns whether the value is true. A comment may follow it, as in a file of variables.
+/// Returns whether the value is `true`. A comment may follow, as in a `.env` file.
 fn is_true(value: &OsStr) -> bool {
     let value = value.to_string_lossy();
     let value = value.split('#').next().unwrap_or_default().trim();

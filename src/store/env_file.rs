@@ -1,9 +1,9 @@
 //! `CLAUDE_ENV_FILE`: the file through which a hook sets variables for Claude Code's later Bash
 //! calls.
 //!
-//! The file's name comes from the environment, which may be inherited from anywhere. So the file is
-//! written only where Claude Code puts such files, and only if nothing else can be lost. Claude
-//! Code makes a file for each hook.
+//! The path of the file comes from the environment, which may be inherited from any process. So the
+//! file is written only where Claude Code puts such files, and only if no other file can be
+//! damaged. Claude Code creates one file for each hook.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -14,22 +14,24 @@ use super::error::{Error, Result, Untrusted};
 use super::file;
 use super::write::{self, Durability};
 
-/// The folder in Claude Code's own directory for these files. It contains a folder for each
+/// The folder for these files in Claude Code's own directory. It contains a folder for each
 /// session.
 pub const FOLDER: &str = "session-env";
-/// Largest file that is replaced, in bytes.
+/// The largest file that is replaced, in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Adds `line` to the file at `path`, creating it if necessary. A line that sets the same variable
-/// is removed. Every other line stays, because a script around the hook may have written it.
+/// Adds `line` to the file at `path`, and creates the file if necessary. Removes a line that sets
+/// the same variable. Keeps all other lines, because another script of the user may have written
+/// them.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if Claude Code would not have put it there, or the existing file is not a
-/// small file of ours with one hard link; [`Error::Io`]. Then nothing changes.
+/// Returns [`Error::Untrusted`] if Claude Code would not have put the file there, or if the
+/// existing file is a link, another user's, too large, or has several hard links. Returns
+/// [`Error::Io`] if the file cannot be read or replaced. Nothing is changed then.
 ///
 /// # Security
-/// No link is followed below the file's folder. That folder is ours, so nobody can swap the file in
-/// between.
+/// The file itself must not be a link. Its folder belongs to this user, so nobody else can replace
+/// the file meanwhile.
 pub fn provide(path: &Path, line: &str) -> Result<()> {
     if let Some(why) = objection_to(path)? {
         return Err(Error::Untrusted {
@@ -85,8 +87,8 @@ fn objection_to(path: &Path) -> Result<Option<Untrusted>> {
     }))
 }
 
-/// Returns whether Claude Code may have given a file this name: `session-env/{id}/{name}`, or
-/// `{event}-hook-{number}.sh` where another version puts it.
+/// Returns whether Claude Code may have chosen this path: `session-env/{id}/{name}` or, in another
+/// version, a file `{event}-hook-{number}.sh` anywhere.
 fn is_called_so(path: &Path) -> bool {
     let is_plain = path.is_absolute()
         && !path

@@ -1,4 +1,4 @@
-//! Errors of file operations, in human-readable words: `could not X `path`: why`.
+//! Errors of file operations. As text, they have the form `could not X `path`: why`.
 
 use std::fmt;
 use std::io;
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
+    /// The operating system refused an operation.
     Io {
-        /// The attempted action, as an infinitive.
+        /// The attempted action, as an infinitive such as `open`.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum Error {
 pub enum Untrusted {
     /// It is a symbolic link where none is allowed.
     Symlink,
-    /// It is a FIFO, a socket, a device or a directory instead of a regular file.
+    /// It is not a regular file but, for example, a FIFO, a socket, a device or a directory.
     NotRegular,
     /// It is not a directory.
     NotDirectory,
@@ -54,15 +54,16 @@ pub enum Untrusted {
     ForeignOwner(u32),
     /// It has more than one hard link.
     HardLinked,
-    /// Others may write to it; the permission bits.
+    /// Others may write to it. Contains the permission bits.
     WritableByOthers(u32),
-    /// Others may read or write a file that has secrets; the permission bits.
+    /// Others may read or write it, although it contains secrets. Contains the permission bits.
     ReadableByOthers(u32),
-    /// Others may enter a directory that must be private; the permission bits.
+    /// Others may enter a directory that must be private. Contains the permission bits.
     OpenToOthers(u32),
-    /// Everybody may write to the directory and replace each other's files.
+    /// Everybody may write to the directory, and it is not sticky: users can replace each other's
+    /// files.
     NotSticky,
-    /// It is larger than allowed; the size in bytes.
+    /// It is larger than allowed. Contains the size in bytes.
     TooLarge(u64),
     /// Another process has a file lease on it, so opening it would block.
     Leased,
@@ -104,7 +105,8 @@ impl fmt::Display for Untrusted {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// Returns a function for `map_err` that makes an [`Error::Io`] of `action` on `path`.
+    /// Returns a function for `map_err` that converts a system error to an [`Error::Io`] about
+    /// `action` and `path`.
     pub(crate) fn io<E: Into<io::Error>>(
         action: &'static str,
         path: &Path,
@@ -157,8 +159,8 @@ impl std::error::Error for Error {
     }
 }
 
-/// Returns why the system refused, in its words: without the number of the error, and without the
-/// name of a temporary file that nobody knows.
+/// Returns the system's message, without the error number and without the name of a temporary file,
+/// which would confuse the user.
 pub(crate) fn reason(err: &io::Error) -> String {
     let text = err.to_string();
     match text.split_once(" (os error ") {

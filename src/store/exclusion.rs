@@ -1,5 +1,5 @@
-//! Which projects are never recorded: those that the setting `exclude` covers, and those with a
-//! marker file in a directory above.
+//! Decides which projects are excluded from recording: those that match the setting `exclude`, and
+//! those with a marker file in their directory or above.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ pub const MARKER: &str = ".ccsession-off";
 /// Why a project is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exclusion {
-    /// A pattern of the setting `exclude` covers it.
+    /// The project matches this pattern of the setting `exclude`.
     Pattern(String),
-    /// This marker file covers it.
+    /// This marker file is in its directory or above.
     Marker(PathBuf),
-    /// The setting `exclude` could not be read, so it may cover the project.
+    /// The setting `exclude` could not be read, so the project may match it.
     Unknown,
 }
 
@@ -37,13 +37,13 @@ impl fmt::Display for Exclusion {
     }
 }
 
-/// Returns why a session that was started in `start`, within `project`, is not recorded; `None` if
-/// it is.
+/// Returns why a session is excluded that was started in the directory `start` of `project`, or
+/// `None` if it is not excluded.
 ///
 /// # Security
-/// A marker counts if it belongs to us or root. It also counts if it belongs to the owner of its
-/// directory and not everybody may create files there. So a stranger's file in `/tmp` does not stop
-/// the recording.
+/// A marker file is accepted if it belongs to this user or root. It is also accepted if it belongs
+/// to the owner of its directory, and not everybody may create files there. So a stranger's file in
+/// `/tmp` does not stop the recording.
 pub fn of(
     env: &Environment,
     exclude: &Exclusions,
@@ -63,7 +63,7 @@ pub fn of(
     by_pattern(env, exclude, start).or_else(|| by_marker(start))
 }
 
-/// Returns why the session of `record` would not be recorded now; `None` if it would.
+/// Returns why the session of `record` would be excluded now, or `None` if it would not.
 pub fn of_record(env: &Environment, exclude: &Exclusions, record: &Record) -> Option<Exclusion> {
     let project = Project::at(record.project.root());
     of(env, exclude, record.cwd.as_deref().map(Path::new), &project)
@@ -72,7 +72,7 @@ pub fn of_record(env: &Environment, exclude: &Exclusions, record: &Record) -> Op
 fn by_pattern(env: &Environment, exclude: &Exclusions, dir: &Path) -> Option<Exclusion> {
     let home = env.home.as_deref();
     let covers = |pattern: &&ExcludePattern| {
-        // The home directory is unknown, so `dir` may be in it.
+        // The home directory is unknown, so the pattern may match.
         let Some(beginning) = pattern.beginning(home) else {
             return true;
         };

@@ -1,5 +1,5 @@
-//! How much was known of a session's events at some moment, so that exactly those can be read
-//! again.
+//! Remembers which events of a session existed at some moment, so that exactly these can be read
+//! again later.
 
 use std::io::Read;
 
@@ -14,21 +14,21 @@ use super::session::SessionDir;
 use crate::model::project::to_hex;
 use crate::model::{JournalLine, TraceBuilder};
 
-/// Bytes of the imported events that are read at a time.
+/// How many bytes of the imported events are read at once.
 const PIECE: usize = 64 * 1024;
 
-/// How much was known of a session's events at some moment.
+/// The events of a session that existed at some moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
-    /// How much of the journal there was.
+    /// The part of the journal that existed.
     #[serde(flatten)]
     pub journal: JournalExtent,
-    /// The imported events; `None` if there were none.
+    /// The imported events that existed; `None` if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     imported: Option<ImportedExtent>,
 }
 
-/// The imported events at some moment. An import replaces them as a whole.
+/// The file of imported events at some moment. An import replaces it as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ImportedExtent {
     length: u64,
@@ -36,10 +36,11 @@ struct ImportedExtent {
 }
 
 impl Extent {
-    /// Returns how much is known now of the events of the session in `dir`.
+    /// Returns the extent of the events that the session in `dir` has now.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the session cannot be trusted or
+    /// read.
     pub fn of(dir: &SessionDir) -> Result<Self> {
         Ok(Self {
             journal: dir.journal().extent()?,
@@ -52,7 +53,7 @@ impl Extent {
         self.journal.is_empty() && self.imported.is_none()
     }
 
-    /// Returns the length of the events in bytes.
+    /// Returns the total length of the events in bytes.
     pub fn bytes(&self) -> u64 {
         let imported = self.imported.as_ref().map_or(0, |it| it.length);
         self.journal.bytes() + imported
@@ -60,15 +61,15 @@ impl Extent {
 }
 
 impl History {
-    /// Reads the events of the session in `dir` up to `extent` into `trace`, and passes each line
-    /// to `reader`, as [`History::read`] does.
+    /// Reads the events within `extent` into `trace`, and passes each line to `reader`, as
+    /// [`History::read`] does. The session is in `dir`.
     ///
-    /// Returns `None` if the journal was replaced since. If the imported events were replaced, they
-    /// are left out.
+    /// Returns `None` if the journal was replaced since. Skips the imported events if they were
+    /// replaced.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`]; [`Error::Content`] if the system did not let a file be
-    /// read to its end.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file cannot be trusted or opened, and
+    /// [`Error::Content`] if it cannot be read to its end.
     pub fn read_within(
         dir: &SessionDir,
         extent: &Extent,
@@ -99,7 +100,7 @@ impl History {
     }
 }
 
-/// Returns the extent of the session's imported events, in at most their first `length` bytes.
+/// Returns the extent of the session's imported events, but of at most their first `length` bytes.
 fn imported(dir: &SessionDir, length: u64) -> Result<Option<ImportedExtent>> {
     let path = dir.imported();
     let Some(file) = file::open_own(&path)? else {

@@ -1,7 +1,8 @@
-//! Opens files and directories for reading, and judges them before their content is believed.
+//! Opens files and directories for reading, and checks that they can be trusted before their
+//! content is used.
 //!
-//! A file is opened first and judged by its descriptor, so that nobody can swap it in between.
-//! Opening never blocks: not on a FIFO, a file lease or a terminal.
+//! A file is opened first and then checked by its descriptor, so that nobody can replace it in
+//! between. Opening never blocks, not even on a FIFO, a file lease or a terminal.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,14 +19,14 @@ use rustix::io::Errno;
 use super::error::{Error, Result, Untrusted};
 use crate::model::Timestamp;
 
-/// A file's metadata, as of when it was opened or inspected.
+/// A file's metadata when it was opened or inspected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
-    /// Time of the last change to the content.
+    /// The time of the last change to the content.
     pub modified: Timestamp,
-    /// Size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Device and inode, which identify the file.
+    /// The device and the inode, which identify the file.
     pub identity: (u64, u64),
 }
 
@@ -34,13 +35,13 @@ pub struct Meta {
 pub struct FileContent {
     /// The whole content.
     pub bytes: Vec<u8>,
-    /// The metadata, from the same open file.
+    /// The metadata of the same open file.
     pub meta: Meta,
 }
 
 /// Returns the effective user id.
 pub fn me() -> u32 {
-    // Cached, because it never changes while the program runs and every file is judged by it.
+    // Cached, because every check of a file needs it, and it never changes while the program runs.
     static ME: OnceLock<u32> = OnceLock::new();
     *ME.get_or_init(|| rustix::process::geteuid().as_raw())
 }
@@ -87,21 +88,23 @@ fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Judges an open file in a directory that others may write to: as [`judge_own`], but with one hard
-/// link only. In a private directory only we can add a link, as backups do.
+/// Checks an open file in a directory that others may write to. Does the same as [`judge_own`], and
+/// also rejects a file with several hard links, because another user may have made one. In a
+/// private directory, only this user can, for example for a backup.
 fn judge_shared(stat: &Stat) -> std::result::Result<(), Untrusted> {
     judge_own(stat)?;
-    // A file that was replaced after it was opened has no links left. Its content is still valid.
+    // A file that was replaced after it was opened has no link left. Its content is still valid.
     if stat.st_nlink > 1 {
         return Err(Untrusted::HardLinked);
     }
     Ok(())
 }
 
-/// Judges an open file that only we should have written: regular, ours, and not writable by others.
+/// Checks that only this user can have written an open file: it is regular, belongs to this user,
+/// and is not writable by others.
 ///
-/// Any number of hard links is fine. Backups make them, and a user who could link the file still
-/// could not have written it.
+/// Accepts any number of hard links. Backups make them, and a user who can link a file still cannot
+/// write it.
 pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Untrusted> {
     if kind(stat) != FileType::RegularFile {
         return Err(Untrusted::NotRegular);
@@ -116,12 +119,12 @@ pub(super) fn judge_own(stat: &Stat) -> std::result::Result<(), Untrusted> {
     Ok(())
 }
 
-/// Reads a file that only we should have written, without following links or blocking. Returns
+/// Reads a file that only this user may have written, without following links or blocking. Returns
 /// `None` if it does not exist.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if the file is not regular, not ours, writable by others or larger than
-/// `limit` bytes; [`Error::Io`] if the system refused.
+/// Returns [`Error::Untrusted`] if the file is not regular, not this user's, writable by others or
+/// larger than `limit` bytes. Returns [`Error::Io`] if it cannot be opened or read.
 ///
 /// # Security
 /// Do not use this in a directory that others may write to: see [`read_shared`].
@@ -131,13 +134,15 @@ pub fn read_own(path: &Path, limit: usize) -> Result<Option<FileContent>> {
         .transpose()
 }
 
-/// Acts as [`read_own`], in a directory that others may write to.
+/// Does the same as [`read_own`], for a file in a directory that others may write to.
 ///
 /// # Errors
-/// As [`read_own`], and [`Error::Untrusted`] if the file has several hard links.
+/// Returns [`Error::Untrusted`] if the file is not regular, not this user's, writable by others,
+/// larger than `limit` bytes, or has several hard links. Returns [`Error::Io`] if it cannot be
+/// opened or read.
 ///
 /// # Security
-/// Safe in `/tmp`: another user's hard link to one of our files is rejected.
+/// This is safe in `/tmp`: it rejects another user's hard link to one of this user's files.
 pub fn read_shared(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     opened(path, judge_shared)?
         .map(|(file, stat)| read_judged(file, &stat, path, limit))
@@ -148,16 +153,17 @@ pub fn read_shared(path: &Path, limit: usize) -> Result<Option<FileContent>> {
 /// exist.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if it is not regular or larger than `limit` bytes; [`Error::Io`] if the system
-/// refused.
+/// Returns [`Error::Untrusted`] if the file is not regular or larger than `limit` bytes, and
+/// [`Error::Io`] if it cannot be opened or read.
 pub fn read_any(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |_| None)
 }
 
-/// Returns the beginning of any user's file, at most `limit` bytes; none if it does not exist.
+/// Returns the first bytes of any user's file, at most `limit`. Returns no bytes if it does not
+/// exist.
 ///
 /// # Errors
-/// [`Error::Untrusted`] or [`Error::Io`] if it cannot be opened or read.
+/// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be opened or read.
 pub fn beginning(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(file) = open(path, OFlags::RDONLY)? {
@@ -167,21 +173,23 @@ pub fn beginning(path: &Path, limit: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Acts as [`read_any`], for a file that controls this program. It must belong to us or root and
-/// must not be world-writable.
+/// Does the same as [`read_any`], for a file that controls this program. It must belong to this
+/// user or root, and must not be world-writable.
 ///
 /// # Errors
-/// As [`read_any`], and [`Error::Untrusted`] if it is another user's, as under `sudo -E`, or
-/// world-writable.
+/// Returns [`Error::Untrusted`] if the file is not regular, larger than `limit` bytes, another
+/// user's (as under `sudo -E`) or world-writable. Returns [`Error::Io`] if it cannot be opened or
+/// read.
 pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, foreign)
 }
 
-/// Reads a file with secrets, following links. It must belong to us or root, and nobody else may
-/// read or write it. Returns `None` if it does not exist.
+/// Reads a file with secrets, following links. It must belong to this user or root, and nobody else
+/// may read or write it. Returns `None` if it does not exist.
 ///
 /// # Errors
-/// As [`read_any`], and [`Error::Untrusted`] if it is another user's or open to others.
+/// Returns [`Error::Untrusted`] if the file is not regular, larger than `limit` bytes, another
+/// user's, or readable or writable by others. Returns [`Error::Io`] if it cannot be opened or read.
 #[cfg(feature = "cli")]
 pub fn read_secret(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     read_followed(path, limit, |stat| {
@@ -191,7 +199,8 @@ pub fn read_secret(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     })
 }
 
-/// Returns why a file is not trusted: it is neither ours nor root's, or it is world-writable.
+/// Returns why a file is not trusted: it belongs neither to this user nor to root, or it is
+/// world-writable.
 fn foreign(stat: &Stat) -> Option<Untrusted> {
     let mode = permissions(stat);
     if ![0, me()].contains(&stat.st_uid) {
@@ -201,11 +210,12 @@ fn foreign(stat: &Stat) -> Option<Untrusted> {
     }
 }
 
-/// Reads the end of a file that [`read_trusted`] would read, at most `limit` bytes of it. Returns
-/// `None` if it does not exist.
+/// Reads the last bytes of a file, at most `limit`, with the checks of [`read_trusted`]. The file
+/// may have any size. Returns `None` if it does not exist.
 ///
 /// # Errors
-/// As [`read_trusted`], but the file may have any size.
+/// Returns [`Error::Untrusted`] if the file is not regular, another user's (as under `sudo -E`) or
+/// world-writable, and [`Error::Io`] if it cannot be opened or read.
 pub fn read_trusted_end(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     let Some((file, stat)) = opened_followed(path, foreign)? else {
         return Ok(None);
@@ -233,7 +243,8 @@ fn read_followed(
 /// exist.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if it is not regular; [`Error::Io`] if the system refused.
+/// Returns [`Error::Untrusted`] if the file is not regular, and [`Error::Io`] if it cannot be
+/// opened.
 #[cfg(feature = "cli")]
 pub(super) fn open_plain(path: &Path) -> Result<Option<(File, Meta)>> {
     let Some(file) = open(path, OFlags::RDONLY | OFlags::NOFOLLOW)? else {
@@ -252,8 +263,8 @@ pub(super) fn open_plain(path: &Path) -> Result<Option<(File, Meta)>> {
 /// Reads any user's regular file, without following a link. Returns `None` if it does not exist.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if it is not regular or larger than `limit` bytes; [`Error::Io`] if the system
-/// refused.
+/// Returns [`Error::Untrusted`] if the file is not regular or larger than `limit` bytes, and
+/// [`Error::Io`] if it cannot be opened or read.
 #[cfg(feature = "cli")]
 pub(super) fn read_plain(path: &Path, limit: usize) -> Result<Option<FileContent>> {
     let Some((mut file, meta)) = open_plain(path)? else {
@@ -292,8 +303,8 @@ fn opened_followed(
     }
 }
 
-/// Reads a file that the kernel generates, as in `/proc`, or another short system file. One read of
-/// 4096 bytes must get all of it. Returns `None` if it cannot be read.
+/// Reads a file that the kernel generates, such as those in `/proc`, or another short system file.
+/// Its content must fit into one read of 4096 bytes. Returns `None` if it cannot be read.
 pub fn read_kernel(path: &str) -> Option<String> {
     const LONGEST: usize = 4096;
     let file = open(Path::new(path), OFlags::RDONLY).ok()??;
@@ -303,11 +314,12 @@ pub fn read_kernel(path: &str) -> Option<String> {
     Some(text.trim_end().to_owned())
 }
 
-/// Opens a file that only we should have written, for reading as a stream. Returns `None` if it
+/// Opens a file that only this user may have written, for reading as a stream. Returns `None` if it
 /// does not exist.
 ///
 /// # Errors
-/// As [`read_own`], without a size limit.
+/// Returns [`Error::Untrusted`] if the file is not regular, not this user's or writable by others,
+/// and [`Error::Io`] if it cannot be opened.
 pub fn open_own(path: &Path) -> Result<Option<File>> {
     Ok(opened_own(path)?.map(|(file, _)| file))
 }
@@ -331,8 +343,8 @@ fn opened(
     Ok(Some((file, stat)))
 }
 
-/// Opens `path` with `flags` and those that every file here is opened with. Returns `None` if it
-/// does not exist.
+/// Opens `path` with `flags` and with those that prevent blocking. Returns `None` if it does not
+/// exist.
 pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let refused = |why| {
@@ -346,7 +358,7 @@ pub(crate) fn open(path: &Path, flags: OFlags) -> Result<Option<File>> {
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(Errno::LOOP) => refused(Untrusted::Symlink),
         Err(Errno::AGAIN) => refused(Untrusted::Leased),
-        // The error of a non-blocking open of a socket, or of a FIFO without a reader.
+        // The system reports this error for a socket, and for a FIFO without a reader.
         Err(Errno::NXIO) => refused(Untrusted::NotRegular),
         Err(errno) => Err(Error::io("open", path)(errno)),
     }
@@ -372,7 +384,7 @@ fn read_judged(mut file: File, stat: &Stat, path: &Path, limit: usize) -> Result
 /// Reads once, retrying if a signal interrupts the read.
 ///
 /// # Errors
-/// The error of the system.
+/// Returns the system's error if reading fails.
 pub fn read_some(file: &mut (impl Read + ?Sized), room: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match file.read(room) {
@@ -387,8 +399,8 @@ pub fn is_socket(fd: impl AsFd) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| kind(&stat) == FileType::Socket)
 }
 
-/// Returns whether `bytes` look like a JSON file after a power failure that saved its name but not
-/// its bytes: empty, zeros, or truncated.
+/// Returns whether `bytes` look like a JSON file whose content was lost in a power failure: empty,
+/// zeros, or truncated.
 pub(super) fn is_lost(bytes: &[u8]) -> bool {
     let is_beginning = || {
         let read = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
@@ -405,7 +417,7 @@ pub fn terminal() -> Option<File> {
 /// Inspects `path` without following links; returns `None` if nothing exists there.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the path cannot be inspected.
 pub fn look(path: &Path) -> Result<Option<Inspection>> {
     match rustix::fs::lstat(path) {
         Ok(stat) => Ok(Some(Inspection {
@@ -428,13 +440,13 @@ pub struct Inspection {
     pub owner: u32,
     /// The group id.
     pub group: u32,
-    /// The file type; a link counts as itself.
+    /// The file type. A symbolic link is not followed.
     pub kind: FileType,
     /// The permission bits, including setuid, setgid and sticky.
     pub mode: u32,
     /// The number of hard links.
     pub names: u64,
-    /// Size, modification time and identity.
+    /// The size, the modification time and the identity.
     pub meta: Meta,
 }
 
@@ -455,14 +467,16 @@ impl Inspection {
     }
 }
 
-/// Checks that `path` is a directory of ours that nobody else can enter. Returns whether it exists.
+/// Checks that `path` is a private directory: it belongs to this user, and nobody else can enter
+/// it. Returns whether it exists.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if it is a link, not a directory, not ours or open to others.
+/// Returns [`Error::Untrusted`] if `path` is a link, not a directory, not this user's, or
+/// accessible to others.
 ///
 /// # Security
-/// tmux and sudo require the same of their directories. After this check, names inside can be
-/// opened by path.
+/// tmux and sudo require the same of their directories. After this check, files in the directory
+/// can safely be opened by path.
 pub fn check_private_dir(path: &Path) -> Result<bool> {
     let Some(found) = look(path)? else {
         return Ok(false);
@@ -480,12 +494,13 @@ pub fn check_private_dir(path: &Path) -> Result<bool> {
     })
 }
 
-/// Checks that others cannot replace our files in the directory `path`. It must belong to root or
-/// us, and be sticky if others may write to it. A link to such a directory is fine (`/tmp` is one
-/// on macOS).
+/// Checks that other users cannot replace this user's files in the directory `path`. It must belong
+/// to root or this user, and be sticky if others may write to it. A link to such a directory is
+/// accepted (`/tmp` is one on macOS).
 ///
 /// # Errors
-/// [`Error::Untrusted`] if the check fails; [`Error::Io`] if the directory cannot be inspected.
+/// Returns [`Error::Untrusted`] if the check fails, and [`Error::Io`] if the directory cannot be
+/// inspected.
 pub fn check_shared_dir(path: &Path) -> Result<()> {
     let stat = rustix::fs::stat(path).map_err(Error::io("inspect", path))?;
     let mode = permissions(&stat);
@@ -504,14 +519,16 @@ pub fn check_shared_dir(path: &Path) -> Result<()> {
     })
 }
 
-/// Checks that each existing directory from `base` down to the parent of `path` is ours and not a
-/// link. `base` itself may be a link. With `is_given`, a person chose `base` and it is not checked.
+/// Checks that each existing directory from `base` down to the parent of `path` belongs to this
+/// user and is not a link. `base` itself may be a link. With `is_given`, `base` is not checked,
+/// because a person chose it.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if a directory fails the check; [`Error::Io`] if the system refused.
+/// Returns [`Error::Untrusted`] if a directory fails the check, and [`Error::Io`] if one cannot be
+/// inspected.
 ///
 /// # Security
-/// Nobody else can put a link into our directories between this check and the later use.
+/// Nobody else can put a link into this user's directories between this check and the later use.
 pub fn check_own_way(base: &Path, path: &Path, is_given: bool) -> Result<()> {
     let objection = |owner: u32, is_dir: bool, is_link: bool| match (is_link, is_dir) {
         (true, _) => Some(Untrusted::Symlink),
@@ -545,27 +562,30 @@ pub fn check_own_way(base: &Path, path: &Path, is_given: bool) -> Result<()> {
 /// Returns how many bytes an unprivileged user may still write to the file system of `path`.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the file system cannot be inspected.
 pub fn free_space(path: &Path) -> Result<u64> {
     let found = rustix::fs::statvfs(path).map_err(Error::io("inspect", path))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// Lists the names in a directory, unordered. Returns none if the directory does not exist.
+/// Lists the names in a directory, in no order. Returns an empty list if the directory does not
+/// exist.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused, even midway: a partial list is never returned.
+/// Returns [`Error::Io`] if the directory cannot be listed to its end: a partial list is never
+/// returned.
 pub fn names(dir: &Path) -> Result<impl Iterator<Item = OsString> + use<>> {
     Ok(first_names(dir, usize::MAX)?.into_iter())
 }
 
-/// Acts as [`names`], with at most `limit` names: for directories that others may fill.
+/// Does the same as [`names`], but returns at most `limit` names: for directories that others may
+/// fill.
 ///
 /// # Errors
-/// As [`names`].
+/// Returns [`Error::Io`] if the directory cannot be listed.
 pub fn first_names(dir: &Path, limit: usize) -> Result<Vec<OsString>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    // Not `std::fs::read_dir`: dropping it panics if closing reports an error.
+    // Do not use `std::fs::read_dir`: dropping it panics if closing fails.
     let opened = match rustix::fs::open(dir, flags, Mode::empty()) {
         Ok(fd) => Dir::new(fd),
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
@@ -585,7 +605,7 @@ pub fn first_names(dir: &Path, limit: usize) -> Result<Vec<OsString>> {
 /// Resolves links, `.` and `..` in `path`.
 ///
 /// # Errors
-/// [`Error::Io`] if it does not exist or cannot be inspected.
+/// Returns [`Error::Io`] if `path` does not exist or cannot be inspected.
 pub fn canonical(path: &Path) -> Result<PathBuf> {
     #[expect(
         clippy::disallowed_methods,

@@ -1,8 +1,9 @@
-//! Follows journals while they grow: each look returns the lines added since the last one.
+//! Follows journals while they grow: each call of `look` returns the lines that were added since
+//! the last one.
 //!
-//! A look takes a few system calls a session, so several looks a second cost next to nothing. No
-//! watch has to be set up or can overflow, and it works on every file system. [`super::journal`]
-//! follows each journal (`tail`).
+//! It takes a few system calls for each session, so several calls a second cost next to nothing. It
+//! works on every file system, and needs no change reports of the operating system.
+//! [`super::journal`] (`tail`) follows a single journal.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,15 +14,15 @@ use super::state::StateDir;
 use super::{clock, index};
 use crate::model::{SessionId, Timestamp};
 
-/// Bytes at a session's end that are read first: about a hundred events.
+/// How many bytes at the end of a session are read first: about a hundred events.
 const END: u64 = 64 * 1024;
-/// Number of looks for which a session that is no longer live is still checked each time. Late
-/// events come soon after the end.
+/// For how many calls of `look` a session that is no longer live is still checked each time,
+/// because late events come soon after the end.
 const LINGER: u64 = 240;
-/// Number of sessions no longer live that are checked at each look, in rotation. One may continue
-/// without being started again.
+/// How many of the other sessions each call of `look` checks, in rotation. A session may continue
+/// without a new start.
 const IN_TURN: usize = 500;
-/// Within this time after a change of a directory, another change may leave the same timestamp.
+/// For how long after a change of a directory another change may have the same timestamp.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// Follows the journals of one session or of all sessions.
@@ -37,7 +38,8 @@ pub struct Follower {
 enum FollowScope {
     One,
     All {
-        /// When the folder of all sessions last changed; `None` if it may have changed since.
+        /// When the folder of all sessions last changed, as of its last listing; `None` to list it
+        /// again.
         listed: Option<Timestamp>,
     },
 }
@@ -45,9 +47,9 @@ enum FollowScope {
 #[derive(Debug)]
 struct FollowedSession {
     tail: Tail,
-    /// The number of the last look that checks it in any case.
+    /// The number of the last call of `look` that must check the session.
     until: u64,
-    /// Whether the last look could not read it.
+    /// Whether the session could not be read the last time.
     has_failed: bool,
 }
 
@@ -55,7 +57,7 @@ impl Follower {
     /// Follows one session, starting about a hundred events before its end.
     ///
     /// # Errors
-    /// [`Error::Io`] if the journal cannot be inspected.
+    /// Returns [`Error::Io`] if the journal cannot be inspected.
     pub fn of_one(state: &StateDir, id: &SessionId) -> Result<Self> {
         let tail = Tail::ending(state.session(id).journal(), END)?;
         Ok(Self {
@@ -76,14 +78,14 @@ impl Follower {
         }
     }
 
-    /// Acts as [`Self::of_all`], but starts existing sessions at their ends.
+    /// Does the same as [`Self::of_all`], but starts at the ends of the existing sessions.
     ///
     /// # Errors
-    /// [`Error::Io`] if sessions cannot be listed.
+    /// Returns [`Error::Io`] if the sessions cannot be listed.
     pub fn of_all_from_now(state: &StateDir) -> Result<Self> {
         let mut follower = Self::of_all(state);
         for id in state.session_ids()? {
-            // If a session cannot be inspected, the first look reports it.
+            // If a session cannot be inspected, the first call of `look` reports that.
             if let Ok(tail) = Tail::at_end(state.session(&id).journal()) {
                 follower.followed.insert(id, FollowedSession::new(tail));
             }
@@ -91,14 +93,14 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Passes to `reader` every line added since the last look, without its line break. The lines
-    /// of one session come in order.
+    /// Passes each line that was added since the last call to `reader`, without its line break. The
+    /// lines of one session are in order.
     ///
-    /// Returns why sessions could not be read, once for each session, and retries them at the next
-    /// look.
+    /// Returns an error for each session that could not be read, and tries it again with the next
+    /// call. Does not repeat the error.
     ///
     /// # Errors
-    /// [`Error::Io`] if sessions cannot be listed.
+    /// Returns [`Error::Io`] if the sessions cannot be listed.
     pub fn look(&mut self, mut reader: impl FnMut(&SessionId, &[u8])) -> Result<Vec<Error>> {
         self.looks += 1;
         self.find_sessions()?;
@@ -125,7 +127,7 @@ impl Follower {
             .into_iter()
             .map(|(_, id)| id)
             .collect();
-        // A session that began and ended since the last look is in no index.
+        // Also list all sessions: one that began and ended since the last call is in no index.
         let changed = self.state.sessions_changed()?;
         if changed.is_none() || changed != *listed {
             let is_new = |id: &SessionId| !self.followed.contains_key(id);

@@ -28,11 +28,12 @@ pub enum LineOrigin {
 }
 
 impl History {
-    /// Reads all events of the session in `dir` into `trace`, and passes each line to `reader` as
-    /// it is read. That is not always the order of the events.
+    /// Reads all events of the session in `dir` into `trace`. Passes each line to `reader` as it is
+    /// read, which is not always in the order of the events.
     ///
     /// # Errors
-    /// [`Error::Untrusted`](super::Error::Untrusted), [`Error::Io`](super::Error::Io).
+    /// Returns [`Error::Untrusted`](super::Error::Untrusted) or [`Error::Io`](super::Error::Io) if
+    /// a file of the session cannot be trusted or opened.
     pub fn read(
         dir: &SessionDir,
         mut trace: TraceBuilder,

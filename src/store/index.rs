@@ -81,7 +81,7 @@ pub fn entry_of_name(state: &StateDir, name: &OsStr) -> Option<ProcessEntry> {
 /// Records that the process `owner` is in the session `id` from now on.
 ///
 /// # Errors
-/// [`super::Error::Io`]; the old entry stays.
+/// Returns [`super::Error::Io`] if the entry cannot be written; the old entry then stays.
 pub fn set_session_of_process(state: &StateDir, owner: &Owner, id: &SessionId) -> Result<()> {
     let present = process_entry(state, owner);
     let is_known = |present: &ProcessEntry| {
@@ -145,7 +145,7 @@ impl ProcessNames {
 /// Returns every process entry, for cleanup.
 ///
 /// # Errors
-/// [`super::Error::Io`] if the folder cannot be listed.
+/// Returns [`super::Error::Io`] if the folder cannot be listed.
 pub fn processes(state: &StateDir) -> Result<Vec<ProcessEntry>> {
     let dir = state.path("procs");
     let read = |name| {
@@ -159,7 +159,7 @@ pub fn processes(state: &StateDir) -> Result<Vec<ProcessEntry>> {
 /// Removes the entry of a process. Returns whether it existed.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if the entry cannot be removed.
 pub fn forget_process(state: &StateDir, owner: &Owner) -> Result<bool> {
     write::remove(&state.path("procs").join(owner.file_name()))
 }
@@ -167,7 +167,7 @@ pub fn forget_process(state: &StateDir, owner: &Owner) -> Result<bool> {
 /// Removes the session from the entries of all processes.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if an entry cannot be read or removed.
 pub fn forget_session(state: &StateDir, id: &SessionId) -> Result<()> {
     for mut entry in processes(state)? {
         let path = state.path("procs").join(entry.owner.file_name());
@@ -191,7 +191,7 @@ pub fn forget_session(state: &StateDir, id: &SessionId) -> Result<()> {
 /// Records that the session `id` of the project with this key may be live.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if the entry cannot be created.
 pub fn add_to_project(state: &StateDir, key: &str, id: &SessionId) -> Result<()> {
     let projects = state.path("projects");
     let dir = projects.join(key);
@@ -213,7 +213,7 @@ fn create_in(dirs: &[&Path], path: &Path, bytes: &[u8]) -> Result<bool> {
 /// Records that the session `id` of the project with this key is no longer live.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if the entry cannot be removed.
 pub fn remove_from_project(state: &StateDir, key: &str, id: &SessionId) -> Result<()> {
     let dir = state.path("projects").join(key);
     write::remove(&dir.join(id.as_str()))?;
@@ -223,7 +223,7 @@ pub fn remove_from_project(state: &StateDir, key: &str, id: &SessionId) -> Resul
 /// Returns the sessions of the project with this key that may be live.
 ///
 /// # Errors
-/// [`super::Error::Io`] if the folder cannot be listed.
+/// Returns [`super::Error::Io`] if the folder cannot be listed.
 pub fn sessions_of_project(state: &StateDir, key: &str) -> Result<Vec<SessionId>> {
     listed(state, key, MAX_LIVE)
 }
@@ -240,7 +240,7 @@ fn listed(state: &StateDir, key: &str, most: usize) -> Result<Vec<SessionId>> {
 /// listed does not hide the others: see [`unlistable`].
 ///
 /// # Errors
-/// [`super::Error::Io`] if the folder of all projects cannot be listed.
+/// Returns [`super::Error::Io`] if the folder of all projects cannot be listed.
 pub fn live_candidates(state: &StateDir) -> Result<Vec<(String, SessionId)>> {
     let mut found = Vec::new();
     for key in keys(state)? {

@@ -80,7 +80,8 @@ pub struct LeaseFailures {
 /// Reads the lease of a session; returns `None` if nobody holds its id.
 ///
 /// # Errors
-/// [`Error::Content`] if it is invalid; [`Error::Untrusted`]; [`Error::Io`].
+/// Returns [`Error::Content`] if the lease is invalid, and [`Error::Untrusted`] or [`Error::Io`] if
+/// the file cannot be trusted or read.
 pub fn read(state: &StateDir, id: &SessionId) -> Result<Option<Lease>> {
     let path = path(state, id);
     let Some(content) = file::read_own(&path, MAX_LEASE)? else {
@@ -106,7 +107,7 @@ pub fn read(state: &StateDir, id: &SessionId) -> Result<Option<Lease>> {
 /// Writes a lease, replacing an existing one.
 ///
 /// # Errors
-/// [`Error::Io`]; the old lease stays.
+/// Returns [`Error::Io`] if the file cannot be written; the old lease then stays.
 pub fn write(state: &StateDir, lease: &Lease) -> Result<()> {
     write::make_dir(&state.path("leases"))?;
     let bytes = serde_json::to_vec(lease).unwrap_or_default();
@@ -116,7 +117,7 @@ pub fn write(state: &StateDir, lease: &Lease) -> Result<()> {
 /// Removes a lease. Returns whether it existed.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// Returns [`Error::Io`] if the file cannot be removed.
 pub fn remove(state: &StateDir, id: &SessionId) -> Result<bool> {
     write::remove(&path(state, id))
 }
@@ -124,7 +125,7 @@ pub fn remove(state: &StateDir, id: &SessionId) -> Result<bool> {
 /// Returns the sessions whose ids are held.
 ///
 /// # Errors
-/// [`Error::Io`] if the folder cannot be listed.
+/// Returns [`Error::Io`] if the folder cannot be listed.
 pub fn held(state: &StateDir) -> Result<Vec<SessionId>> {
     let names = file::names(&state.path("leases"))?;
     Ok(names
@@ -144,7 +145,7 @@ pub fn counts(state: &StateDir) -> LeaseFailures {
 /// Changes the counts.
 ///
 /// # Errors
-/// [`Error::Io`]; the old counts stay.
+/// Returns [`Error::Io`] if the file cannot be written; the old counts then stay.
 pub fn count(state: &StateDir, change: impl FnOnce(&mut LeaseFailures)) -> Result<()> {
     let mut counts = counts(state);
     counts.v = VERSION;

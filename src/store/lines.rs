@@ -71,7 +71,8 @@ impl LineReader {
     /// Opens the file at `path`; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// As [`file::open_own`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be
+    /// trusted or opened.
     pub fn open(path: &Path) -> Result<Option<Self>> {
         Ok(file::opened_own(path)?.map(|opened| Self::of(path, opened)))
     }
@@ -119,7 +120,7 @@ impl LineReader {
     /// Returns whether it is. If not, the reader stays at the start.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn go_on(&mut self, position: &ReadPosition) -> Result<bool> {
         if position.offset > self.meta.size || self.mark(position.offset)? != position.mark {
             return Ok(false);
@@ -136,7 +137,7 @@ impl LineReader {
     /// from its start.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn go_near(&mut self, offset: u64) -> Result<()> {
         let offset = if offset <= self.meta.size { offset } else { 0 };
         let start = offset.saturating_sub(NEAR);
@@ -158,7 +159,7 @@ impl LineReader {
     /// Returns how far the file was read: to the end of its last whole line.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn position(&self) -> Result<ReadPosition> {
         Ok(ReadPosition {
             offset: self.offset,
@@ -170,7 +171,7 @@ impl LineReader {
     /// rewritten.
     ///
     /// # Errors
-    /// [`Error::Io`], also if the file is shorter.
+    /// Returns [`Error::Io`] if the file cannot be read, or is shorter.
     pub fn mark_at(&self, offset: u64) -> Result<String> {
         self.mark(offset)
     }
@@ -195,7 +196,7 @@ impl LineReader {
     /// in place as soon as `reader` has seen a line: its mark is of the bytes that were read.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn read_rest(&mut self, mut reader: impl FnMut(&[u8])) -> Result<ReadPosition> {
         let mut last = self.before(self.offset)?;
         // Bytes beyond the size at opening may come from a rewrite in place.
@@ -224,7 +225,7 @@ impl LineReader {
     /// At the end it returns no bytes. The last line has a line break unless a write is in flight.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn next_lines(&mut self, size: usize) -> Result<(Vec<u8>, u64)> {
         let mut lines = Vec::with_capacity(size + BUFFER);
         let mut too_long = 0;
@@ -255,7 +256,7 @@ impl LineReader {
     /// Returns the next line, or `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn next_line(&mut self) -> Result<Option<NextLine<'_>>> {
         self.next(LongLine::Skipped)
     }
@@ -264,7 +265,7 @@ impl LineReader {
     /// [`MAX_LINE`] ends the reading, because a file without a line break may have any size.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be read.
     pub fn next_of_beginning(&mut self) -> Result<Option<NextLine<'_>>> {
         self.next(LongLine::Left)
     }

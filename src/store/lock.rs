@@ -83,7 +83,8 @@ impl Lock {
 /// only briefly: the holder may be the hook's own caller, or a stopped process.
 ///
 /// # Errors
-/// As [`acquire`].
+/// Returns [`Error::Locked`] if another process holds the lock too long, and [`Error::Io`] if the
+/// lock file cannot be opened.
 pub(super) fn of_session(folder: &Path) -> Result<Lock> {
     let state = folder.ancestors().nth(2).unwrap_or(folder);
     acquire(&state.join("lock"), HOOK_PATIENCE)
@@ -92,7 +93,8 @@ pub(super) fn of_session(folder: &Path) -> Result<Lock> {
 /// Takes the lock file at `path`, creating it if necessary, and waits at most `patience`.
 ///
 /// # Errors
-/// [`Error::Locked`] if another process held it all that time; [`Error::Io`] if the system refused.
+/// Returns [`Error::Locked`] if another process holds the lock for all that time, and [`Error::Io`]
+/// if the lock file cannot be created or locked.
 ///
 /// # Security
 /// Use it only for a path in a private directory: anyone who can open a lock file can hold it.

@@ -92,7 +92,8 @@ impl<'a> LogLine<'a> {
 /// Appends a line to a log, creating the file if it is missing.
 ///
 /// # Errors
-/// As [`write::append`].
+/// Returns [`Error::Untrusted`] if another user may have written the log,
+/// and [`Error::Io`] if it cannot be written.
 pub fn append(state: &StateDir, log: Log, line: &LogLine<'_>) -> Result<()> {
     let path = state.path(&format!("{}.jsonl", log.stem()));
     let bytes = framed(&serde_json::to_vec(line).unwrap_or_default());
@@ -169,7 +170,8 @@ pub fn count(state: &StateDir, log: Log) -> u64 {
 /// meanwhile stay.
 ///
 /// # Errors
-/// [`Error::Untrusted`], [`Error::Io`]; the file stays as it was.
+/// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted, read or replaced;
+/// it is unchanged then.
 pub(super) fn retain(state: &StateDir, log: Log, keep: impl Fn(&[u8]) -> bool) -> Result<()> {
     let stem = log.stem();
     for name in [format!("{stem}.1.jsonl"), format!("{stem}.jsonl")] {

@@ -27,7 +27,8 @@ impl MachineHash {
     /// Reads the secret in the state directory at `root`, which must exist, or creates it.
     ///
     /// # Errors
-    /// [`Error::Content`] if the file contains anything else; [`Error::Untrusted`]; [`Error::Io`].
+    /// Returns [`Error::Content`] if the file contains anything else, and [`Error::Untrusted`] or
+    /// [`Error::Io`] if it cannot be trusted, read or created.
     pub fn of(root: &Path) -> Result<Self> {
         let path = root.join(SALT);
         let mut salt = [0; LENGTH];

@@ -205,9 +205,9 @@ impl Pointers<'_> {
     /// Makes `id` the current session of projects with this name.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if the directory is not safe or the existing file is another user's;
-    /// [`Error::Io`]. The old pointer then stays, unless only a check or sync after the rename
-    /// failed.
+    /// Returns [`Error::Untrusted`] if the directory is not safe, or the existing file is another
+    /// user's. Returns [`Error::Io`] if the pointer cannot be written. The old pointer then stays,
+    /// unless only a check or sync after the rename failed.
     ///
     /// # Security
     /// The new file is 0600 from the start. Its temporary name is unpredictable and does not match
@@ -248,7 +248,8 @@ impl Pointers<'_> {
     /// or does not exist.
     ///
     /// # Errors
-    /// As [`Self::store`].
+    /// Returns [`Error::Untrusted`] if the directory is not safe, or the existing file is another
+    /// user's. Returns [`Error::Io`] if the pointer cannot be written.
     pub fn put_back(
         &self,
         name: &ProjectName,
@@ -278,7 +279,8 @@ impl Pointers<'_> {
     /// Removes the pointer of projects with this name if it names `id`.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Locked`].
+    /// Returns [`Error::Locked`] if another process holds the lock too long, and [`Error::Io`] if
+    /// the pointer cannot be removed.
     pub fn remove_if_names(&self, name: &ProjectName, id: &SessionId) -> Result<Removal> {
         self.remove_if(&self.path(name), |path| self.names(path, id))
     }
@@ -315,7 +317,8 @@ impl Pointers<'_> {
     /// Removes the pointer of projects with this name if it is stale.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Locked`].
+    /// Returns [`Error::Locked`] if another process holds the lock too long, and [`Error::Io`] if
+    /// the pointer cannot be removed.
     pub fn remove_if_stale(&self, name: &ProjectName) -> Result<Removal> {
         self.remove_if(&self.path(name), |path| match self.doom(path)? {
             Some((SweepReason::Stale, meta)) => Ok(Some(meta)),
@@ -381,7 +384,8 @@ impl Pointers<'_> {
     /// the next sweep.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if the directory is not safe; [`Error::Io`] if it cannot be listed.
+    /// Returns [`Error::Untrusted`] if the directory is not safe, and [`Error::Io`] if it cannot be
+    /// listed.
     pub fn sweep(&self, dry_run: bool) -> Result<SweepReport> {
         file::check_shared_dir(self.dir)?;
         let mut sweeping = SweepReport::default();

@@ -44,7 +44,7 @@ pub fn discover(start: &Path) -> Project {
 /// Acts as [`discover`], for a path given by the user.
 ///
 /// # Errors
-/// [`Error::Io`] if it does not exist.
+/// Returns [`Error::Io`] if the path does not exist.
 pub fn existing(start: &Path) -> Result<Project> {
     file::canonical(start).map(|start| discover(&start))
 }
@@ -53,7 +53,7 @@ pub fn existing(start: &Path) -> Result<Project> {
 /// removed worktree's, counts as the root of a project.
 ///
 /// # Errors
-/// [`Error::Io`] if the system cannot tell whether it exists.
+/// Returns [`Error::Io`] if it cannot be found out whether the path exists.
 pub fn existing_or_gone(start: &Path) -> Result<Project> {
     match file::canonical(start) {
         Ok(there) => Ok(discover(&there)),
@@ -78,7 +78,7 @@ pub fn existing_or_gone(start: &Path) -> Result<Project> {
 /// written if that differs.
 ///
 /// # Errors
-/// [`Error::Io`] if the working directory was removed.
+/// Returns [`Error::Io`] if the working directory was removed.
 pub fn whole_paths(path: &Path) -> Result<Vec<PathBuf>> {
     let whole = current_dir()?.join(path);
     let written: PathBuf = whole.components().collect();
@@ -247,7 +247,7 @@ fn packed(common: &Path, reference: &str) -> Option<String> {
 /// Returns the working directory of this process.
 ///
 /// # Errors
-/// [`Error::Io`] if it was removed.
+/// Returns [`Error::Io`] if the working directory was removed.
 pub fn current_dir() -> Result<PathBuf> {
     #[expect(
         clippy::disallowed_methods,

@@ -98,8 +98,9 @@ impl SessionDir {
     /// Reads the record. Returns `None` if the session was never recorded.
     ///
     /// # Errors
-    /// [`Error::Content`] if it is corrupt, from a newer version or another session's;
-    /// [`Error::Untrusted`]; [`Error::Io`].
+    /// Returns [`Error::Content`] if the record is damaged, written by a newer version, or about
+    /// another session. Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted
+    /// or read.
     pub fn record(&self) -> Result<Option<Record>> {
         let path = self.record_path();
         let Some(content) = file::read_own(&path, MAX_RECORD)? else {
@@ -167,7 +168,7 @@ impl SessionDir {
     /// completes what a killed process left unfinished.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if a file or folder cannot be created.
     pub fn create(
         &self,
         record: &Record,
@@ -187,7 +188,8 @@ impl SessionDir {
     /// record was written.
     ///
     /// # Errors
-    /// [`Error::Io`], also if the record is too large to be read again; then nothing was created.
+    /// Returns [`Error::Io`] if the record cannot be written, or is too large to be read again.
+    /// Nothing was created then.
     pub fn create_record(&self, record: &Record, durability: Durability) -> Result<bool> {
         let (path, bytes) = (self.record_path(), encoded(record, &self.record_path())?);
         if write::make_dir(&self.path).is_err() {
@@ -210,7 +212,8 @@ impl SessionDir {
     /// Replaces the record. See [`super::state::StateDir::update_record`], which holds the lock.
     ///
     /// # Errors
-    /// [`Error::Io`], also if the new record is too large to be read again; the old record stays.
+    /// Returns [`Error::Io`] if the record cannot be written, or is too large to be read again. The
+    /// old record stays then.
     pub(crate) fn replace_record(&self, record: &Record) -> Result<()> {
         self.put_record(record, Durability::Synced)
     }
@@ -225,7 +228,7 @@ impl SessionDir {
     /// removed. The caller must hold the lock.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the folder cannot be renamed.
     pub fn set_aside(&self) -> Result<SetAside> {
         let aside = SetAside {
             place: self.path.clone(),
@@ -248,7 +251,7 @@ impl SessionDir {
     /// replaced: it is from another boot, or from a process killed while writing.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the owner's file cannot be written.
     pub fn add_owner(&self, owner: &Owner) -> Result<()> {
         let path = self.owners().join(owner.file_name());
         if write::create_small(&path, &owner.encode())? {
@@ -267,7 +270,7 @@ impl SessionDir {
     /// Removes an owner. Returns whether it existed.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the owner's file cannot be removed.
     pub fn remove_owner(&self, owner: &Owner) -> Result<bool> {
         write::remove(&self.owners().join(owner.file_name()))
     }
@@ -337,7 +340,7 @@ impl SessionDir {
     /// Reads the imported events as lines, for views.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or opened.
     pub fn imported_lines(&self) -> Result<JournalLines> {
         journal::of_file(&self.imported())
     }
@@ -345,7 +348,7 @@ impl SessionDir {
     /// Reads the imported events in the first `length` bytes of their file.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or opened.
     #[cfg(feature = "cli")]
     pub(super) fn imported_lines_within(&self, length: u64) -> Result<JournalLines> {
         journal::beginning_of_file(&self.imported(), length)
@@ -355,7 +358,7 @@ impl SessionDir {
     /// damage are omitted.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file cannot be trusted or opened.
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, Damage)>> {
         let mut damaged = self.journal.damage_by_file()?;
         let mut damage = self.imported_lines()?.for_each(|_| {});
@@ -370,7 +373,8 @@ impl SessionDir {
     /// Lists the files of the journal, as [`Journal::pieces`] does, and the imported events.
     ///
     /// # Errors
-    /// As [`Journal::pieces`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file cannot be trusted or read, and
+    /// [`Error::Content`] if a compressed part of the journal is damaged.
     #[cfg(feature = "cli")]
     pub fn pieces(&self) -> Result<Vec<journal::JournalFile>> {
         let mut pieces = self.journal.pieces()?;
@@ -403,7 +407,7 @@ impl SessionDir {
     /// Replaces the note on the session's open calls.
     ///
     /// # Errors
-    /// [`Error::Io`]; the old note stays.
+    /// Returns [`Error::Io`] if the file cannot be written; the old one then stays.
     pub(crate) fn replace_open_note(&self, bytes: &[u8]) -> Result<()> {
         write::replace(&self.open_note_path(), bytes, Durability::Cached)
     }
@@ -418,7 +422,7 @@ impl SessionDir {
     /// Replaces the note on what the session is called.
     ///
     /// # Errors
-    /// [`Error::Io`]; the old note stays.
+    /// Returns [`Error::Io`] if the file cannot be written; the old one then stays.
     pub fn replace_title_note(&self, bytes: &[u8]) -> Result<()> {
         write::replace(&self.title_note_path(), bytes, Durability::Cached)
     }
@@ -427,8 +431,8 @@ impl SessionDir {
     /// counted.
     ///
     /// # Errors
-    /// [`Error::Content`] if the file is too large, so that the caller counts again;
-    /// [`Error::Untrusted`]; [`Error::Io`].
+    /// Returns [`Error::Content`] if the file is too large; the caller should count again. Returns
+    /// [`Error::Untrusted`] or [`Error::Io`] if it cannot be trusted or read.
     pub fn usage(&self) -> Result<Option<Vec<u8>>> {
         match file::read_own(&self.usage_path(), MAX_USAGE) {
             Err(Error::Untrusted {
@@ -452,7 +456,7 @@ impl SessionDir {
     /// file is not synced.
     ///
     /// # Errors
-    /// [`Error::Io`]; the old count stays.
+    /// Returns [`Error::Io`] if the file cannot be written; the old count then stays.
     pub fn replace_usage(&self, bytes: &[u8]) -> Result<()> {
         write::replace(&self.usage_path(), bytes, Durability::Cached)
     }
@@ -463,7 +467,8 @@ impl SessionDir {
     /// Without lines, the file is removed. Identical lines leave it unchanged.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`]; the old events stay.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or written; the
+    /// old events then stay.
     pub fn replace_imported(&self, lines: &[u8], last: Timestamp) -> Result<bool> {
         let path = self.imported();
         if lines.is_empty() {
@@ -479,7 +484,7 @@ impl SessionDir {
     /// Returns whether the imported events equal `lines`.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or read.
     pub fn has_imported(&self, lines: &[u8]) -> Result<bool> {
         let path = self.imported();
         let size = file::look(&path)?.map_or(0, |found| found.meta.size);
@@ -493,7 +498,7 @@ impl SessionDir {
     /// Reads the imported events.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or opened.
     pub fn imported_events(&self) -> Result<Events> {
         self.imported_lines().map(Events::of)
     }
@@ -575,8 +580,8 @@ impl SetAside {
     /// Moves the session back to its original path.
     ///
     /// # Errors
-    /// [`Error::Io`], also if a hook has begun the session again meanwhile. The session then stays
-    /// aside and nothing is lost.
+    /// Returns [`Error::Io`] if the folder cannot be renamed, for example because a hook has begun
+    /// the session again meanwhile. The session then stays aside, and nothing is lost.
     pub fn put_back(&self) -> Result<()> {
         write::rename(&self.path(), &self.place)
     }
@@ -584,7 +589,7 @@ impl SetAside {
     /// Removes the session.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Self::settle`] removes what is left.
+    /// Returns [`Error::Io`] if a file cannot be removed; [`Self::settle`] removes what is left.
     pub fn remove(mut self) -> Result<()> {
         if !self.is_going {
             let leaving = self.path();
@@ -608,7 +613,7 @@ impl SetAside {
     /// back.
     ///
     /// # Errors
-    /// As [`Self::put_back`] and [`Self::remove`].
+    /// Returns [`Error::Io`] if the folder can neither be put back nor removed.
     pub fn settle(self) -> Result<()> {
         match self.is_going {
             true => self.remove(),

@@ -71,7 +71,8 @@ impl From<Error> for SocketRefusal {
 /// Creates a socket file and listens on it.
 ///
 /// # Errors
-/// [`SocketRefusal`].
+/// Returns [`SocketRefusal`] if the socket cannot be created safely, or another process listens on
+/// it.
 ///
 /// # Security
 /// Only we can write to the directory, and the file has mode 0600 from the first moment. The umask

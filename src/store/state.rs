@@ -39,9 +39,10 @@ impl StateDir {
     /// recorded. `decompressor` reads compressed parts of journals.
     ///
     /// # Errors
-    /// [`Error::NoStateDir`] if there is no path for it. [`Error::Untrusted`] if it is not ours
-    /// alone, or would have to be created in an unsafe directory. [`Error::Io`] if it could not be
-    /// created. In these cases it is unknown what was recorded.
+    /// Returns [`Error::NoStateDir`] if no path for the directory is known. Returns
+    /// [`Error::Untrusted`] if the directory is not private to this user, or would have to be
+    /// created where another user can write. Returns [`Error::Io`] if it cannot be inspected. In
+    /// all these cases it is unknown what was recorded.
     pub fn open(places: &Places, decompressor: Decompressor) -> Result<Option<Self>> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         if !file::check_private_dir(root)? {
@@ -57,7 +58,7 @@ impl StateDir {
     /// Opens the state directory, creating it if it is missing.
     ///
     /// # Errors
-    /// As [`Self::open`], and [`Error::Io`] if it cannot be created.
+    /// Fails if [`Self::open`] fails, and returns [`Error::Io`] if the directory cannot be created.
     pub fn create(places: &Places, decompressor: Decompressor) -> Result<Self> {
         let root = places.state.as_deref().ok_or(Error::NoStateDir)?;
         write::make_private_dir(root)?;
@@ -83,7 +84,7 @@ impl StateDir {
     /// contents.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the state directory cannot be listed.
     pub fn folders(&self) -> Result<Vec<PathBuf>> {
         let is_folder = |name: &OsString| name != "sessions" && name != "archive";
         let paths = file::names(&self.root)?
@@ -104,8 +105,8 @@ impl StateDir {
     /// the CLI calls this.
     ///
     /// # Errors
-    /// [`Error::Locked`] after `patience`; otherwise as [`SessionDir::record`], or [`Error::Io`].
-    /// The old record stays.
+    /// Returns [`Error::Locked`] if the lock is not available within `patience`. Fails if the
+    /// record cannot be read or replaced; the old record stays then.
     pub fn update_record(
         &self,
         id: &SessionId,
@@ -119,7 +120,7 @@ impl StateDir {
     /// Acts as [`Self::update_record`], for a caller that holds the lock.
     ///
     /// # Errors
-    /// As [`SessionDir::record`], or [`Error::Io`]. The old record stays.
+    /// Fails if the record cannot be read or replaced; the old record stays then.
     pub fn update_record_locked(
         &self,
         _held: &Lock,
@@ -142,7 +143,7 @@ impl StateDir {
     /// Returns the ids of all sessions recorded and not pruned, unordered.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be listed.
+    /// Returns [`Error::Io`] if the folder cannot be listed.
     pub fn session_ids(&self) -> Result<impl Iterator<Item = SessionId> + use<>> {
         let names = file::names(&self.sessions())?;
         Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
@@ -151,7 +152,7 @@ impl StateDir {
     /// Returns the sessions that a cleanup has set aside for removal and that still exist.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be listed.
+    /// Returns [`Error::Io`] if the folder cannot be listed.
     pub fn set_aside(&self) -> Result<Vec<SetAside>> {
         let sessions = self.sessions();
         let names = file::names(&sessions)?;
@@ -164,7 +165,7 @@ impl StateDir {
     /// Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the folder cannot be inspected.
     pub(super) fn sessions_changed(&self) -> Result<Option<Timestamp>> {
         Ok(file::look(&self.sessions())?.map(|found| found.meta.modified))
     }
@@ -172,7 +173,8 @@ impl StateDir {
     /// Takes the lock, waiting at most `patience`.
     ///
     /// # Errors
-    /// [`Error::Locked`], [`Error::Io`].
+    /// Returns [`Error::Locked`] if another process holds the lock too long, and [`Error::Io`] if
+    /// the lock file cannot be opened.
     pub fn lock(&self, patience: Duration) -> Result<Lock> {
         lock::acquire(&self.path("lock"), patience)
     }
@@ -181,7 +183,8 @@ impl StateDir {
     /// locked and it returns `None`.
     ///
     /// # Errors
-    /// As [`Self::lock`].
+    /// Returns [`Error::Locked`] if another process holds the lock, and [`Error::Io`] if the lock
+    /// file cannot be opened.
     pub fn try_lock(&self, patience: Duration) -> Result<Option<Lock>> {
         let path = self.path("lock");
         let is_there = file::look(&path)?.is_some();
@@ -207,7 +210,7 @@ impl StateDir {
     /// true for only one of them.
     ///
     /// # Errors
-    /// [`Error::Io`] if the stamp cannot be written.
+    /// Returns [`Error::Io`] if the stamp cannot be written.
     pub fn claim_sweep(&self, last: Option<Timestamp>) -> Result<bool> {
         let _lock = self.lock(lock::HOOK_PATIENCE)?;
         if self.last_sweep() != last {
@@ -221,7 +224,7 @@ impl StateDir {
     /// was due.
     ///
     /// # Errors
-    /// [`Error::Io`] if the stamp cannot be written.
+    /// Returns [`Error::Io`] if the stamp cannot be written.
     pub fn claim_daily(&self, now: Timestamp) -> Result<bool> {
         let is_due = self.daily_is_due(now)?;
         if is_due {
@@ -233,7 +236,7 @@ impl StateDir {
     /// Stamps the end of the daily work.
     ///
     /// # Errors
-    /// [`Error::Io`] if the stamp cannot be written.
+    /// Returns [`Error::Io`] if the stamp cannot be written.
     pub fn end_daily(&self) -> Result<()> {
         write::replace(&self.path("daily"), b"", write::Durability::Cached)
     }
@@ -242,7 +245,7 @@ impl StateDir {
     /// finished, after an hour.
     ///
     /// # Errors
-    /// [`Error::Io`] if the stamp cannot be inspected.
+    /// Returns [`Error::Io`] if the stamp cannot be inspected.
     pub fn daily_is_due(&self, now: Timestamp) -> Result<bool> {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -11,7 +11,7 @@ use crate::model::{SessionId, Timestamp};
 /// `archive pruned`.
 ///
 /// # Errors
-/// As [`log::append`].
+/// Fails if the tombstones cannot be trusted or written.
 pub fn add(state: &StateDir, id: &SessionId, what: &str) -> Result<()> {
     log::append(state, Log::Tombstones, &LogLine::new(what).session(id))
 }

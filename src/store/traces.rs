@@ -12,7 +12,7 @@ use crate::model::SessionId;
 /// Returns the small files that have the session's id as their name.
 ///
 /// # Errors
-/// [`super::Error::Io`] if a folder cannot be listed.
+/// Returns [`super::Error::Io`] if a folder cannot be listed.
 pub fn files(state: &StateDir, id: &SessionId) -> Result<Vec<PathBuf>> {
     let projects = state.path("projects");
     let keys = file::names(&projects)?.map(|key| projects.join(key));
@@ -30,7 +30,7 @@ pub fn files(state: &StateDir, id: &SessionId) -> Result<Vec<PathBuf>> {
 /// Removes one of [`files`], and its folder if that is a project's and empty now.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if a file cannot be removed.
 pub fn remove(state: &StateDir, path: &std::path::Path) -> Result<()> {
     write::remove(path)?;
     match path.parent() {
@@ -44,7 +44,7 @@ pub fn remove(state: &StateDir, path: &std::path::Path) -> Result<()> {
 /// Counts the entries of processes that name the session.
 ///
 /// # Errors
-/// [`super::Error::Io`] if the folder cannot be listed.
+/// Returns [`super::Error::Io`] if the folder cannot be listed.
 pub fn processes(state: &StateDir, id: &SessionId) -> Result<usize> {
     let names = |entry: &index::ProcessEntry| {
         entry.session_id == *id || entry.before.iter().any(|stay| stay.session_id == *id)
@@ -76,7 +76,7 @@ pub fn log_lines(state: &StateDir, id: &SessionId) -> usize {
 /// Removes the lines of all logs that name the session.
 ///
 /// # Errors
-/// [`super::Error::Io`]; the other lines stay.
+/// Returns [`super::Error::Io`] if the log cannot be replaced; the other lines stay.
 pub fn remove_log_lines(state: &StateDir, id: &SessionId) -> Result<()> {
     LOGS.into_iter()
         .try_for_each(|log| log::retain(state, log, |line| !is_named(line, id)))

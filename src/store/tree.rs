@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 16;
 /// files.
 ///
 /// # Errors
-/// [`super::Error::Io`] if a directory cannot be listed.
+/// Returns [`super::Error::Io`] if a directory cannot be listed.
 pub fn files_below(dir: &Path, visit: &mut impl FnMut(&OsStr, &Meta)) -> Result<()> {
     let is_dir = file::look(dir)?.is_some_and(|found| found.is_dir());
     if is_dir {

@@ -42,7 +42,8 @@ pub fn of(state: &StateDir, id: &SessionId) -> Option<Unrecorded> {
 /// Notes why a session is not recorded. A note on a deletion stays.
 ///
 /// # Errors
-/// [`super::Error::Io`]; [`super::Error::Untrusted`].
+/// Returns [`super::Error::Untrusted`] if the folder cannot be trusted, and [`super::Error::Io`] if
+/// the note cannot be written.
 pub fn note(state: &StateDir, id: &SessionId, why: Unrecorded) -> Result<()> {
     let path = path(state, id);
     match why {
@@ -63,7 +64,7 @@ pub fn note(state: &StateDir, id: &SessionId, why: Unrecorded) -> Result<()> {
 /// Removes the note on a session. Returns whether there was one.
 ///
 /// # Errors
-/// [`super::Error::Io`].
+/// Returns [`super::Error::Io`] if the note cannot be removed.
 pub fn forget(state: &StateDir, id: &SessionId) -> Result<bool> {
     write::remove(&path(state, id))
 }
@@ -71,7 +72,7 @@ pub fn forget(state: &StateDir, id: &SessionId) -> Result<bool> {
 /// Removes the notes on excluded sessions that are old.
 ///
 /// # Errors
-/// [`super::Error::Io`] if the folder cannot be listed or a note cannot be removed.
+/// Returns [`super::Error::Io`] if the folder cannot be listed or a note cannot be removed.
 pub fn remove_old(state: &StateDir, now: Timestamp) -> Result<()> {
     let dir = state.path(FOLDER);
     for path in file::names(&dir)?.map(|name| dir.join(name)) {

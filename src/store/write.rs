@@ -53,8 +53,8 @@ pub enum Durability {
 /// new one.
 ///
 /// # Errors
-/// [`Error::Io`]. `path` is then unchanged and no temporary file remains. Only if syncing the
-/// directory failed is the new file already in place.
+/// Returns [`Error::Io`] if the file cannot be written. `path` is then unchanged and no temporary
+/// file remains. Only if syncing the directory failed, the new file is already in place.
 ///
 /// # Security
 /// The temporary file has an unpredictable name and is created exclusively, in the same directory.
@@ -84,7 +84,7 @@ fn folder(path: &Path) -> &Path {
 /// Waits until a file's new name is on disk, if `durability` asks for that.
 ///
 /// # Errors
-/// [`Error::Io`]; the file keeps its name.
+/// Returns [`Error::Io`] if the directory cannot be synced; the file keeps its name.
 pub(super) fn keep_name(path: &Path, durability: Durability) -> Result<()> {
     match durability {
         Durability::Cached => Ok(()),
@@ -98,7 +98,7 @@ pub(super) fn keep_name(path: &Path, durability: Durability) -> Result<()> {
 /// two files exchange names.
 ///
 /// # Errors
-/// As [`replace`].
+/// Returns [`Error::Io`] if the file cannot be written; `path` is then unchanged.
 pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = written(path, bytes, 0o600)?;
     match rustix::fs::renameat_with(CWD, temporary.path(), CWD, path, RenameFlags::EXCHANGE) {
@@ -117,7 +117,8 @@ pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
 /// file has a temporary name only between two system calls.
 ///
 /// # Errors
-/// As [`replace`].
+/// Returns [`Error::Io`] if the file cannot be written. `path` is then unchanged, unless only
+/// syncing the directory failed.
 pub fn replace_nameless(
     path: &Path,
     bytes: &[u8],
@@ -186,7 +187,8 @@ fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
 /// process leaves a temporary file only between two system calls, and the next call removes it.
 ///
 /// # Errors
-/// As [`replace`].
+/// Returns [`Error::Io`] if the file cannot be written. `path` is then unchanged, unless only
+/// syncing the directory failed.
 #[cfg(feature = "cli")]
 pub fn replace_beside_others(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     replace_nameless(path, bytes, 0o600, durability)?;
@@ -198,8 +200,8 @@ pub fn replace_beside_others(path: &Path, bytes: &[u8], durability: Durability) 
 /// is for files that other users' programs read. An existing file must be regular and ours.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if `path` is a link, another user's, or not a regular file; otherwise as
-/// [`replace`].
+/// Returns [`Error::Untrusted`] if `path` is a link, another user's, or not a regular file, and
+/// [`Error::Io`] if the file cannot be written.
 ///
 /// # Security
 /// A user with write access to the directory can still swap the file. A rename replaces a name and
@@ -215,7 +217,7 @@ pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Returns an error if `path` exists and is not a regular file of ours.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if it is a link, another user's, or not a regular file.
+/// Returns [`Error::Untrusted`] if `path` is a link, another user's, or not a regular file.
 pub fn refuse_others(path: &Path) -> Result<()> {
     let why = file::look(path)?.and_then(|found| match found.kind {
         FileType::Symlink => Some(Untrusted::Symlink),
@@ -235,7 +237,7 @@ pub fn refuse_others(path: &Path) -> Result<()> {
 /// Acts as [`replace`] and sets the modification time to `modified`.
 ///
 /// # Errors
-/// As [`replace`].
+/// Returns [`Error::Io`] if the file cannot be written; `path` is then unchanged.
 pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<()> {
     let temporary = prepared(path, bytes, Durability::Cached, 0o600)?;
     let dated = temporary.as_file().set_modified(modified.to_utc().into());
@@ -247,7 +249,7 @@ pub fn replace_as_of(path: &Path, bytes: &[u8], modified: Timestamp) -> Result<(
 /// created; an existing file is left unchanged.
 ///
 /// # Errors
-/// [`Error::Io`]; nothing was created.
+/// Returns [`Error::Io`] if the file cannot be written; nothing was created then.
 pub fn create(path: &Path, bytes: &[u8], durability: Durability) -> Result<bool> {
     created(path, bytes, durability, 0o600)
 }
@@ -255,7 +257,7 @@ pub fn create(path: &Path, bytes: &[u8], durability: Durability) -> Result<bool>
 /// Acts as [`create`], with permission bits `mode`, and syncs the file.
 ///
 /// # Errors
-/// As [`create`].
+/// Returns [`Error::Io`] if the file cannot be written; nothing was created then.
 pub fn create_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<bool> {
     created(path, bytes, Durability::Synced, mode)
 }
@@ -281,7 +283,7 @@ fn created(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> Resu
 /// file.
 ///
 /// # Errors
-/// [`Error::Io`]; no temporary file remains.
+/// Returns [`Error::Io`] if the file cannot be written; no temporary file remains then.
 pub(super) fn prepared(
     path: &Path,
     bytes: &[u8],
@@ -342,7 +344,7 @@ impl GrowingFile {
     /// Creates an empty temporary file, mode 0600, in the directory of `path`.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be created.
     pub fn beside(path: &Path) -> Result<Self> {
         Ok(Self {
             temporary: written(path, b"", 0o600)?,
@@ -353,7 +355,7 @@ impl GrowingFile {
     /// Appends bytes.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.temporary.as_file_mut().write_all(bytes);
         written.map_err(Error::io("write", &self.path))
@@ -380,7 +382,7 @@ impl GrowingFile {
     /// Sets the modification time.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the time cannot be set.
     #[cfg(feature = "cli")]
     pub(super) fn set_modified(&self, modified: Timestamp) -> Result<()> {
         let dated = self
@@ -393,7 +395,7 @@ impl GrowingFile {
     /// Syncs the file and closes it.
     ///
     /// # Errors
-    /// [`Error::Io`]; the file is then removed.
+    /// Returns [`Error::Io`] if the file cannot be synced; it is then removed.
     pub(super) fn close(self) -> Result<FinishedFile> {
         self.sync()?;
         Ok(FinishedFile {
@@ -404,7 +406,7 @@ impl GrowingFile {
     /// Waits until the bytes are on disk.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be synced.
     pub fn sync(&self) -> Result<()> {
         let synced = self.temporary.as_file().sync_all();
         synced.map_err(Error::io("write", &self.path))
@@ -413,7 +415,7 @@ impl GrowingFile {
     /// Renames the file to `path`, replacing any existing file.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be renamed.
     pub fn replace(self, path: &Path) -> Result<()> {
         let named = self.temporary.persist(path);
         named
@@ -424,7 +426,7 @@ impl GrowingFile {
     /// Renames the file to `path` unless that name is taken. Returns whether it was free.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be renamed.
     pub fn create(self, path: &Path) -> Result<bool> {
         match self.temporary.persist_noclobber(path) {
             Ok(_) => Ok(true),
@@ -450,7 +452,7 @@ impl GuestFile {
     /// Begins the file that is to be at `path`, mode 0600.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be created.
     pub fn begin(path: &Path) -> Result<Self> {
         let (file, named) = match open_nameless(path)? {
             Some(file) => (file, None),
@@ -466,7 +468,7 @@ impl GuestFile {
     /// Appends bytes.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.file.write_all(bytes);
         written.map_err(Error::io("write", &self.path))
@@ -476,7 +478,8 @@ impl GuestFile {
     /// free.
     ///
     /// # Errors
-    /// [`Error::Io`]. Only if syncing the directory failed does the file exist.
+    /// Returns [`Error::Io`] if the file cannot be synced or linked. The file exists then only if
+    /// just syncing the directory failed.
     pub fn end(self) -> Result<bool> {
         let Self { file, named, path } = self;
         file.sync_all().map_err(Error::io("write", &path))?;
@@ -495,8 +498,8 @@ impl GuestFile {
     /// left beside it. The file is not synced, because it can be made again.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if the path is a link, another user's, or not a regular file; else
-    /// [`Error::Io`]. The path is then unchanged.
+    /// Returns [`Error::Untrusted`] if the path is a link, another user's, or not a regular file,
+    /// and [`Error::Io`] if the file cannot be renamed. The path is unchanged then.
     pub fn replace(self) -> Result<()> {
         let Self { file, named, path } = self;
         refuse_others(&path)?;
@@ -539,7 +542,7 @@ impl FinishedFile {
     /// Renames the file to `path`, replacing any existing file.
     ///
     /// # Errors
-    /// [`Error::Io`]; the file is then removed.
+    /// Returns [`Error::Io`] if the file cannot be renamed; it is then removed.
     pub(super) fn replace(self, path: &Path) -> Result<()> {
         let named = self.temporary.persist(path);
         named.map_err(|err| Error::io("replace", path)(err.error))
@@ -550,7 +553,7 @@ impl FinishedFile {
 /// a directory.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// Returns [`Error::Io`] if the directory cannot be opened or synced.
 pub fn sync_dir(path: &Path) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::open(path, flags, Mode::empty()).map_err(Error::io("open", path))?;
@@ -563,8 +566,8 @@ pub fn sync_dir(path: &Path) -> Result<()> {
 /// Creates a small file by one exclusive open, mode 0600. Returns whether it was created.
 ///
 /// # Errors
-/// [`Error::Io`]; nothing was created. A process that is killed while it writes may leave a part of
-/// `bytes`, so readers must validate the content.
+/// Returns [`Error::Io`] if the file cannot be written; nothing was created then. A process that is
+/// killed while it writes may leave a part of `bytes`, so readers must validate the content.
 pub fn create_small(path: &Path, bytes: &[u8]) -> Result<bool> {
     let Some(mut file) = open_new(path)? else {
         return Ok(false);
@@ -580,8 +583,8 @@ pub fn create_small(path: &Path, bytes: &[u8]) -> Result<bool> {
 /// it was created.
 ///
 /// # Errors
-/// [`Error::Io`]. If writing failed, the file exists with a part of `bytes`, and maybe with what
-/// another process has appended since.
+/// Returns [`Error::Io`] if the file cannot be created or written. If writing failed, the file
+/// exists with a part of `bytes`, and maybe with what another process has appended since.
 pub fn begin(path: &Path, bytes: &[u8]) -> Result<bool> {
     let Some(mut file) = open_new(path)? else {
         return Ok(false);
@@ -626,8 +629,9 @@ pub enum AppendOutcome {
 /// interleave.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if the file is not ours alone. [`Error::Io`] if the system refused, or wrote
-/// only a part twice. That part stays, because truncating could cut off another process's record.
+/// Returns [`Error::Untrusted`] if another user may have written the file. Returns [`Error::Io`] if
+/// it cannot be written, or twice only a part could be written. That part stays, because truncating
+/// the file could cut off another process's record.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<AppendOutcome> {
     match AppendFile::open(path)? {
         Some(file) => file.append(bytes),
@@ -647,7 +651,8 @@ impl<'a> AppendFile<'a> {
     /// Opens the file at `path`; returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if the file is not ours alone; [`Error::Io`] if the system refused.
+    /// Returns [`Error::Untrusted`] if another user may have written the file, and [`Error::Io`] if
+    /// it cannot be opened.
     pub(super) fn open(path: &'a Path) -> Result<Option<Self>> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW;
         let Some(file) = file::open(path, flags)? else {
@@ -673,7 +678,7 @@ impl<'a> AppendFile<'a> {
     /// line, and the lines after it are whole.
     ///
     /// # Errors
-    /// As [`append`].
+    /// Returns [`Error::Io`] if the file cannot be written, or twice only a part could be written.
     pub(super) fn append(mut self, bytes: &[u8]) -> Result<AppendOutcome> {
         let done = AppendOutcome::Done {
             size_before: file::Meta::from(&self.stat).size,
@@ -734,7 +739,7 @@ pub fn lead_stderr_away() -> Option<OwnedFd> {
 /// Removes the file at `path`. Returns whether it existed.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the file cannot be removed.
 pub fn remove(path: &Path) -> Result<bool> {
     match rustix::fs::unlink(path) {
         Ok(()) => Ok(true),
@@ -746,7 +751,7 @@ pub fn remove(path: &Path) -> Result<bool> {
 /// Removes the directory at `path` if it is empty. Returns whether it was removed.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused for a reason other than the directory's content.
+/// Returns [`Error::Io`] if the directory is empty but cannot be removed.
 pub fn remove_empty_dir(path: &Path) -> Result<bool> {
     match rustix::fs::rmdir(path) {
         Ok(()) => Ok(true),
@@ -770,7 +775,7 @@ pub enum RenameOutcome {
 /// Renames `from` to `to` unless that name is taken.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the file cannot be renamed.
 pub fn rename_to_free(from: &Path, to: &Path) -> Result<RenameOutcome> {
     let mut renamed = rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
     // On file systems without RENAME_NOREPLACE, a hard link is just as exclusive.
@@ -801,7 +806,7 @@ pub enum Exchange {
 /// Atomically swaps the names of two files; both names exist at every moment.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the files cannot be renamed.
 pub fn exchange(one: &Path, other: &Path) -> Result<Exchange> {
     match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(Exchange::Done),
@@ -813,7 +818,7 @@ pub fn exchange(one: &Path, other: &Path) -> Result<Exchange> {
 /// Sets the modification time of the file at `path`, if it exists.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if it is a link; [`Error::Io`] if the system refused.
+/// Returns [`Error::Untrusted`] if the file is a link, and [`Error::Io`] if the time cannot be set.
 pub(super) fn set_modified(path: &Path, modified: Timestamp) -> Result<()> {
     let dated = file::open(path, OFlags::WRONLY | OFlags::NOFOLLOW)?
         .map(|file| file.set_modified(modified.to_utc().into()));
@@ -826,7 +831,7 @@ pub(super) fn set_modified(path: &Path, modified: Timestamp) -> Result<()> {
 /// Renames `from` to `to`, replacing any existing file.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the file cannot be renamed.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     rustix::fs::rename(from, to).map_err(Error::io("rename", from))
 }
@@ -834,7 +839,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Creates the directory `path`, mode 0700. Returns whether it was created.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the directory cannot be created.
 pub fn make_dir(path: &Path) -> Result<bool> {
     match rustix::fs::mkdir(path, Mode::RWXU) {
         Ok(()) => {
@@ -858,7 +863,7 @@ pub fn make_dir(path: &Path) -> Result<bool> {
 /// for other programs' directories. Returns whether it was created.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refused.
+/// Returns [`Error::Io`] if the directory cannot be created.
 pub fn make_plain_dir(path: &Path) -> Result<bool> {
     match rustix::fs::mkdir(path, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
         Ok(()) => Ok(true),
@@ -870,7 +875,9 @@ pub fn make_plain_dir(path: &Path) -> Result<bool> {
 /// Creates the private directory `path` and its missing parents, each mode 0700, and checks it.
 ///
 /// # Errors
-/// As [`make_missing_dirs`], and [`Error::Untrusted`] if `path` is not a directory of ours alone.
+/// Returns [`Error::Untrusted`] if `path` is not a directory that is private to this user, or if
+/// the nearest existing directory belongs to another user. Returns [`Error::Io`] if a directory
+/// cannot be created.
 pub fn make_private_dir(path: &Path) -> Result<()> {
     if file::check_private_dir(path)? {
         return Ok(());
@@ -883,8 +890,9 @@ pub fn make_private_dir(path: &Path) -> Result<()> {
 /// left unchanged. Returns the created ones, topmost first.
 ///
 /// # Errors
-/// [`Error::Untrusted`] if the nearest existing directory belongs to another user, as under `sudo -E`:
-/// nothing is created in another user's home. [`Error::Io`] if the system refused.
+/// Returns [`Error::Untrusted`] if the nearest existing directory belongs to another user, as under
+/// `sudo -E`: nothing is created in another user's home. Returns [`Error::Io`] if a directory
+/// cannot be created.
 pub fn make_missing_dirs(path: &Path) -> Result<Vec<PathBuf>> {
     let (mut missing, _) = missing_dirs(path)?;
     missing.reverse();
@@ -920,7 +928,8 @@ fn missing_dirs(path: &Path) -> Result<(Vec<PathBuf>, &Path)> {
 /// Checks that the missing directory `path` could be created, without writing anything.
 ///
 /// # Errors
-/// As [`make_missing_dirs`].
+/// Returns [`Error::Untrusted`] if the nearest existing directory belongs to another user or is not
+/// a directory, and [`Error::Io`] if this user may not create files there.
 pub fn check_could_make(path: &Path) -> Result<()> {
     let (missing, above) = missing_dirs(path)?;
     let highest = missing.last().map_or(path, PathBuf::as_path);

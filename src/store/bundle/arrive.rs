@@ -1,5 +1,5 @@
-//! Adds the contents of a bundle to the state directory. Existing events stay, and none is added
-//! twice.
+//! Takes over the contents of a bundle into the state directory. Existing events stay, and none is
+//! added twice.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -22,9 +22,9 @@ use super::{PIECE, StagedBundle};
 use crate::model::archive::Manifest;
 use crate::model::{JournalLine, Record, SessionId, Timestamp};
 
-/// Bytes at the end of a journal that are searched for its last event.
+/// How many bytes at the end of a journal are searched for the last event.
 const END: u64 = 1 << 20;
-/// Bytes of a line's hash, by which equal lines are recognized.
+/// How many bytes of a line's hash are kept to recognize equal lines.
 const DIGEST: usize = 16;
 
 /// What taking over a session of a bundle did, or would do.
@@ -41,30 +41,32 @@ pub enum SessionArrival {
 /// What taking over an archive of a bundle did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchiveArrival {
-    /// It was taken over: the session had no archive, or one that is older or damaged and has no
-    /// more in it.
+    /// The archive was taken over: the session had none, or one that is older or damaged and
+    /// contains no more.
     Taken,
-    /// It was not taken over: the session's archive has more in it, or is as new and not damaged.
+    /// The archive was not taken over: the session's existing archive contains more, or is as new
+    /// and not damaged.
     Known,
-    /// It cannot be taken over, for this reason, in words for people.
+    /// The archive cannot be taken over. Contains the reason, for people.
     LeftOut(String),
 }
 
-/// The events that one file lacks and another has.
+/// The events that one file contains and another lacks.
 struct Missing {
     lines: Vec<Vec<u8>>,
-    /// Whether the file that has them also has all lines of the one that lacks them.
+    /// Whether the first file also contains all lines of the other, so that it can replace the
+    /// other.
     is_all: bool,
 }
 
 impl StagedBundle {
-    /// Returns the folder of a session of the bundle.
+    /// Returns the folder of a session in the unpacked bundle.
     pub fn session(&self, id: &SessionId) -> SessionDir {
         let path = self.root().join("sessions").join(id.as_str());
         SessionDir::new(path, Decompressor::BUILT_IN)
     }
 
-    /// Returns the format version of a session's record if a newer program wrote it.
+    /// Returns the format version of a session's record if a newer version of ccsession wrote it.
     pub fn newer_version(&self, id: &SessionId) -> Option<u64> {
         self.session(id).newer_version()
     }
@@ -72,7 +74,7 @@ impl StagedBundle {
     /// Returns what taking over a session would do. Changes nothing.
     ///
     /// # Errors
-    /// [`Error`] if a journal cannot be read.
+    /// Fails if a journal cannot be read.
     pub fn compare_session(
         &self,
         state: Option<&StateDir>,
@@ -95,12 +97,13 @@ impl StagedBundle {
         Ok(arrival(journal.lines.len() + imported.lines.len()))
     }
 
-    /// Takes over a session. If the state directory has the session, only missing events are added.
-    /// The record that was written last is kept; with `keeps_record`, it is always the existing
-    /// one.
+    /// Takes over a session. If the state directory has the session, adds only the missing events.
+    /// Of the two records, the one that was written last is kept; with `keeps_record`, always the
+    /// existing one.
     ///
     /// # Errors
-    /// [`Error`]. What was added before the error stays, and another try adds the rest.
+    /// Fails if the lock is not available, or a file cannot be read or written. What was already
+    /// added stays, and another try adds the rest.
     pub fn take_session(
         &self,
         state: &StateDir,
@@ -118,7 +121,7 @@ impl StagedBundle {
                 write::sync_dir(&sessions)?;
                 return Ok(SessionArrival::New);
             }
-            // A hook has just created it.
+            // A hook has created the session meanwhile.
         }
         let mut added = add_events(&staged, &here, keeps_record)?;
         added += add_imported(&staged, &here)?;
@@ -127,11 +130,12 @@ impl StagedBundle {
         Ok(arrival(added))
     }
 
-    /// Takes over the archives of the sessions in `wanted`. An existing archive is replaced by one
-    /// that has as much in it, if that is newer or the existing one is damaged.
+    /// Takes over the archives of the sessions in `wanted`. An existing archive is replaced only if
+    /// the new one contains at least as much, and is newer or the existing one is damaged.
     ///
     /// # Errors
-    /// [`Error`]. The archives taken over before it are complete, and the failing one is unchanged.
+    /// Fails if the lock is not available, or a file cannot be read or written. The archives before
+    /// the failure are complete, and the one that failed is unchanged.
     pub fn take_archives(
         &self,
         state: &StateDir,
@@ -232,10 +236,10 @@ fn digest(line: &[u8]) -> [u8; DIGEST] {
     short
 }
 
-/// Returns the events in `from` that are not in `here`, each once.
+/// Returns the events in `from` that are missing in `here`, each once.
 ///
 /// # Errors
-/// [`Error::Content`] if the system did not let the files at `path` be read to their end.
+/// Returns [`Error::Content`] if the files at `path` could not be read to their end.
 fn missing(from: JournalLines, here: JournalLines, path: &Path) -> Result<Missing> {
     let mut known = HashSet::new();
     let damage = here.for_each_whole(|line| {
@@ -308,9 +312,9 @@ fn last(lines: JournalLines) -> Option<Timestamp> {
     last
 }
 
-/// Prepares a session's files to be moved into the state directory. Cuts off a torn last line,
-/// which is not an event and which later events would follow. Dates each file by its last event,
-/// because a bundle stores only whole seconds.
+/// Prepares a session's files to be moved into the state directory. Cuts off an incomplete last
+/// line, so that later events are not appended to it. Sets each file's modification time to that of
+/// its last event, because a bundle stores only whole seconds.
 fn prepare(staged: &SessionDir) -> Result<()> {
     cut_torn_end(staged.journal().path())?;
     for (path, lines) in [
@@ -327,7 +331,7 @@ fn prepare(staged: &SessionDir) -> Result<()> {
     Ok(())
 }
 
-/// Cuts off what follows the last line break of a file.
+/// Cuts off the bytes after the last line break of a file.
 fn cut_torn_end(path: &Path) -> Result<()> {
     let Some(file) = file::open(path, OFlags::RDWR | OFlags::NOFOLLOW)? else {
         return Ok(());
@@ -353,8 +357,7 @@ fn cut_torn_end(path: &Path) -> Result<()> {
     }
 }
 
-/// Moves a journal to a session that has none. The file being written moves last. Returns the
-/// number of events.
+/// Moves a journal to a session that has none, `events.jsonl` last. Returns the number of events.
 fn move_journal(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     let mut events = 0;
     staged.journal().lines()?.for_each(|_| events += 1);
@@ -407,7 +410,8 @@ fn add_imported(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     Ok(added)
 }
 
-/// Takes over the counted tokens if their file is larger, and the title if `here` has none.
+/// Takes over `usage.json` if it is larger than the existing one, and `title.json` if there is
+/// none.
 fn add_notes(staged: &SessionDir, here: &SessionDir) -> Result<()> {
     for (name, may_replace) in [("usage.json", true), ("title.json", false)] {
         let (from, to) = (staged.path().join(name), here.path().join(name));
@@ -429,7 +433,7 @@ fn add_record(staged: &SessionDir, here: &SessionDir, keeps_record: bool) -> Res
     let theirs = staged.record().ok().flatten();
     let ours = here.record();
     match (ours, theirs) {
-        // An existing record that cannot be read stays, so that its owner can repair it.
+        // Keep an existing record that cannot be read, so that the user can repair it.
         (Err(_), _) | (_, None) => Ok(()),
         (Ok(None), Some(theirs)) => here.put_record(&theirs, Durability::Synced),
         (Ok(Some(_)), _) if keeps_record => Ok(()),
@@ -443,7 +447,7 @@ fn add_record(staged: &SessionDir, here: &SessionDir, keeps_record: bool) -> Res
     }
 }
 
-/// Notes in a session's record where its archive is and when it was made.
+/// Writes to a session's record where its archive is and when it was made.
 fn name_archive(state: &StateDir, id: &SessionId, place: &str, at: Timestamp) -> Result<()> {
     let named = serde_json::json!({"place": place, "at": at});
     let change = |record: &Record| {
@@ -453,7 +457,7 @@ fn name_archive(state: &StateDir, id: &SessionId, place: &str, at: Timestamp) ->
         })
     };
     match state.update_record(id, lock::CLI_PATIENCE, change) {
-        // Whoever reads the record reports that it cannot be read.
+        // Ignore a damaged record: every command that reads it reports that.
         Ok(_) | Err(Error::Content { .. }) => Ok(()),
         Err(err) => Err(err),
     }

@@ -1,4 +1,4 @@
-//! Bundles: sessions in one file, to be moved to another machine and back.
+//! Bundles: files that contain sessions, to be moved to another machine and back.
 //!
 //! A bundle is a tar file, compressed with Zstandard, so any machine can list it. Its first entry
 //! ([`BundleHead`]) lists the sessions. Its last entry (`Checksums`) contains the checksum of every
@@ -32,40 +32,40 @@ const HEAD: &str = "bundle.json";
 const CHECKSUMS: &str = "checksums.json";
 /// The folder of Claude Code's transcripts in a bundle.
 const TRANSCRIPTS: &str = "transcripts";
-/// Largest first or last entry, in bytes.
+/// The largest first or last entry, in bytes.
 const MAX_ENTRY: u64 = 256 << 20;
-/// Longest path in a bundle, in bytes.
+/// The longest path in a bundle, in bytes.
 const MAX_PATH: usize = 4096;
-/// Bytes that are read or written at once.
+/// How many bytes are read or written at once.
 const PIECE: usize = 1 << 18;
 
-/// What is in a bundle.
+/// The first entry of a bundle: what the bundle contains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleHead {
     /// The version of the format.
     pub v: u64,
-    /// The program that made it.
+    /// The program and version that made the bundle.
     pub made_by: String,
-    /// When it was made.
+    /// When the bundle was made.
     pub made_at: Timestamp,
-    /// The machine that it comes from.
+    /// The machine on which the bundle was made.
     #[serde(default)]
     pub machine: Machine,
-    /// The sessions in it.
+    /// The sessions that the bundle contains.
     pub sessions: Vec<BundledSession>,
-    /// Whether it contains Claude Code's transcripts of these sessions.
+    /// Whether the bundle contains Claude Code's transcripts of these sessions.
     pub transcripts: bool,
 }
 
 /// A session in a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundledSession {
-    /// The id.
+    /// The session's id.
     pub id: SessionId,
-    /// What it is called.
+    /// The session's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Whether it was live, so that the bundle contains only what had happened by then.
+    /// Whether the session was live, so that the bundle contains only a part of it.
     pub live: bool,
 }
 
@@ -73,7 +73,7 @@ pub struct BundledSession {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Checksums {
     files: Vec<FileSum>,
-    /// The SHA-256, in hex, of the lines `{sha256} {bytes} {path}` of all files.
+    /// The SHA-256, in hexadecimal, of one line for each file: `{sha256} {bytes} {path}`.
     whole: String,
 }
 
@@ -101,18 +101,18 @@ struct FileSum {
     sha256: String,
 }
 
-/// Why a bundle is refused. Nothing in it was taken over.
+/// Why a bundle is refused. Nothing was taken over from it.
 #[derive(Debug)]
 pub enum BundleError {
     /// The file is not a bundle.
     NotABundle,
-    /// It is a bundle of a version that this program does not know.
+    /// The bundle has this version, which this program does not know.
     OtherVersion(u64),
-    /// It ends early.
+    /// The bundle is incomplete.
     Truncated,
-    /// The bytes of this file, or of some file if `None`, differ from those that were written.
+    /// This file of the bundle was changed or damaged. `None` if it is unknown which file.
     Changed(Option<String>),
-    /// It contains a path that a bundle must not have.
+    /// The bundle contains this path, which is not allowed in a bundle.
     Foreign(String),
     /// A file on this machine could not be read or written.
     Here(Error),
@@ -147,8 +147,8 @@ impl fmt::Display for BundleError {
 
 impl std::error::Error for BundleError {}
 
-/// Checks a path in a bundle. Returns it if it names a file of a session, of an archive or of
-/// Claude Code, else `None`.
+/// Returns the path if it may be in a bundle: it names a file of a session, of an archive or of
+/// Claude Code. Otherwise returns `None`.
 ///
 /// # Security
 /// Importing a bundle writes to no other paths, whoever made the bundle.
@@ -160,13 +160,14 @@ fn bundled_path(path: &str) -> Option<PathBuf> {
         Some((TRANSCRIPTS, place)) => {
             transcript_place(place).map(|place| Path::new(TRANSCRIPTS).join(place))
         }
-        // A process of another machine owns nothing here.
+        // Leave out owners: a process of another machine owns nothing on this one.
         _ if path.contains("/owners/") => None,
         _ => kept_path(path, Contents::WithArchives),
     }
 }
 
-/// Returns a path below Claude Code's `projects` folder, if it cannot lead out of it.
+/// Returns a path below Claude Code's `projects` folder, or `None` if it could lead out of that
+/// folder.
 fn transcript_place(place: &str) -> Option<PathBuf> {
     let is_plain = place
         .split('/')

@@ -1,4 +1,4 @@
-//! Reads a bundle into a private folder. Nothing in it is used before all checksums match.
+//! Unpacks a bundle into a private folder. Nothing in it is used before all checksums match.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -24,11 +24,11 @@ use crate::model::project::to_hex;
 use crate::model::text::one_line;
 use crate::model::{SessionId, Timestamp};
 
-/// The beginning of the name of a folder into which a bundle is read.
+/// The beginning of the name of a folder into which a bundle is unpacked.
 const PREFIX: &str = "incoming-";
-/// The lock that a process holds while it creates one of these folders and removes old ones.
+/// The lock file for creating such a folder and removing old ones.
 const TURN: &str = "incoming.lock";
-/// Longest path that is shown, in characters.
+/// The most characters of a path that a message shows.
 const MAX_SHOWN: usize = 80;
 /// The first bytes of a Zstandard frame.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -38,7 +38,7 @@ type Result<T> = std::result::Result<T, BundleError>;
 /// An unpacked bundle whose checksums all match. Dropping it removes its folder.
 #[derive(Debug)]
 pub struct StagedBundle {
-    /// Held until the folder is removed.
+    /// The lock that shows other processes that the folder is in use.
     _lock: Lock,
     dir: TemporaryDir,
     /// What is in the bundle.
@@ -46,10 +46,10 @@ pub struct StagedBundle {
     paths: Vec<PathBuf>,
 }
 
-/// Returns whether the file at `path` begins like a bundle. A transcript does not.
+/// Returns whether the file at `path` begins like a bundle, rather than like a transcript.
 ///
 /// # Errors
-/// [`Error::Io`] if the system does not let the file be inspected or read.
+/// Returns [`Error::Io`] if the file cannot be inspected or read.
 pub fn is_bundle(path: &Path) -> crate::store::Result<bool> {
     if file::look(path)?.is_none_or(|found| found.is_dir()) {
         return Ok(false);
@@ -62,15 +62,16 @@ pub fn is_bundle(path: &Path) -> crate::store::Result<bool> {
 }
 
 impl StagedBundle {
-    /// Reads the bundle at `path` into a new folder in `root`, which must be this user's alone.
-    /// `root` must be the state directory if sessions are to be taken over.
+    /// Unpacks the bundle at `path` into a new folder in `root`, which must be private to this
+    /// user. `root` must be the state directory if sessions are to be taken over.
     ///
     /// # Errors
-    /// [`BundleError`]. Then no file is left.
+    /// Returns [`BundleError`] if the file is not a complete, unchanged bundle of a known version,
+    /// or a file on this machine cannot be read or written. No unpacked file is left then.
     ///
     /// # Security
-    /// Whoever made the bundle controls contents and sizes, but only paths that a bundle may have
-    /// are written.
+    /// The author of the bundle controls the contents and sizes of files, but not where they are
+    /// written: only allowed paths below the new folder.
     pub fn read(path: &Path, root: &Path) -> Result<Self> {
         let file = file::open(path, OFlags::RDONLY)?
             .ok_or_else(|| Error::io("open", path)(io::Error::from(io::ErrorKind::NotFound)))?;
@@ -87,7 +88,7 @@ impl StagedBundle {
         remains::discard(root, PREFIX, &dir)?;
         drop(turn);
         let (head, paths) = extract(file, dir.path())?;
-        // Files that are taken over are only renamed, so their bytes must be on disk now.
+        // Sync now: files that are taken over are only renamed.
         rustix::fs::sync();
         Ok(Self {
             _lock: lock,
@@ -97,7 +98,7 @@ impl StagedBundle {
         })
     }
 
-    /// Returns the folder with the files.
+    /// Returns the folder with the unpacked files.
     pub(super) fn root(&self) -> &Path {
         self.dir.path()
     }
@@ -213,7 +214,7 @@ fn end(mut rest: impl Read) -> Result<()> {
     }
 }
 
-/// Returns why the bytes of a bundle could not be read.
+/// Returns why a bundle could not be decompressed.
 fn unreadable(err: &io::Error) -> BundleError {
     match err.kind() {
         io::ErrorKind::UnexpectedEof => BundleError::Truncated,
@@ -221,7 +222,7 @@ fn unreadable(err: &io::Error) -> BundleError {
     }
 }
 
-/// Returns the first path whose file is not as it was written.
+/// Returns the path of the first file that differs from the checksums.
 fn first_difference(found: &[FileSum], written: &[FileSum]) -> Option<String> {
     let differs = |(found, written): &(&FileSum, &FileSum)| found != written;
     let pairs = found.iter().zip(written);
@@ -250,7 +251,7 @@ fn read_head(bytes: &[u8]) -> Result<BundleHead> {
     }
 }
 
-/// Reads an entry that describes the others: the first or the last.
+/// Reads the first or the last entry, which describe the others.
 fn read_small(entry: &mut impl Read, name: &str, size: u64) -> Result<(Vec<u8>, FileSum)> {
     if size > MAX_ENTRY {
         return Err(BundleError::Changed(Some(one_line(name, MAX_SHOWN))));
@@ -293,8 +294,8 @@ fn extract_file(
         return Err(BundleError::Truncated);
     }
     file.set_modified(Timestamp::from_unix(modified.cast_signed(), 0))?;
-    // Equal paths were refused before. If the file exists, the file system takes two paths for one,
-    // for example because it ignores case.
+    // Equal paths were refused before. If the file exists nevertheless, the file system treats two
+    // paths as the same, for example because it ignores case.
     if !file.create(path)? {
         return Err(BundleError::Foreign(one_line(name, MAX_SHOWN)));
     }

@@ -18,20 +18,21 @@ use crate::model::project::to_hex;
 use crate::model::{SessionId, Timestamp};
 use crate::store::lock;
 
-/// The compression level: fast enough to keep up with a disk.
+/// The compression level. This one is as fast as a disk.
 const LEVEL: i32 = 3;
 
-/// A bundle that is being written. The file appears once it is complete.
+/// A bundle that is being written. The file appears at its path only once it is complete.
 pub struct BundleWriter {
     tar: tar::Builder<zstd::stream::write::Encoder<'static, GuestFile>>,
     sums: Vec<FileSum>,
 }
 
 impl BundleWriter {
-    /// Begins a bundle that will appear at `path`, mode 0600.
+    /// Begins a bundle that will appear at `path`, with mode 0600.
     ///
     /// # Errors
-    /// [`Error::Untrusted`] if `path` is another user's file or not a regular file; [`Error::Io`].
+    /// Returns [`Error::Untrusted`] if `path` is another user's file or not a regular file, and
+    /// [`Error::Io`] if the bundle cannot be written.
     pub fn begin(path: &Path, head: &BundleHead) -> Result<Self> {
         refuse_others(path)?;
         let failed = |err| Error::io("write", path)(err);
@@ -52,17 +53,17 @@ impl BundleWriter {
         Ok(bundle)
     }
 
-    /// Adds the files of a session as they are now. Returns what could not be read, in words for
-    /// people.
+    /// Adds the files of a session as they are now. Returns a message for each that could not be
+    /// read.
     ///
     /// # Errors
-    /// [`Error::Io`] if the bundle cannot be written, or a file became shorter meanwhile.
+    /// Returns [`Error::Io`] if the bundle cannot be written, or a file became shorter meanwhile.
     pub fn add_session(&mut self, state: &StateDir, id: &SessionId) -> Result<Vec<String>> {
         let dir = state.session(id);
         let mut left_out = Vec::new();
         let mut opened: Vec<(String, File, Meta)> = Vec::new();
         {
-            // Without the lock, a rotation could rename files of the journal meanwhile.
+            // Hold the lock, because a rotation could rename files of the journal meanwhile.
             let _lock = lock::of_session(dir.path());
             let mut names: Vec<_> = file::names(dir.path())?.collect();
             names.sort();
@@ -84,11 +85,10 @@ impl BundleWriter {
         Ok(left_out)
     }
 
-    /// Adds the archive of a session, if it has one. Returns what could not be read, in words for
-    /// people.
+    /// Adds the archive of a session. Returns a message for each part that was skipped.
     ///
     /// # Errors
-    /// As [`Self::add_session`].
+    /// Returns [`Error::Io`] if the bundle cannot be written, or a file became shorter meanwhile.
     pub fn add_archive(&mut self, archive: &Archive, manifest: &Manifest) -> Result<Vec<String>> {
         let place = archive.place();
         let Some((project, name)) = place.rsplit_once('/') else {
@@ -127,11 +127,11 @@ impl BundleWriter {
         Ok(left_out)
     }
 
-    /// Adds Claude Code's file at `path`. `place` is its path below Claude Code's `projects`
-    /// folder. Returns the reason if the file was skipped.
+    /// Adds a file of Claude Code. `place` is its path below the `projects` folder. Returns a
+    /// message if the file was skipped.
     ///
     /// # Errors
-    /// As [`Self::add_session`].
+    /// Returns [`Error::Io`] if the bundle cannot be written, or the file became shorter meanwhile.
     pub fn add_transcript(&mut self, place: &str, path: &Path) -> Result<Option<String>> {
         let name = format!("{TRANSCRIPTS}/{place}");
         if bundled_path(&name).is_none() {
@@ -150,7 +150,7 @@ impl BundleWriter {
         }
     }
 
-    /// Adds the first `size` bytes of `content`.
+    /// Adds an entry with the first `size` bytes of `content`.
     fn add(
         &mut self,
         path: &str,
@@ -184,10 +184,10 @@ impl BundleWriter {
         Ok(())
     }
 
-    /// Completes the bundle and gives it its name. Returns how many files it has.
+    /// Completes the bundle and renames it to its path. Returns how many files it contains.
     ///
     /// # Errors
-    /// [`Error::Io`]; nothing was written then.
+    /// Returns [`Error::Io`] if the bundle cannot be written. No file is left at its path then.
     pub fn end(mut self) -> Result<u64> {
         let failed = |err: io::Error| Error::io("write", Path::new(CHECKSUMS))(err);
         let sums = Checksums::of(std::mem::take(&mut self.sums));
@@ -206,7 +206,7 @@ impl BundleWriter {
     }
 }
 
-/// Hashes what is read.
+/// Computes the SHA-256 of what is read through it.
 struct HashingReader<R> {
     content: R,
     digest: Sha256,

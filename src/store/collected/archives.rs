@@ -1,5 +1,5 @@
-//! The best archive of each session in collected state directories. Only the manifests are copied.
-//! The parts are read where they are.
+//! Finds the best archive of each session in collected state directories. Only the manifests are
+//! copied. The parts are read from the collected directories.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,11 +27,11 @@ struct FoundArchive {
 /// break ties, so that the order of the directories does not matter.
 type Rank = (bool, Timestamp, u64, u64, Vec<u8>);
 
-/// Enters the best archive of each session into the state directory at `root`. Returns what was left
-/// out, in words for people.
+/// Enters the best archive of each session into the state directory at `root`. Returns a message
+/// for each file or folder that was skipped.
 ///
 /// # Errors
-/// [`Error::Io`] if a manifest cannot be written.
+/// Returns [`Error::Io`] if a manifest cannot be written.
 pub(super) fn merge(sources: &[Source], root: &Path) -> Result<Vec<String>> {
     let mut left_out = Vec::new();
     let mut best: BTreeMap<SessionId, FoundArchive> = BTreeMap::new();
@@ -64,7 +64,7 @@ pub(super) fn merge(sources: &[Source], root: &Path) -> Result<Vec<String>> {
     Ok(left_out)
 }
 
-/// Returns the name and the path of each project folder in the archive directory.
+/// Returns the name and the path of each project folder in a collected archive folder.
 fn folders(source: &Source, left_out: &mut Vec<String>) -> Vec<(OsString, PathBuf)> {
     let root = source.state.join("archive");
     let is_dir = |path: &Path| file::look(path).is_ok_and(|it| it.is_some_and(|it| it.is_dir()));
@@ -118,7 +118,7 @@ fn found(
     Ok(Some((manifest.session_id, found)))
 }
 
-/// Copies the manifest, and notes where the parts are.
+/// Copies the manifest, and writes the path of the folder with the parts to a file beside it.
 fn enter(found: &FoundArchive, root: &Path) -> Result<()> {
     use std::os::unix::ffi::OsStrExt;
 

@@ -8,11 +8,11 @@ use super::super::error::{Error, Result};
 use super::super::file;
 use super::super::write::{self, GrowingFile};
 
-/// The most owners that are copied.
+/// The most owners of a session that are copied.
 pub(super) const MAX_OWNERS: usize = 256;
-/// The folder of the owners.
+/// The name of the folder with a session's owners.
 pub(super) const OWNERS: &str = "owners";
-/// The files that are replaced as a whole.
+/// The files of a session that are replaced as a whole, unlike the journal.
 const WHOLE: [&str; 4] = [
     "session.json",
     "transcript.jsonl",
@@ -20,11 +20,11 @@ const WHOLE: [&str; 4] = [
     "title.json",
 ];
 
-/// Copies the files of a session from the folder `from` to `to`, which is created. Returns what
-/// could not be read, in words for people.
+/// Copies the files of a session from the folder `from` to `to`, which is created. Returns a
+/// message for each file that could not be read.
 ///
 /// # Errors
-/// [`Error::Io`] if the copy could not be written.
+/// Returns [`Error::Io`] if the copy cannot be written.
 pub(super) fn copy_session(from: &Path, to: &Path) -> Result<Vec<String>> {
     write::make_dir(to)?;
     let mut left_out = Vec::new();
@@ -76,7 +76,7 @@ fn copy_files(
 fn copy_file(from: &Path, to: &Path) -> Result<Option<Error>> {
     let (mut source, meta) = match file::open_plain(from) {
         Ok(Some(opened)) => opened,
-        // It was replaced or rotated since it was listed.
+        // The file was rotated or removed since the folder was listed.
         Ok(None) => return Ok(None),
         Err(err) => return Ok(Some(err)),
     };

@@ -10,29 +10,28 @@ use crate::model::project::fingerprint;
 use crate::model::text::one_line;
 use crate::model::{Record, SessionId, Timestamp};
 
-/// Digits of the hash that follows a machine's name if another machine has the same name.
+/// How many digits of a hash follow a machine's name if another machine has the same name.
 const DIGITS: usize = 6;
 /// How far an event may be in the future before its machine's clock counts as wrong.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
-/// Longest name that is shown, in characters.
+/// The most characters of a machine's name that a message shows.
 const MAX_SHOWN: usize = 60;
-/// The most names in one sentence.
+/// The most machines that a message names.
 const MAX_NAMED: usize = 5;
 
 /// A merged session, with its machine's name and id and the time of its last event.
 #[derive(Debug)]
 pub(super) struct MergedSession {
     pub(super) id: SessionId,
-    /// The name of the machine, if the session or its copy says it.
+    /// The name of the machine, if the session or the collected directory states it.
     pub(super) machine: Option<String>,
     pub(super) machine_id: Option<String>,
     /// The time of the last event.
     pub(super) last: Option<Timestamp>,
 }
 
-/// Appends a short hash of the machine's id to a name that several machines have, so that every
-/// view shows them apart. Returns what a reader should know about machines and their clocks, in
-/// words for people.
+/// If several machines have the same name, appends a short hash of the machine's id to it in the
+/// records. Returns messages about shared ids and wrong clocks.
 pub(super) fn tell_apart(
     state: &StateDir,
     sessions: &[MergedSession],
@@ -88,7 +87,7 @@ pub(super) fn tell_apart(
     Ok(notes)
 }
 
-/// Returns whether the time is in the future, by more than clocks usually differ.
+/// Returns whether the time is more than [`PATIENCE`] in the future.
 pub(super) fn is_ahead(last: Timestamp, now: Timestamp) -> bool {
     now.age(last) > PATIENCE
 }

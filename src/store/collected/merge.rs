@@ -1,4 +1,4 @@
-//! Merges copies of one session, however they overlap.
+//! Merges several copies of the same session, however they overlap.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,13 +14,13 @@ use crate::model::Record;
 /// Lines without their line breaks.
 type Lines = Vec<Vec<u8>>;
 
-/// Merges `copies` of a session into the empty folder `target`. Returns what was left out, in words
-/// for people.
+/// Merges `copies` of a session into the empty folder `target`. Returns a message for everything
+/// that was skipped.
 ///
 /// The result does not depend on the order of the copies.
 ///
 /// # Errors
-/// [`Error::Io`](crate::store::Error::Io) if the merged session cannot be written.
+/// Returns [`Error::Io`](crate::store::Error::Io) if the merged session cannot be written.
 pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Result<Vec<String>> {
     let mut left_out = Vec::new();
     let mut journals: Vec<(Lines, &SessionDir)> = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Re
         }
         journals.push((lines, copy));
     }
-    // The most complete copy first. Which of two equal ones is first makes no difference.
+    // Sort the most complete copy first. The order of equal copies does not matter.
     journals.sort_by(|one, other| {
         Reverse(one.0.len())
             .cmp(&Reverse(other.0.len()))
@@ -63,7 +63,7 @@ pub(super) fn merge(copies: &[(&Source, SessionDir)], target: &SessionDir) -> Re
         });
     match newest(records.collect()) {
         Some(record) => target.put_record(&record, Durability::Cached)?,
-        // The view that reads the session says what is wrong with its record.
+        // Take over a damaged record: the command that reads it reports the damage.
         None => take_first(&best, target, |dir| dir.path().join("session.json"))?,
     }
     for name in ["transcript.jsonl", "usage.json", "title.json"] {
@@ -100,8 +100,8 @@ fn take_first(
     }
 }
 
-/// Returns the record that was written last. A record only gains members, such as its end, and
-/// loses none.
+/// Returns the record that was written last. A record only gains members over time, such as its
+/// end, so the later one is larger.
 pub(in crate::store) fn newest(mut records: Vec<Record>) -> Option<Record> {
     records.sort_by_cached_key(|record| {
         let bytes = record.encode();
@@ -110,9 +110,8 @@ pub(in crate::store) fn newest(mut records: Vec<Record>) -> Option<Record> {
     records.pop()
 }
 
-/// Merges copies of one sequence of lines. Each copy may lack any of them. A line that several
-/// copies have appears once. A line that only one copy has follows the line that precedes it in
-/// that copy.
+/// Merges copies of the same sequence of lines, each of which may lack some lines. Each line
+/// appears once. A line that only one copy has is put after the line that precedes it in that copy.
 fn merged(copies: Vec<Lines>) -> Lines {
     let mut copies = copies.into_iter();
     let mut all = without_repeats(copies.next().unwrap_or_default());
@@ -122,7 +121,8 @@ fn merged(copies: Vec<Lines>) -> Lines {
             .enumerate()
             .map(|(place, line)| (line.as_slice(), place))
             .collect();
-        // For each new line: the place in `all` before which it goes, and its place in `copy`.
+        // For each new line: the index in `all` before which it is inserted, and its index in
+        // `copy`.
         let mut before: Vec<(usize, usize)> = Vec::new();
         let mut place = 0;
         for (number, line) in copy.iter().enumerate() {
@@ -156,7 +156,7 @@ fn merged(copies: Vec<Lines>) -> Lines {
     all
 }
 
-/// Removes each line that repeats an earlier one.
+/// Removes lines that are equal to an earlier one.
 fn without_repeats(lines: Lines) -> Lines {
     let mut seen = std::collections::HashSet::new();
     let first: Vec<bool> = lines

@@ -36,7 +36,7 @@ use source::{Source, sources_in};
 const PREFIX: &str = "collected-";
 /// The file whose lock a process holds while it creates a merged directory and removes old ones.
 const TURN: &str = "collected.lock";
-/// Bytes at the end of a journal that are searched for its last event.
+/// How many bytes at the end of a journal are searched for the last event.
 const END: u64 = 1 << 20;
 /// How long after its last event a session without a recorded end counts as possibly live.
 const MAY_BE_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,18 +44,18 @@ const MAY_BE_LIVE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Collected state directories, merged into one that is removed when this is dropped.
 #[derive(Debug)]
 pub struct CollectedState {
-    /// Held until the directory is removed.
+    /// The lock that shows other processes that the directory is in use.
     _lock: Lock,
     dir: TemporaryDir,
     left_out: Vec<String>,
 }
 
-/// What became of a session.
+/// The result of merging a session.
 #[derive(Debug)]
 enum MergeOutcome<'s> {
-    /// It was merged. The texts name, for people, what could not be read and was left out.
+    /// The session was merged. The texts are messages about files that were skipped.
     Merged(MergedSession, Vec<String>),
-    /// Its record has a format of this version, which this program does not know.
+    /// The session's record has this format version, which this program does not know.
     Newer(&'s Source, u64),
 }
 
@@ -64,19 +64,19 @@ impl CollectedState {
     /// directory, a home directory that contains one, or a directory whose subdirectories are
     /// either.
     ///
-    /// What cannot be read is left out and named: see [`Self::left_out`].
+    /// Skips what cannot be read: see [`Self::left_out`].
     ///
     /// # Errors
-    /// [`Error::Content`] if one of `dirs` has no state directory; [`Error::Io`] if the merged
-    /// directory cannot be written.
+    /// Returns [`Error::Content`] if one of `dirs` contains no state directory, and [`Error::Io`]
+    /// if the merged directory cannot be written.
     pub fn merge(cache: &Path, dirs: &[PathBuf], now: Timestamp) -> Result<Self> {
         let mut sources = Vec::new();
         for dir in dirs {
             sources.extend(sources_in(dir)?);
         }
         write::make_private_dir(cache)?;
-        // Until the directory is locked, another process would mistake it for a leftover of a
-        // killed process.
+        // Hold this lock until the new directory has its own. Another process would otherwise take
+        // the directory for a leftover of a killed process.
         let turn = lock::acquire(&cache.join(TURN), lock::CLI_PATIENCE)?;
         let dir = TemporaryDir::create(cache, PREFIX)?;
         let lock = lock::acquire(&dir.path().join(remains::IN_USE), Duration::ZERO)?;
@@ -96,7 +96,7 @@ impl CollectedState {
         self.dir.path().join("state")
     }
 
-    /// Returns what was left out and why, in words for people.
+    /// Returns a message for everything that was skipped.
     pub fn left_out(&self) -> &[String] {
         &self.left_out
     }
@@ -202,8 +202,9 @@ impl CollectedState {
     }
 }
 
-/// Sets the journal's modification time to its last event, because copying may have lost it. Names
-/// the machine if the record does not, and adds the session to the live index if it may be live.
+/// Completes a merged session. Sets the journal's modification time to that of its last event,
+/// because copying may have lost it. Adds the machine's name to a record without one, and the
+/// session to the live index if it may be live.
 fn settle(
     state: &StateDir,
     id: &SessionId,
@@ -229,7 +230,7 @@ fn settle(
         last,
     };
     let Ok(Some(record)) = dir.record() else {
-        // The view that reads the session says what is wrong with its record.
+        // Ignore a damaged record: the command that reads it reports the damage.
         return Ok(session);
     };
     let mut named = match sources.first() {
@@ -239,7 +240,7 @@ fn settle(
     session.machine.clone_from(&named.machine);
     session.machine_id.clone_from(&named.machine_id);
     if named.machine.is_none() {
-        // Takes the alphabetically first directory, so that the order of the sources does not
+        // Choose the alphabetically first directory, so that the order of the sources does not
         // matter.
         let directories = sources.iter().map(|source| &source.directory);
         named.machine = directories.min().cloned();

@@ -1,4 +1,4 @@
-//! Temporary directories that killed processes left.
+//! Removes temporary directories that killed processes left behind.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,14 +7,15 @@ use super::super::error::Result;
 use super::super::write::{self, TemporaryDir};
 use super::super::{file, lock};
 
-/// The file whose lock shows that a temporary directory is in use.
+/// The lock file in a temporary directory. A process that uses the directory holds the lock.
 pub(in crate::store) const IN_USE: &str = "in-use";
 
-/// Moves the directories in `parent` whose names begin with `prefix` and that no process uses into
-/// `dir`, which is removed as a whole.
+/// Moves directories that no process uses into `dir`, with which they will be removed. They are in
+/// `parent`, and their names begin with `prefix`.
 ///
 /// # Errors
-/// [`Error::Io`](crate::store::Error::Io).
+/// Returns [`Error::Io`](crate::store::Error::Io) if `parent` cannot be listed, or a directory
+/// cannot be moved.
 pub(in crate::store) fn discard(parent: &Path, prefix: &str, dir: &TemporaryDir) -> Result<()> {
     for name in file::names(parent)? {
         let path = parent.join(&name);
@@ -23,7 +24,7 @@ pub(in crate::store) fn discard(parent: &Path, prefix: &str, dir: &TemporaryDir)
         if !is_ours || path == dir.path() || !is_dir() {
             continue;
         }
-        // Its process holds the lock as long as it runs.
+        // If the lock is free, the process that used the directory is gone.
         if lock::acquire(&path.join(IN_USE), Duration::ZERO).is_ok() {
             write::rename(&path, &dir.path().join(name))?;
         }

@@ -1,4 +1,4 @@
-//! Where collected state directories are, and from which machine each is.
+//! Finds collected state directories, and the machine that each comes from.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,19 +11,19 @@ use super::super::machine::is_id;
 use super::super::write::{self, Durability};
 use crate::model::Record;
 
-/// Where a state directory may be below the directory that a user names.
+/// Where the state directory may be, relative to the directory that the user names.
 const BELOW: [&str; 3] = ["", "ccsession", ".local/state/ccsession"];
-/// The file that says from which machine a state directory was copied.
+/// The file in a copied state directory that says from which machine it was copied.
 const MACHINE: &str = "machine.json";
-/// Largest such file that is read, in bytes.
+/// The largest `machine.json` that is read, in bytes.
 const MAX_MACHINE: usize = 4096;
-/// Longest name of a machine, in bytes.
+/// The longest accepted name of a machine, in bytes.
 const MAX_NAME: usize = 255;
 
 /// The name and the id of a machine, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// The name, for people.
+    /// The name that people know the machine by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The operating system's machine id, 32 hex digits; see machine-id(5).
@@ -35,12 +35,12 @@ pub struct Machine {
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) state: PathBuf,
-    /// The name of the directory, for sessions whose machine is not known otherwise.
+    /// The name of the directory. It serves as the machine's name for sessions without one.
     pub(super) directory: String,
     pub(super) machine: Machine,
 }
 
-/// The machine that a state directory was copied from, as `pull` notes it.
+/// The content of `machine.json`: the machine from which `pull` copied the state directory.
 #[derive(Debug, Serialize, Deserialize)]
 struct MachineNote {
     v: u64,
@@ -57,7 +57,7 @@ impl Machine {
         }
     }
 
-    /// Drops what cannot be a machine's name or id.
+    /// Removes a name or id that cannot be one, such as a name with control characters.
     ///
     /// # Security
     /// Everything that another machine reports about itself must pass through this.
@@ -71,16 +71,16 @@ impl Machine {
         }
     }
 
-    /// Returns whether neither is known.
+    /// Returns whether neither the name nor the id is known.
     pub fn is_unknown(&self) -> bool {
         self.name.is_none() && self.id.is_none()
     }
 
     /// Reads from which machine the state directory at `state` was copied. Returns an unknown
-    /// machine if that is not noted.
+    /// machine if no file says so.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Untrusted`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or read.
     pub fn of_copy(state: &Path) -> Result<Self> {
         let noted = file::read_any(&state.join(MACHINE), MAX_MACHINE)?;
         let noted =
@@ -90,10 +90,10 @@ impl Machine {
             .unwrap_or_default())
     }
 
-    /// Notes that the state directory at `state` was copied from this machine.
+    /// Writes to the state directory at `state` that it was copied from this machine.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be written.
     pub fn note_copy(&self, state: &Path) -> Result<()> {
         let note = MachineNote {
             v: 1,
@@ -120,7 +120,7 @@ impl Source {
     }
 }
 
-/// Returns the state directory at `dir`, in it, or in its subdirectories.
+/// Returns the state directory that `dir` is or contains, or else those of its subdirectories.
 pub(super) fn sources_in(dir: &Path) -> Result<Vec<Source>> {
     let own = source_at(dir)?;
     if let Some(source) = own {
@@ -143,7 +143,7 @@ pub(super) fn sources_in(dir: &Path) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Returns the state directory at `dir` or, if `dir` is a home directory, the one in it.
+/// Returns the state directory that `dir` is or, if `dir` is a home directory, contains.
 fn source_at(dir: &Path) -> Result<Option<Source>> {
     for below in BELOW {
         let state = match below {

@@ -1,10 +1,10 @@
-//! Sends the sessions of a state directory to another machine, and receives them there: only what
-//! that machine does not have yet.
+//! Transfers the sessions of a state directory to another machine. Only what the receiver does not
+//! have yet is sent.
 //!
 //! The receiver reports which files it has. The sender answers with a line of JSON about itself.
 //! For each file it then sends a line of JSON and the file's bytes, and at the end a last line. A
-//! journal that has grown is continued where the receiver's copy ends. A transfer that breaks off
-//! anywhere is continued by the next one.
+//! journal that has grown is continued where the receiver's copy ends. If a transfer ends early,
+//! the next one continues it.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -29,30 +29,31 @@ use crate::model::{SessionId, Timestamp};
 const VERSION: u32 = 1;
 /// The only file that grows. All others are replaced as a whole.
 const GROWING: &str = "events.jsonl";
-/// Bytes that are read or written at once.
+/// How many bytes are read or written at once.
 const PIECE: usize = 1 << 18;
-/// How far the sender's clock may differ from ours before the user is told.
+/// How far the sender's clock may differ from the receiver's without a warning.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(5 * 60);
-/// Bytes at the end of the receiver's copy by which the sender sees whether its own file continues
-/// it.
+/// How many bytes at the end of the receiver's copy are hashed. By the hash, the sender sees
+/// whether its own file still begins with that copy.
 const MARK: u64 = 4096;
-/// Longest line that is read, in bytes.
+/// The longest line of the protocol that is read, in bytes.
 const MAX_LINE: u64 = 64 * 1024;
-/// Most lines before the sender's first line, such as greetings of a login shell.
+/// The most lines that are skipped before the sender's first line. A login shell may print a
+/// greeting.
 const MAX_GREETING: usize = 200;
-/// Longest name of a file or folder, in bytes.
+/// The longest accepted name of a file or folder, in bytes.
 const MAX_NAME: usize = 255;
 /// The most files that a receiver may report to have.
 const MAX_HELD: usize = 10_000_000;
 
-/// A file that the receiver has.
+/// A file that the receiver already has.
 #[derive(Debug, Serialize, Deserialize)]
 struct HeldFile {
     /// The path below the state directory.
     path: String,
     size: u64,
     modified: Timestamp,
-    /// A hash of the end of a file that may have grown.
+    /// The hash of the file's last [`MARK`] bytes, for a file that may have grown at the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<String>,
 }
@@ -73,41 +74,41 @@ struct Hello {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Frame {
-    /// A file, or its end. `length` bytes follow.
+    /// A file, or the end of a file that has grown. `length` bytes follow this line.
     File {
         path: String,
-        /// Where in the file the bytes begin.
+        /// The position in the file at which these bytes begin.
         offset: u64,
         length: u64,
         modified: Timestamp,
     },
-    /// A file or folder that could not be read, in words for people.
+    /// A message about a file or folder that the sender could not read.
     LeftOut(String),
-    /// All files were sent. `sessions` is how many there are.
+    /// The last line: all files were sent. `sessions` is the number of sessions.
     End { sessions: u64 },
 }
 
-/// What a receiver got.
+/// The result of receiving.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Received {
     /// How many sessions the sender has.
     pub sessions: u64,
     /// How many files are new or have changed.
     pub files: u64,
-    /// How many bytes of them were sent.
+    /// How many bytes of these files were sent.
     pub bytes: u64,
-    /// What the sender could not read, in words for people.
+    /// Messages about what the sender could not read.
     pub left_out: Vec<String>,
-    /// What a reader should know of the sender and its clock, in words for people.
+    /// Messages about the sender's machine and clock.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// Why a transfer broke off. What was received before stays.
+/// Why a transfer ended early. Files that were received before stay.
 #[derive(Debug)]
 pub enum TransferError {
-    /// The other side does not answer like ccsession. Contains a line of its answer, if there is
-    /// one.
+    /// The other side does not answer like ccsession. Contains the first line of its answer, if
+    /// there is one.
     NotUs(Option<String>),
     /// The other side uses this other version of the format.
     OtherVersion(u32),
@@ -128,15 +129,15 @@ impl From<Error> for TransferError {
 pub enum Contents {
     /// The files of sessions.
     Sessions,
-    /// Those and the archives.
+    /// The files of sessions and of archives.
     WithArchives,
 }
 
-/// Checks a path below a state directory. Returns it if the file may be sent or received: a file of
-/// a session or, if `contents` allows it, of an archive.
+/// Returns a path below a state directory if the file may be sent and received: a file of a session
+/// or, if `contents` allows it, of an archive. Otherwise returns `None`.
 ///
 /// # Security
-/// A receiver writes to no other paths, whatever the sender sends.
+/// The receiver writes only to such paths, whatever the sender sends.
 pub(in crate::store) fn kept_path(path: &str, contents: Contents) -> Option<PathBuf> {
     let mut parts = path.split('/');
     match parts.next() {
@@ -179,9 +180,9 @@ fn is_owner(name: &str) -> bool {
         .is_some_and(|(pid, start)| is_number(pid) && is_number(start))
 }
 
-/// Lists the files of the sessions below `state` that may be sent, and counts the sessions. The
-/// files of archives follow, each manifest after everything that it names. Errors of single folders
-/// are passed to `left_out`.
+/// Lists the files below `state` that may be sent, and counts the sessions. The files of archives
+/// come last, and each manifest after the parts that it lists. Errors about single folders are
+/// passed to `left_out`.
 fn kept_files(
     state: &Path,
     contents: Contents,
@@ -232,7 +233,7 @@ fn kept_files(
     Ok((ids.len() as u64, paths))
 }
 
-/// Hashes the last bytes before `end`.
+/// Hashes the last [`MARK`] bytes before `end`.
 fn mark(file: &mut (impl Read + Seek), end: u64) -> io::Result<String> {
     let start = end.saturating_sub(MARK);
     file.seek(SeekFrom::Start(start))?;
@@ -246,10 +247,11 @@ fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Reports to a sender which of its files are already below `state`.
+/// Tells the sender which files are already below `state`.
 ///
 /// # Errors
-/// [`TransferError::Here`], [`TransferError::BrokenOff`].
+/// Returns [`TransferError::Here`] if a file cannot be read, and [`TransferError::BrokenOff`] if
+/// the connection ends.
 pub fn write_held(
     state: &Path,
     contents: Contents,
@@ -283,7 +285,8 @@ pub fn write_held(
 /// `held`.
 ///
 /// # Errors
-/// The error of `held` or `out`, or of a file that became shorter while it was read.
+/// Fails if `held` cannot be read, `out` cannot be written, or a file became shorter while it was
+/// read.
 pub fn send(
     state: Option<&Path>,
     contents: Contents,
@@ -312,7 +315,7 @@ pub fn send(
     for path in paths {
         let opened = match file::open_plain(&state.join(&path)) {
             Ok(Some(opened)) => opened,
-            // It was rotated or removed since it was listed.
+            // The file was rotated or removed since the folder was listed.
             Ok(None) => continue,
             Err(err) => {
                 left_out.push(err.to_string());
@@ -351,14 +354,15 @@ pub fn send(
     out.flush()
 }
 
-/// Receives what a sender sends into the private directory `state`.
+/// Receives files from a sender, and writes them to the private directory `state`.
 ///
 /// # Errors
-/// Returns why the transfer broke off. The files received before stay, and the next transfer
+/// Returns why the transfer ended early. The files received before stay, and the next transfer
 /// continues from there.
 ///
 /// # Security
-/// The sender controls contents and sizes, but only paths that `kept_path` returns are written.
+/// The sender controls the contents and sizes of files, but only paths that `kept_path` accepts are
+/// written.
 pub fn receive(
     state: &Path,
     contents: Contents,
@@ -402,7 +406,7 @@ pub fn receive(
     }
 }
 
-/// Notes which machine sends. Returns what a reader should know about it, in words for people.
+/// Writes to `state` which machine sends. Returns messages about that machine and its clock.
 fn meet(state: &Path, hello: Hello) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     let now = clock::now();
@@ -431,7 +435,7 @@ fn meet(state: &Path, hello: Hello) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// Skips what a login shell prints, and returns the sender's first line.
+/// Skips the greetings of a login shell, and returns the sender's first line.
 fn expect_hello(sent: &mut impl BufRead) -> std::result::Result<Hello, TransferError> {
     let mut first = None;
     for _ in 0..MAX_GREETING {
@@ -461,7 +465,7 @@ fn read_line(sent: &mut impl BufRead) -> std::result::Result<Option<Vec<u8>>, Tr
     }
 }
 
-/// Copies everything, in large pieces.
+/// Copies everything from `from` to `to`, in large pieces.
 fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<u64> {
     let mut piece = vec![0; PIECE];
     let mut copied = 0;
@@ -502,8 +506,9 @@ fn put_file(
     Ok(file.replace(path)?)
 }
 
-/// Appends the bytes of the sender's file from `offset` on. If they break off, the file is a
-/// shorter beginning of the sender's file, and its modification time is the current time.
+/// Appends the bytes of the sender's file from `offset` on. If the transfer ends early, the file is
+/// a valid, shorter beginning of the sender's file, with the present modification time, so that the
+/// next transfer continues it.
 fn append_to(
     path: &Path,
     mut bytes: impl Read,

@@ -79,7 +79,8 @@ impl PartReader {
     /// does not exist.
     ///
     /// # Errors
-    /// As [`file::open_own`].
+    /// Returns [`Error::Untrusted`] if another user may have written the file, and [`Error::Io`] if
+    /// it cannot be opened.
     pub(super) fn open(path: &Path, decompressor: Decompressor) -> Result<Option<Self>> {
         let Some(file) = file::open_own(path)? else {
             return Ok(None);
@@ -123,7 +124,7 @@ impl PartReader {
     /// Skips the first `bytes` bytes. Nothing may have been read before.
     ///
     /// # Errors
-    /// Fails if the file cannot be read up to there.
+    /// Fails if the file cannot be read up to that position.
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.seek(SeekFrom::Start(bytes)).map(drop),
@@ -214,7 +215,8 @@ mod with_zstd {
     /// exist.
     ///
     /// # Errors
-    /// As [`PartReader::open`], and [`Error::Content`] if the file does not state it.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or opened, and
+    /// [`Error::Content`] if it does not state its decompressed length.
     pub(in crate::store) fn size(path: &Path) -> Result<Option<u64>> {
         let Some(source) = PartReader::open(path, Decompressor::BUILT_IN)? else {
             return Ok(None);
@@ -234,8 +236,9 @@ mod with_zstd {
     /// removed only after the other one has been synced, decompressed and compared byte by byte.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`], or [`Error::Content`] if the compressed file reads
-    /// differently. `plain` is then unchanged and no temporary file remains.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file cannot be trusted, read or written,
+    /// and [`Error::Content`] if the compressed file reads differently. `plain` is then unchanged
+    /// and no temporary file remains.
     pub(in crate::store) fn compress(plain: &Path, compressed: &Path) -> Result<Compression> {
         let Some((file, stat)) = file::opened_own(plain)? else {
             return Ok(Compression::Absent);
@@ -303,7 +306,8 @@ mod with_zstd {
         /// exist.
         ///
         /// # Errors
-        /// As [`file::open_own`]; also if it is damaged or the disk is full.
+        /// Returns [`Error::Untrusted`] if the part cannot be trusted, and [`Error::Io`] if it
+        /// cannot be read, is damaged, or the disk is full.
         pub fn of(path: &Path) -> Result<Option<Self>> {
             let Some(mut source) =
                 PartReader::open(path, Decompressor::BUILT_IN)?.filter(PartReader::is_compressed)

@@ -56,7 +56,8 @@ impl Journal {
     /// Returns how much of the journal there is now. A line that is being written does not count.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// read.
     pub fn extent(&self) -> Result<JournalExtent> {
         let mut files = self.files()?;
         let length = |part: &PartReader| whole_length(part).map_err(Error::io("read", self.path()));
@@ -76,7 +77,8 @@ impl Journal {
     /// journal was replaced since, as after a deletion.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// read.
     pub fn lines_between(
         &self,
         from: &JournalExtent,
@@ -115,7 +117,8 @@ impl Journal {
     /// Acts as [`Self::lines_between`], with all members of each event.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// read.
     pub fn events_between(
         &self,
         from: &JournalExtent,

@@ -20,8 +20,8 @@ const LEAST_PIECE: usize = 4 * 1024;
 /// Reads one file of lines from its start. A file that does not exist has none.
 ///
 /// # Errors
-/// [`Error::Untrusted`](crate::store::Error::Untrusted) if the file is not ours alone,
-/// [`Error::Io`](crate::store::Error::Io) if it cannot be opened.
+/// Returns [`Error::Untrusted`](crate::store::Error::Untrusted) if another user may have written
+/// the file, and [`Error::Io`](crate::store::Error::Io) if it cannot be opened.
 pub(in crate::store) fn of_file(path: &Path) -> Result<JournalLines> {
     let file = file::open_own(path)?.map(PartReader::Plain);
     Ok(JournalLines::of(file.into_iter().collect()))
@@ -30,7 +30,8 @@ pub(in crate::store) fn of_file(path: &Path) -> Result<JournalLines> {
 /// Acts as [`of_file`] for the first `length` bytes of the file.
 ///
 /// # Errors
-/// As [`of_file`].
+/// Returns [`Error::Untrusted`](crate::store::Error::Untrusted) if another user may have written
+/// the file, and [`Error::Io`](crate::store::Error::Io) if it cannot be opened.
 #[cfg(feature = "cli")]
 pub(in crate::store) fn beginning_of_file(path: &Path, length: u64) -> Result<JournalLines> {
     let file = file::open_own(path)?.map(PartReader::Plain);
@@ -94,7 +95,7 @@ impl Damage {
     /// written, sent or remembered without the missing lines. The error names `path`.
     ///
     /// # Errors
-    /// [`Error::Content`].
+    /// Returns [`Error::Content`] if a file could not be read to its end.
     pub fn or_retry(self, path: &Path) -> Result<Self> {
         match self.failed {
             0 => Ok(self),

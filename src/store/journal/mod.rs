@@ -81,7 +81,7 @@ impl Journal {
     /// is left unchanged.
     ///
     /// # Errors
-    /// As [`write::begin`].
+    /// Returns [`Error::Io`] if the journal cannot be created or written.
     pub fn begin(&self, event: &Event) -> Result<bool> {
         write::begin(self.path(), &framed(&event.encode()))
     }
@@ -92,8 +92,8 @@ impl Journal {
     /// backup stays unchanged.
     ///
     /// # Errors
-    /// As [`write::append`]: [`Error::Untrusted`], or [`Error::Io`], after which a fragment may be in
-    /// the file.
+    /// Returns [`Error::Untrusted`] if another user may have written the file. Returns
+    /// [`Error::Io`] if it cannot be written; a fragment of the line may then be in the file.
     ///
     /// # Durability
     /// No fsync. Killing the process loses at most this record and no other. A power failure may
@@ -105,7 +105,8 @@ impl Journal {
     /// Acts as [`Self::append`], for lines that each begin and end with a line break.
     ///
     /// # Errors
-    /// As [`Self::append`].
+    /// Returns [`Error::Untrusted`] if another user may have written the file. Returns
+    /// [`Error::Io`] if it cannot be written; a part of the lines may then be in the file.
     pub(in crate::store) fn append_lines(&self, bytes: &[u8]) -> Result<AppendOutcome> {
         for _ in 0..MAX_BACKUPS {
             match AppendFile::open(self.path())? {
@@ -139,7 +140,7 @@ impl Journal {
     /// split.
     ///
     /// # Errors
-    /// [`Error::Io`]; the journal is unchanged.
+    /// Returns [`Error::Io`] if a file cannot be created or renamed; the journal is then unchanged.
     pub fn rotate(&self, limit: u64) -> Result<Rotation> {
         if file::look(self.path())?.is_none_or(|found| found.meta.size <= limit) {
             return Ok(Rotation::NotDue);
@@ -154,7 +155,7 @@ impl Journal {
     /// nothing changes.
     ///
     /// # Errors
-    /// As [`Self::rotate`].
+    /// Returns [`Error::Io`] if a file cannot be created or renamed; the journal is then unchanged.
     pub fn put_aside(&self) -> Result<Rotation> {
         let Some(found) = file::look(self.path())?.filter(|found| found.meta.size > 0) else {
             return Ok(Rotation::NotDue);
@@ -203,7 +204,8 @@ impl Journal {
     /// Reads the journal for views: only what they need of each event.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// opened.
     pub fn lines(&self) -> Result<JournalLines> {
         let (files, numbers) = self.parts.open(self.decompressor, JournalParts::numbers)?;
         Ok(JournalLines::of(files).without(self.parts.missing(&numbers)))
@@ -212,7 +214,7 @@ impl Journal {
     /// Returns the files that are missing from the journal.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the folder cannot be listed.
     #[cfg(feature = "cli")]
     pub(super) fn missing(&self) -> Result<Vec<PathBuf>> {
         Ok(self.parts.missing(&self.parts.numbers_if_any()?))
@@ -221,7 +223,8 @@ impl Journal {
     /// Reads the journal with all members of each event.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// opened.
     pub fn events(&self) -> Result<Events> {
         self.lines().map(Events::of)
     }
@@ -229,7 +232,8 @@ impl Journal {
     /// Reads the last lines, at most `bytes` bytes of them.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// opened.
     pub fn last_lines(&self, bytes: u64) -> Result<JournalLines> {
         let files = self.parts.open_end(self.decompressor, bytes)?;
         JournalLines::of_tail(files, bytes).map_err(Error::io("read", self.path()))
@@ -242,7 +246,8 @@ impl Journal {
     /// Returns `None` if that position does not exist, or a part is missing or damaged.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// opened.
     pub(crate) fn lines_from(&self, position: u64) -> Result<Option<(JournalLines, u64)>> {
         let (files, numbers) = self
             .parts
@@ -256,7 +261,8 @@ impl Journal {
     /// Counts the damage in each of its files. Files without damage are omitted.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`].
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// opened.
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, Damage)>> {
         let mut files = Vec::new();
         for number in self.parts.numbers()? {
@@ -282,7 +288,8 @@ impl Journal {
     /// Neither changes the recorded events.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`], [`Error::Content`] if a compressed part is damaged.
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
+    /// read, and [`Error::Content`] if a compressed part is damaged.
     #[cfg(feature = "cli")]
     pub fn pieces(&self) -> Result<Vec<JournalFile>> {
         let mut pieces = Vec::new();
@@ -321,7 +328,7 @@ impl Journal {
     /// time for which `is_old` returns true. The last may be the one being written.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the folder cannot be listed.
     pub fn compressible(
         &self,
         least: u64,
@@ -342,8 +349,8 @@ impl Journal {
     /// is read twice.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`], for example if the disk is full. The part is then
-    /// unchanged.
+    /// Returns [`Error::Untrusted`] if the part cannot be trusted, and [`Error::Io`] if it cannot
+    /// be read or written, for example because the disk is full. The part is unchanged then.
     #[cfg(feature = "cli")]
     pub fn compress(&self, part: &Path) -> Result<Compression> {
         let mut compressed = part.as_os_str().to_owned();
@@ -354,7 +361,7 @@ impl Journal {
     /// Returns an error for each damaged compressed part: why it cannot be read to its end.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be listed.
+    /// Returns [`Error::Io`] if the folder cannot be listed.
     pub fn unreadable(&self) -> Result<Vec<Error>> {
         let mut unreadable = Vec::new();
         for number in self.parts.numbers()? {

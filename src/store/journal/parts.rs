@@ -117,7 +117,7 @@ impl JournalParts {
     /// first.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the folder cannot be listed.
     pub(super) fn before(&self, newest: Identity) -> Result<Vec<(PathBuf, Meta)>> {
         let mut parts = Vec::new();
         for number in self.numbers()? {

@@ -24,7 +24,8 @@ impl JournalFile {
     /// Counts its lines, including blank ones. A file that no longer exists has none.
     ///
     /// # Errors
-    /// [`Error::Untrusted`], [`Error::Io`], also if it is compressed and damaged.
+    /// Returns [`Error::Untrusted`] if the file cannot be trusted, and [`Error::Io`] if it cannot
+    /// be read, or is compressed and damaged.
     pub fn count_lines(&self) -> Result<u64> {
         let Some(mut source) = PartReader::open(&self.path, Decompressor::BUILT_IN)? else {
             return Ok(0);

@@ -58,7 +58,7 @@ impl Tail {
     /// Follows the journal from its end.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::store::Error::Io).
+    /// Returns [`Error::Io`](crate::store::Error::Io) if the journal cannot be inspected.
     pub(in crate::store) fn at_end(journal: &Journal) -> Result<Self> {
         let mut tail = Self::at_start(journal);
         let path = journal.path().to_owned();
@@ -76,7 +76,7 @@ impl Tail {
     /// count.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::store::Error::Io).
+    /// Returns [`Error::Io`](crate::store::Error::Io) if the journal cannot be inspected or read.
     pub(in crate::store) fn ending(journal: &Journal, bytes: u64) -> Result<Self> {
         let mut tail = Self::at_start(journal);
         let path = journal.path().to_owned();
@@ -95,7 +95,8 @@ impl Tail {
     /// Passes to `reader` each line added since the last look, without its line break.
     ///
     /// # Errors
-    /// As [`file::open_own`].
+    /// Returns [`Error::Untrusted`](crate::store::Error::Untrusted) if another user may have
+    /// written the journal, and [`Error::Io`](crate::store::Error::Io) if it cannot be read.
     pub(in crate::store) fn look(&mut self, reader: &mut impl FnMut(&[u8])) -> Result<()> {
         self.follow_rotation()?;
         for part in &mut self.parts {

@@ -49,7 +49,8 @@ impl<'b> NextContent<'b> {
     /// exist, the new one gets permission bits `mode`.
     ///
     /// # Errors
-    /// [`Error::Io`]; nothing has changed.
+    /// Returns [`Error::Io`] if the file cannot be inspected, or the temporary file cannot be
+    /// written. The file is unchanged then.
     pub fn of(path: &Path, bytes: &'b [u8], mode: u32) -> Result<Self> {
         let present = match rustix::fs::lstat(path) {
             Ok(stat) => Some(stat),
@@ -72,7 +73,7 @@ impl<'b> NextContent<'b> {
     /// Gives the content the file's name, if no file exists yet. Returns whether none existed.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be renamed or synced.
     pub fn create(self) -> Result<bool> {
         let created = rename_to_free(self.temporary.path(), &self.path);
         if matches!(created, Ok(RenameOutcome::Done)) {
@@ -90,8 +91,8 @@ impl<'b> NextContent<'b> {
     /// could still write to it.
     ///
     /// # Errors
-    /// [`Error::Io`], about the file itself. A part of the content can remain only if it had to be
-    /// written into the existing file.
+    /// Returns [`Error::Io`] if the file cannot be read or replaced. A part of the content can
+    /// remain only if it had to be written into the existing file.
     pub fn put(self, expected: &[u8]) -> Result<GuardedChange> {
         if !says(&self.path, expected)? {
             return Ok(GuardedChange::Overtaken);
@@ -241,7 +242,7 @@ fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
 /// instead.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// Returns [`Error::Io`] if the file can neither be removed nor emptied.
 pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<GuardedChange> {
     if !says(path, expected)? {
         return Ok(GuardedChange::Overtaken);

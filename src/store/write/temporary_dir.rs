@@ -16,7 +16,7 @@ impl TemporaryDir {
     /// Creates the directory, mode 0700, in `parent`. Its name begins with `prefix`.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the directory cannot be created.
     pub fn create(parent: &Path, prefix: &str) -> Result<Self> {
         let dir = Builder::new().prefix(prefix).tempdir_in(parent);
         let dir = dir.map_err(Error::io("create a directory in", parent))?;
