@@ -1,5 +1,5 @@
-//! Everything needed to answer a question about this machine, gathered once: the environment, the
-//! places, the settings, the state directory and the time.
+//! Gathers everything that is needed to answer questions about this machine: the environment, the
+//! paths, the settings, the state directory and the time.
 
 use super::pointer::Pointers;
 use super::{Environment, Error, Places, StateDir};
@@ -21,7 +21,7 @@ pub struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// Returns the pointer directory, with the settings by which a pointer is judged.
+    /// Returns the pointer directory, with the settings that decide whether a pointer is believed.
     pub fn pointers(&self) -> Pointers<'a> {
         Pointers {
             dir: &self.places.pointers,

@@ -1,7 +1,8 @@
-//! The indexes: which session a client process is in, and which sessions of a project may be live.
+//! Two indexes. The process index says which session a Claude Code process is in. The live index
+//! says which sessions of a project may be live.
 //!
-//! They are derived from records and owners, and rebuilt by cleanup. Records and owners are
-//! authoritative: an index entry is only a place to look.
+//! They are derived from records and owners, and a cleanup restores lost entries. An entry only
+//! says where to look; the records and owners decide.
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
@@ -16,26 +17,27 @@ use super::state::StateDir;
 use super::write;
 use crate::model::{Owner, SessionId};
 
-/// Most sessions of one project that are read.
+/// The most sessions of one project that are read.
 const MAX_LIVE: usize = 10_000;
-/// Most sessions of one project that are counted: the most that may be live at once, plus those
-/// that no cleanup has seen.
+/// The most sessions of one project that are counted. It is more than may be live at once, because
+/// the index also contains sessions that no cleanup has removed yet.
 const MAX_COUNTED: usize = 200_000;
 const MAX_ENTRY: usize = 16 * 1024;
-/// Most earlier sessions that are remembered for a process.
+/// The most earlier sessions that an entry of the process index contains.
 const MAX_STAYS: usize = 16;
 
-/// An entry of `procs/`: the session that a client process is in now.
+/// An entry of the process index (`procs/`): the session that a process is in now, and those
+/// before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessEntry {
     pub session_id: SessionId,
-    /// The process, with everything that distinguishes it from another with the same pid.
+    /// The process, with what distinguishes it from others with the same pid.
     #[serde(flatten)]
     pub owner: Owner,
-    /// The sessions that it was in before, oldest first.
+    /// The sessions that the process was in before, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Stay>,
-    /// When it left the last session that is no longer remembered.
+    /// When the process left the last session that `before` no longer contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_until: Option<u64>,
 }
@@ -51,7 +53,7 @@ pub struct Stay {
 
 impl ProcessEntry {
     /// Returns the session that the process was in at `time`, in microseconds on the clock of
-    /// [`Stay::until`]. Returns `None` if that is no longer remembered.
+    /// [`Stay::until`]. Returns `None` if the entry does not go back that far.
     pub fn session_at(&self, time: u64) -> Option<&SessionId> {
         if self.forgotten_until.is_some_and(|until| time <= until) {
             return None;
@@ -72,7 +74,7 @@ pub fn process_entry(state: &StateDir, owner: &Owner) -> Option<ProcessEntry> {
     (entry.owner.boot == owner.boot && entry.owner.pidns == owner.pidns).then_some(entry)
 }
 
-/// Returns the entry in the file with this name, as in [`ProcessNames`].
+/// Returns the entry in the file with this name. [`ProcessNames`] lists these names.
 pub fn entry_of_name(state: &StateDir, name: &OsStr) -> Option<ProcessEntry> {
     let content = file::read_own(&state.path("procs").join(name), MAX_ENTRY).ok()??;
     serde_json::from_slice(&content.bytes).ok()
@@ -120,8 +122,8 @@ pub fn set_session_of_process(state: &StateDir, owner: &Owner, id: &SessionId) -
     write::replace_until_boot(&path, &bytes)
 }
 
-/// The file names of all process entries. They are listed once, on first use: searching the list is
-/// cheaper than a look-up for each process above.
+/// The file names of all process entries, listed on first use. Searching this list is cheaper than
+/// trying to open an entry for each ancestor of a process.
 #[derive(Debug, Default)]
 pub struct ProcessNames(OnceCell<Vec<OsString>>);
 
@@ -142,7 +144,7 @@ impl ProcessNames {
     }
 }
 
-/// Returns every process entry, for cleanup.
+/// Returns all entries of the process index, for a cleanup.
 ///
 /// # Errors
 /// Returns [`super::Error::Io`] if the folder cannot be listed.
@@ -179,7 +181,7 @@ pub fn forget_session(state: &StateDir, id: &SessionId) -> Result<()> {
         let Some(last) = stays.map(|stay| stay.until).max() else {
             continue;
         };
-        // Where the process was until then is no longer known.
+        // It is no longer known in which session the process was before then.
         entry.before.retain(|stay| stay.until > last);
         entry.forgotten_until = entry.forgotten_until.max(Some(last));
         let bytes = serde_json::to_vec(&entry).unwrap_or_default();
@@ -198,7 +200,7 @@ pub fn add_to_project(state: &StateDir, key: &str, id: &SessionId) -> Result<()>
     create_in(&[&projects, &dir], &dir.join(id.as_str()), b"").map(drop)
 }
 
-/// Creates a small file, and these folders if they are missing. Returns whether the file was
+/// Creates a small file, and the folders `dirs` if they are missing. Returns whether the file was
 /// created.
 fn create_in(dirs: &[&Path], path: &Path, bytes: &[u8]) -> Result<bool> {
     if let Ok(created) = write::create_small(path, bytes) {
@@ -250,7 +252,8 @@ pub fn live_candidates(state: &StateDir) -> Result<Vec<(String, SessionId)>> {
     Ok(found)
 }
 
-/// Returns the folders that change whenever [`live_candidates`] does.
+/// Returns the folders of the live index. If the result of [`live_candidates`] changes, one of them
+/// has changed.
 pub fn live_folders(state: &StateDir) -> impl Iterator<Item = PathBuf> + use<> {
     let projects = state.path("projects");
     let keys = keys(state).into_iter().flatten();

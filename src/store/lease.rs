@@ -1,6 +1,6 @@
-//! Leases, `leases/{id}`: which launcher holds a session's id for a command, so that no other does.
-//! `lease-counts.json` counts how often that was refused or failed. Both change only under the
-//! lock.
+//! Leases (`leases/{id}`): a lease records that a launcher holds a session's id, so that no other
+//! launcher uses it. `lease-counts.json` counts how often leases were refused or their holders
+//! died. Both kinds of file change only under the lock.
 
 use std::path::PathBuf;
 
@@ -12,29 +12,29 @@ use super::state::StateDir;
 use super::write::{self, Durability};
 use crate::model::{Owner, SessionId, Timestamp};
 
-/// The format version of both files.
+/// The format version of leases and of `lease-counts.json`.
 const VERSION: u64 = 1;
 const MAX_LEASE: usize = 16 * 1024;
 
-/// The record that a launcher holds a session's id.
+/// The content of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The format version.
     pub v: u64,
     /// The session whose id is held.
     pub session_id: SessionId,
-    /// The launcher.
+    /// The launcher that holds the id.
     pub holder: Owner,
-    /// The command that it started, which keeps the id if the launcher is killed.
+    /// The process of the launcher's command. It holds the id, too, in case the launcher is killed.
     pub child: Option<Owner>,
-    /// The command's name.
+    /// The name of the command.
     pub command: String,
     /// When the lease began.
     pub since: Timestamp,
-    /// Whether the project's pointer was moved to the session.
+    /// Whether the launcher has made the project's pointer name this session.
     #[serde(default)]
     pub moved_pointer: bool,
-    /// The pointer's previous content, if there was any.
+    /// What the pointer contained before, to be restored at the end.
     #[serde(default)]
     pub before: Option<PointerContent>,
 }
@@ -42,9 +42,9 @@ pub struct Lease {
 /// The content of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointerContent {
-    /// The session that it named.
+    /// The session that the pointer named.
     pub session_id: SessionId,
-    /// When it was written.
+    /// When the pointer was written.
     pub written: Timestamp,
 }
 
@@ -64,20 +64,20 @@ impl Lease {
     }
 }
 
-/// How often leases failed since the state directory was created.
+/// How often leases were refused or their holders died, since the state directory was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LeaseFailures {
     v: u64,
-    /// Leases that were refused, because another launcher held the id.
+    /// How often a lease was refused because another process held the id.
     pub refused: u64,
-    /// Leases that were inherited from a dead holder.
+    /// How often a launcher took over a lease from a dead holder.
     pub taken_over: u64,
-    /// Leases whose holder was found dead: they were inherited or cleaned up.
+    /// How often the holder of a lease was found dead. The lease was then taken over or ended.
     pub crashed: u64,
 }
 
-/// Reads the lease of a session; returns `None` if nobody holds its id.
+/// Reads the lease of a session; returns `None` if no process holds the session's id.
 ///
 /// # Errors
 /// Returns [`Error::Content`] if the lease is invalid, and [`Error::Untrusted`] or [`Error::Io`] if
@@ -87,7 +87,7 @@ pub fn read(state: &StateDir, id: &SessionId) -> Result<Option<Lease>> {
     let Some(content) = file::read_own(&path, MAX_LEASE)? else {
         return Ok(None);
     };
-    // The holder did not survive the power failure.
+    // A power failure emptied the file, and also ended the holder.
     if file::is_lost(&content.bytes) {
         return Ok(None);
     }
@@ -104,7 +104,7 @@ pub fn read(state: &StateDir, id: &SessionId) -> Result<Option<Lease>> {
     }
 }
 
-/// Writes a lease, replacing an existing one.
+/// Writes a lease, and replaces the existing one of the same session.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written; the old lease then stays.
@@ -122,7 +122,7 @@ pub fn remove(state: &StateDir, id: &SessionId) -> Result<bool> {
     write::remove(&path(state, id))
 }
 
-/// Returns the sessions whose ids are held.
+/// Returns the sessions that have leases.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the folder cannot be listed.

@@ -1,5 +1,5 @@
-//! Reads lines of a file of any size that only we should have written, in bounded memory. It starts
-//! at the beginning or where an earlier reading ended.
+//! Reads the lines of a file of any size in bounded memory, from its beginning or from where an
+//! earlier reading ended. Only this user may have written the file.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -16,13 +16,13 @@ use super::file::{self, Meta};
 use crate::model::Timestamp;
 use crate::model::project::to_hex;
 
-/// Longest line in bytes that is kept in memory; longer ones are skipped.
+/// The longest line that is read, in bytes. Longer ones are skipped.
 pub const MAX_LINE: usize = 64 << 20;
-/// Bytes of a file that are read at a time.
+/// How many bytes of a file are read at once.
 const BUFFER: usize = 256 * 1024;
-/// Bytes before a position that show whether the file before it is unchanged.
+/// How many bytes before a position are hashed, to detect that the file was rewritten.
 const MARKED: u64 = 256;
-/// How far before a position the start of its line is searched for, in bytes.
+/// How many bytes before a position are searched for the start of its line.
 const NEAR: u64 = 64 * 1024;
 
 /// What a reader finds next.
@@ -30,7 +30,7 @@ const NEAR: u64 = 64 * 1024;
 pub enum NextLine<'a> {
     /// A line, without its line break.
     Line(&'a [u8]),
-    /// The last line, still without a line break: a write may be in flight.
+    /// The last line, which has no line break yet. A process may still be writing it.
     Unfinished(&'a [u8]),
     /// A line longer than [`MAX_LINE`].
     TooLong,
@@ -41,7 +41,7 @@ pub enum NextLine<'a> {
 pub struct ReadPosition {
     /// The offset of the next line, in bytes.
     pub offset: u64,
-    /// A digest of the bytes before it. It differs if the file was rewritten in place.
+    /// A digest of the bytes before `offset`. It differs if the file was rewritten.
     pub mark: String,
 }
 
@@ -55,14 +55,14 @@ pub struct LineReader {
     offset: u64,
 }
 
-/// Returns the digest of the bytes before a position.
+/// Returns the digest of these bytes, which precede a position.
 fn mark_of(bytes: &[u8]) -> String {
     let mut mark = to_hex(&Sha256::digest(bytes));
     mark.truncate(16);
     mark
 }
 
-/// Returns the place after the last line break in `bytes`.
+/// Returns the index after the last line break in `bytes`.
 fn after_last_break(bytes: &[u8]) -> usize {
     memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1)
 }
@@ -87,18 +87,18 @@ impl LineReader {
         }
     }
 
-    /// Returns the file's metadata from when it was opened.
+    /// Returns the metadata that the file had when it was opened.
     pub fn meta(&self) -> Meta {
         self.meta
     }
 
-    /// Wraps an I/O error on this file.
+    /// Converts an I/O error about this file.
     pub fn failure(&self, action: &'static str, source: std::io::Error) -> Error {
         Error::io(action, &self.path)(source)
     }
 
-    /// Returns when the file was created, if the system knows, but never later than its last
-    /// change. A restored copy is newer than its content.
+    /// Returns when the file was created, if the system knows that. Returns the time of the last
+    /// change if it is earlier: a restored copy is newer than its content.
     pub fn born(&self) -> Timestamp {
         let created = self
             .reader
@@ -116,8 +116,8 @@ impl LineReader {
         self.offset
     }
 
-    /// Continues where an earlier reading ended, if the file before that position is unchanged.
-    /// Returns whether it is. If not, the reader stays at the start.
+    /// Continues at the position where an earlier reading ended, if the file before that position
+    /// is unchanged. Returns whether it does. Otherwise the reader stays at the start.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read.
@@ -133,8 +133,8 @@ impl LineReader {
     }
 
     /// Moves to the start of the line that contains the byte at `offset`, or to `offset` itself if
-    /// that start is far before it. A file shorter than `offset` is a different one and is read
-    /// from its start.
+    /// the start is too far away. If the file is shorter than `offset`, it is a different file, and
+    /// the reader stays at the start.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read.
@@ -167,8 +167,8 @@ impl LineReader {
         })
     }
 
-    /// Returns a digest of the bytes before `offset`. It shows whether a file was continued or
-    /// rewritten.
+    /// Returns a digest of the bytes before `offset`, by which a continued file is distinguished
+    /// from a rewritten one.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read, or is shorter.
@@ -180,7 +180,7 @@ impl LineReader {
         Ok(mark_of(&self.before(offset)?))
     }
 
-    /// Reads the bytes before `offset` whose digest is the mark.
+    /// Reads the bytes before `offset` that the digest is computed from.
     fn before(&self, offset: u64) -> Result<Vec<u8>> {
         let start = offset.saturating_sub(MARKED);
         let mut bytes = vec![0; usize::try_from(offset - start).unwrap_or_default()];
@@ -189,17 +189,17 @@ impl LineReader {
         Ok(bytes)
     }
 
-    /// Passes every whole line that the file had when it was opened to `reader`, from the current
-    /// position on. Returns how far the file was read.
+    /// Passes every whole line from the current position on to `reader`, up to the end that the
+    /// file had when it was opened. Returns how far the file was read.
     ///
-    /// Unlike a later [`Self::position`], the returned one is right even if the file is rewritten
-    /// in place as soon as `reader` has seen a line: its mark is of the bytes that were read.
+    /// The returned position is right even if the file is rewritten meanwhile, because its digest
+    /// is of the bytes that were read. A later call of [`Self::position`] would read them again.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read.
     pub fn read_rest(&mut self, mut reader: impl FnMut(&[u8])) -> Result<ReadPosition> {
         let mut last = self.before(self.offset)?;
-        // Bytes beyond the size at opening may come from a rewrite in place.
+        // Do not read further: later bytes may come from a rewrite of the file.
         while self.offset < self.meta.size {
             match self.next_line()? {
                 Some(NextLine::Line(line)) => {
@@ -222,7 +222,8 @@ impl LineReader {
     /// Reads whole lines of about `size` bytes in total. Also returns how many too-long lines were
     /// skipped between them.
     ///
-    /// At the end it returns no bytes. The last line has a line break unless a write is in flight.
+    /// At the end, returns no bytes. The last line has a line break unless a process is still
+    /// writing it.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read.
@@ -261,8 +262,9 @@ impl LineReader {
         self.next(LongLine::Skipped)
     }
 
-    /// Acts as [`Self::next_line`] for callers that want only the beginning. A line longer than
-    /// [`MAX_LINE`] ends the reading, because a file without a line break may have any size.
+    /// Does the same as [`Self::next_line`] for callers that read only the beginning of a file. A
+    /// line longer than [`MAX_LINE`] ends the reading, because a file without line breaks may have
+    /// any size.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read.
@@ -297,7 +299,7 @@ impl LineReader {
     }
 }
 
-/// What happens to the rest of a line that is too long.
+/// What to do with the rest of a line that is too long.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LongLine {
     /// It is skipped, so that the next line can be read.

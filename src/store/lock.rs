@@ -1,10 +1,10 @@
-//! The only lock: `lock` in the state directory, held for a few renames at a time. It orders
-//! cleanup against stores, and the CLI's rewrites against each other. Appends and reads never take
-//! it.
+//! The lock: the file `lock` in the state directory, which a process holds for a few renames at a
+//! time. It serializes cleanups, changes of pointers, and the CLI's changes of records. Reading,
+//! and appending to journals, needs no lock.
 //!
 //! Some file systems have no locks (NFS without its lock daemon, some Lustre mounts). There, a file
-//! beside the lock that only one process can create replaces it. It names its holder, because
-//! nothing releases it when that process is killed.
+//! beside the lock serves instead, the turn file, which only one process can create. It names its
+//! holder, so that others can remove it if that process was killed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,25 +20,25 @@ use super::write::RenameOutcome;
 use super::{clock, file, write};
 use crate::model::Timestamp;
 
-/// How long a hook waits for the lock before it continues without. A stopped holder must not stop a
-/// session.
+/// How long a hook waits for the lock. Then it continues without it, because a stopped holder must
+/// not stop a session.
 pub const HOOK_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How long the CLI waits before it gives up.
+/// How long most commands wait for the lock before they fail.
 pub const CLI_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a launcher waits. Hundreds may start at once, and none may fail because of that.
+/// How long a launcher waits for the lock. Hundreds may start at once, and all should succeed.
 pub const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Age beyond which a turn file counts as abandoned; the longest archiving takes minutes.
+/// The age from which a turn file counts as abandoned. Even archiving takes only minutes.
 const LONGEST_TURN: Duration = Duration::from_secs(60 * 60);
-/// Largest turn file that is read, in bytes.
+/// The largest turn file that is read, in bytes.
 const MAX_TURN: usize = 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The lock, held until dropped. The system releases it when the process dies.
+/// The held lock. Dropping this releases it; the system releases it when the process dies.
 #[derive(Debug)]
 pub struct Lock {
     held: LockGuard,
@@ -52,7 +52,7 @@ enum LockGuard {
     ByFile { _turn: LockFile },
 }
 
-/// The mechanism behind a lock.
+/// How a lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockMechanism {
     /// The system's file locks.
@@ -70,7 +70,7 @@ impl Lock {
         }
     }
 
-    /// Returns how the lock is held.
+    /// Returns how this lock is held.
     pub fn means(&self) -> LockMechanism {
         match self.held {
             LockGuard::BySystem { .. } => LockMechanism::System,
@@ -79,8 +79,8 @@ impl Lock {
     }
 }
 
-/// Takes the state directory's lock for a hook that writes to the session in `folder`. It waits
-/// only briefly: the holder may be the hook's own caller, or a stopped process.
+/// Acquires the state directory's lock for a hook that writes to the session in `folder`. Waits
+/// only briefly, because the holder may be a stopped process, or the one that called the hook.
 ///
 /// # Errors
 /// Returns [`Error::Locked`] if another process holds the lock too long, and [`Error::Io`] if the
@@ -90,14 +90,16 @@ pub(super) fn of_session(folder: &Path) -> Result<Lock> {
     acquire(&state.join("lock"), HOOK_PATIENCE)
 }
 
-/// Takes the lock file at `path`, creating it if necessary, and waits at most `patience`.
+/// Acquires the lock of the file at `path`, and creates the file if necessary. Waits at most
+/// `patience`.
 ///
 /// # Errors
 /// Returns [`Error::Locked`] if another process holds the lock for all that time, and [`Error::Io`]
 /// if the lock file cannot be created or locked.
 ///
 /// # Security
-/// Use it only for a path in a private directory: anyone who can open a lock file can hold it.
+/// `path` must be in a private directory, because anyone who can open a lock file can hold the
+/// lock.
 pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
     #[cfg(debug_assertions)]
     HeldLock::assert_free(path);
@@ -105,7 +107,7 @@ pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
     let file = open(path)?;
     let mut pause = FIRST_PAUSE;
     loop {
-        // Written out, because `File::try_lock` of std would shadow it.
+        // Name the trait, because `File` in std has a method of the same kind.
         let taken = match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => return Ok(Lock::held(LockGuard::BySystem { _file: file }, path)),
             Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => None,
@@ -167,8 +169,8 @@ fn knows_no_locks(err: &std::io::Error) -> bool {
     Errno::from_io_error(err).is_some_and(|errno| WITHOUT.contains(&errno))
 }
 
-/// A lock held by creating a file, `{lock file}.turn`, that names the machine, boot and process.
-/// Dropping it removes the file.
+/// A lock that is held by the existence of a turn file, `{lock file}.turn`. The file names the
+/// machine, boot and process. Dropping this removes it.
 #[derive(Debug)]
 struct LockFile {
     path: PathBuf,
@@ -176,7 +178,7 @@ struct LockFile {
 }
 
 impl LockFile {
-    /// Takes the turn if it is free or its holder is dead.
+    /// Creates the turn file, if there is none or its holder is dead.
     fn take(lock: &Path) -> Result<Option<Self>> {
         let mut path = lock.as_os_str().to_owned();
         path.push(".turn");
@@ -196,16 +198,15 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // If this process was stopped for longer than the longest turn, the file may be
-        // another process's by now.
+        // Remove the file only if it is still this process's own: after a long stop, another
+        // process may have replaced it.
         if reads(&self.path).is_some_and(|(said, _)| said == self.said) {
             let _ = write::remove(&self.path);
         }
     }
 }
 
-/// Describes this process so that others can tell whether it still runs: machine name, boot,
-/// process.
+/// Describes this process for the turn file, so that others can find out whether it still runs.
 fn holder() -> String {
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy().into_owned();
@@ -218,8 +219,8 @@ fn reads(path: &Path) -> Option<(String, Meta)> {
     Some((String::from_utf8(content.bytes).ok()?, content.meta))
 }
 
-/// Removes the turn file if its holder is dead. Returns whether the turn is free now, so that a
-/// process may try to create the file.
+/// Removes the turn file if its holder is dead. Returns whether there is none now, so that a
+/// process may try to create one.
 fn leave_to_nobody(path: &Path) -> Result<bool> {
     let Some((said, judged)) = reads(path) else {
         return Ok(file::look(path)?.is_none());
@@ -227,8 +228,8 @@ fn leave_to_nobody(path: &Path) -> Result<bool> {
     if !is_over(&said, judged.modified) {
         return Ok(false);
     }
-    // Another process may have done the same and taken its turn. So the file is moved aside and
-    // checked again.
+    // Another process may have removed it and created its own meanwhile. So move the file aside,
+    // and check it again.
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{}", std::process::id()));
     let aside = PathBuf::from(aside);
@@ -242,14 +243,14 @@ fn leave_to_nobody(path: &Path) -> Result<bool> {
     Ok(is_judged)
 }
 
-/// Returns whether this holder's turn, which began at `since`, was abandoned.
+/// Returns whether a turn file with this text, from the time `since`, is abandoned.
 fn is_over(said: &str, since: Timestamp) -> bool {
     let own = holder();
     let (mut said, mut own) = (said.lines(), own.lines());
     let is_here = said.next() == own.next();
     let boot = (said.next(), own.next());
     let is_too_long = since.age(clock::now()) > LONGEST_TURN;
-    // For a process on another machine, only its age counts.
+    // A process on another machine cannot be seen, so only the age of its file decides.
     if !is_here || is_too_long {
         return is_too_long;
     }

@@ -1,8 +1,8 @@
-//! The bounded logs in the state directory: operations, hook errors, events without a session, and
-//! pruned sessions.
+//! The logs in the state directory, which are limited in size: operations, hook errors, events
+//! without a session, and pruned sessions.
 //!
-//! They are JSON Lines with the journal's framing. A log that outgrows its limit is moved to
-//! `{name}.1.jsonl`, replacing the old one there. So at most twice the limit is kept.
+//! They are JSON Lines, written like a journal. A log that exceeds its limit is moved to
+//! `{name}.1.jsonl`, and replaces the old file there. So at most twice the limit is kept.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -25,9 +25,10 @@ pub const LIMIT: u64 = 1 << 20;
 /// The logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
-    /// Visible changes: sessions created and ended, files removed.
+    /// Changes that users may want to know of: sessions that were created or ended, files that were
+    /// removed.
     Operations,
-    /// Errors in hooks, whose stderr nobody sees.
+    /// Errors of hooks. They are logged because nobody sees a hook's stderr.
     HookErrors,
     /// Events without a valid session id.
     Unattributed,
@@ -62,7 +63,7 @@ pub struct LogLine<'a> {
 }
 
 impl<'a> LogLine<'a> {
-    /// Creates a line that says `what`, stamped with the current time and this process.
+    /// Creates a line that says `what`, with the present time and this process.
     pub fn new(what: &'a str) -> Self {
         Self {
             v: 1,
@@ -113,8 +114,8 @@ pub fn append(state: &StateDir, log: Log, line: &LogLine<'_>) -> Result<()> {
         done @ AppendOutcome::Done { .. } => done,
     };
     if matches!(appended, AppendOutcome::Done { size_before } if size_before > LIMIT) {
-        // Without the lock, two processes could move the new log over the old one. The next append
-        // retries.
+        // Rotate under the lock, or two processes could do it, and the second would overwrite the
+        // old log. If the lock is not available, the next append tries again.
         if let Ok(_lock) = state.lock(lock::HOOK_PATIENCE)
             && file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT)
         {
@@ -124,11 +125,11 @@ pub fn append(state: &StateDir, log: Log, line: &LogLine<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Continues a log with several hard links, as after a backup, in a copy. The backup stays
-/// unchanged.
+/// Continues a log with several hard links, for example from a backup, in a copy, so that the
+/// backup does not change.
 fn leave_to_backup(state: &StateDir, path: &Path) -> Result<()> {
-    // The lock holder may be about to do the same. If waiting takes too long, the log is copied
-    // twice.
+    // Wait for the lock, because its holder may be doing the same. If that takes too long, the log
+    // is copied twice.
     let _lock = state.lock(lock::HOOK_PATIENCE);
     let Some(mut log) = file::open_own(path)? else {
         return Ok(());
@@ -139,7 +140,7 @@ fn leave_to_backup(state: &StateDir, path: &Path) -> Result<()> {
         read.map_err(Error::io("read", path))
     };
     write::replace(path, &read()?, Durability::Cached)?;
-    // What other processes have appended meanwhile.
+    // Also keep what other processes have appended meanwhile.
     let rest = read()?;
     if !rest.is_empty() {
         write::append(path, &rest)?;

@@ -1,28 +1,30 @@
 //! Which machine this is: its name, which may change, and its id, which does not.
 //!
-//! The id is the system's own, so that records here can be joined with what other programs report
-//! about this machine. It is confidential, see machine-id(5): only the owner may read files that
-//! contain it, and what leaves the machine can contain a hash instead.
+//! The id is that of the operating system, so that it matches what other programs report about this
+//! machine. It is confidential, see machine-id(5). So files that contain it are readable only by
+//! their owner, and exported data can contain a hash instead.
 
 use std::sync::OnceLock;
 
 use super::file;
 use crate::model::Record;
 
-/// Where systemd and D-Bus keep the id.
+/// The files in which systemd and D-Bus store the machine id.
 #[cfg(target_os = "linux")]
 const PLACES: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
-/// Other systems have no file with the id, so the machine's name must do there.
+/// Other systems store the id in no file. There, machines are distinguished by name.
 #[cfg(not(target_os = "linux"))]
 const PLACES: [&str; 0] = [];
 
-/// Returns the system's id for this machine, or `None` if it has none. It is read once.
+/// Returns the operating system's id of this machine, or `None` if it has none. Reads the file only
+/// once.
 pub fn machine_id() -> Option<String> {
     static ID: OnceLock<Option<String>> = OnceLock::new();
     ID.get_or_init(|| id_in(&PLACES)).clone()
 }
 
-/// Returns the first machine id in the files at `places`. A file that was not filled yet has none.
+/// Returns the machine id from the first of these files that contains one. A new system may not
+/// have written it yet.
 fn id_in(places: &[&str]) -> Option<String> {
     let mut found = places.iter().filter_map(|path| file::read_kernel(path));
     found.find(|id| is_id(id))
@@ -59,8 +61,8 @@ impl MachineIdentity {
         }
     }
 
-    /// Returns whether both are known to be different machines. Names count only without ids,
-    /// because two machines can share a name and a machine can be renamed.
+    /// Returns whether both are known to be different machines. Compares the names only if an id is
+    /// missing, because two machines can have the same name and a machine can be renamed.
     pub fn differs_from(&self, other: &Self) -> bool {
         match (&self.id, &other.id) {
             (Some(one), Some(other)) => one != other,
@@ -69,16 +71,16 @@ impl MachineIdentity {
     }
 }
 
-/// Returns whether a session began on another machine, by its record.
+/// Returns whether a session began on another machine, according to its record.
 pub fn is_of_another_machine(record: &Record) -> bool {
     match (&record.machine_id, machine_id()) {
         (Some(id), Some(here)) => *id != here,
-        // Without ids, the system is asked for this machine's name each time: it may change.
+        // Without ids, compare names. Ask for this machine's name each time, because it may change.
         _ => MachineIdentity::of(record).differs_from(&MachineIdentity::here()),
     }
 }
 
-/// Returns the kernel's name for this machine.
+/// Returns this machine's host name.
 pub fn machine_name() -> Option<String> {
     let name = rustix::system::uname();
     let name = name.nodename().to_str().ok()?;

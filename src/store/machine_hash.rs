@@ -1,4 +1,4 @@
-//! Hides machines in data that leaves this one: names and ids become hashes that depend on a secret
+//! Hides machines in exported data: replaces their names and ids by hashes that depend on a secret
 //! of this installation.
 
 use std::path::Path;
@@ -9,15 +9,16 @@ use super::write::{self, Durability};
 use crate::model::project::{fingerprint, from_hex, to_hex};
 use crate::model::{Owner, Record};
 
-/// The file with the secret, in the state directory.
+/// The file in the state directory that contains the secret.
 const SALT: &str = "machine-salt";
-/// Bytes of the secret.
+/// The length of the secret in bytes.
 const LENGTH: usize = 32;
 
-/// Hashes machines. The same machine has the same hash as long as the secret is kept.
+/// Hashes the names and ids of machines. As long as the secret is kept, a machine always has the
+/// same hash.
 ///
 /// # Security
-/// Without the secret, nobody can find out a name by hashing guesses.
+/// Without the secret, nobody can find out a name by hashing likely names.
 #[derive(Debug)]
 pub struct MachineHash {
     salt: String,
@@ -64,7 +65,7 @@ impl MachineHash {
         )
     }
 
-    /// Returns the record with its machine hidden.
+    /// Returns the record with the name and id of its machine replaced by hashes.
     pub fn hidden(&self, record: &Record) -> Record {
         let hash = |text: &String| self.hash(text);
         Record {
@@ -74,7 +75,7 @@ impl MachineHash {
         }
     }
 
-    /// Hides the machine of a process.
+    /// Replaces the name and id of an owner's machine by hashes.
     pub fn hide_owner(&self, owner: &mut Owner) {
         for text in [&mut owner.machine, &mut owner.machine_id]
             .into_iter()

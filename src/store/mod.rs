@@ -2,12 +2,11 @@
 //! one file knows the clock ([`clock`]), one the environment ([`mod@env`]) and one the lock
 //! ([`lock`]).
 //!
-//! Pick the one you need:
-//! - [`mod@pointer`]: the file in `/tmp` that anybody can read, and the sweep of stale ones;
-//! - [`state`]: the state directory, and in it each session's folder ([`session`]) and journal
-//!   ([`journal`], [`follow`]), and who holds its id ([`lease`]);
-//! - [`project`]: the root of the project that a directory belongs to;
-//! - [`mod@file`] and [`mod@write`]: how a file is opened and judged, and how it is changed.
+//! Pick the one you need: - [`mod@pointer`]: the files in `/tmp` that name current sessions, and
+//! the removal of stale ones; - [`state`]: the state directory, and in it each session's folder
+//! ([`session`]) and journal ([`journal`], [`follow`]), and who holds its id ([`lease`]); -
+//! [`project`]: the root of the project that a directory belongs to; - [`mod@file`] and
+//! [`mod@write`]: how a file is opened and checked, and how it is changed.
 
 pub mod archive;
 pub mod archive_queue;

@@ -1,4 +1,5 @@
-//! Paths of directories and files, derived from the environment alone. Nothing is opened here.
+//! The paths of directories and files, derived only from the environment. This module opens no
+//! file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +8,8 @@ use super::env::Environment;
 /// The paths of this user's files.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// The state directory; `None` without an absolute HOME. It is never a predictable directory in
-    /// `/tmp`.
+    /// The state directory; `None` without an absolute HOME. There is no fallback in `/tmp`, where
+    /// other users could create it first.
     pub state: Option<PathBuf>,
     /// The directory of the pointers.
     pub pointers: PathBuf,
@@ -52,9 +53,9 @@ fn config_file(env: &Environment) -> Option<PathBuf> {
     env.config.clone().or_else(default)
 }
 
-/// Returns the folder of the hooks' executables, for a CLI at `program`. It is `CCSESSION_LIBEXEC`,
-/// else `../libexec/ccsession` beside the CLI's folder if that exists, else the CLI's own folder
-/// (as after `cargo install`).
+/// Returns the folder of the hooks' executables that belong to the CLI at `program`. It is
+/// `CCSESSION_LIBEXEC`, else `../libexec/ccsession` relative to the CLI's folder if that exists,
+/// else the CLI's own folder (after `cargo install`).
 pub fn libexec_dir(env: &Environment, program: &Path, exists: impl Fn(&Path) -> bool) -> PathBuf {
     if let Some(dir) = &env.libexec {
         return dir.clone();

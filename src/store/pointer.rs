@@ -1,12 +1,12 @@
-//! The pointer, `/tmp/claude_session_{project name}`: a project's current session, for any program
-//! that can read a file.
+//! Pointers: the file `/tmp/claude_session_{project name}` names a project's current session, for
+//! any program that can read a file.
 //!
-//! It is a copy. The state directory is authoritative if the two disagree.
+//! A pointer is a copy. If it contradicts the state directory, the state directory is right.
 //!
 //! # Security
-//! The directory is shared with strangers. A pointer is believed only if it is a regular file of
-//! ours, with one hard link, that nobody else may write to. It is opened without following links or
-//! blocking. Another user's file is never replaced or removed, not even by root.
+//! Other users can write to the directory. A pointer is believed only if it is a regular file of
+//! this user, with one hard link, to which nobody else may write. It is opened without following
+//! links or blocking. Another user's file is never replaced or removed, not even by root.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -24,58 +24,58 @@ use super::write::{self, Durability, ORPHANED, RenameOutcome};
 use crate::model::pointer::{self, InvalidPointer, MAX_BYTES, PREFIX, PointerTime};
 use crate::model::{ProjectName, SessionId, Timestamp};
 
-/// A pointer dated further into the future than this is not fresh.
+/// How far in the future the time of a pointer may be. A later one is not believed.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
-/// Most names that one sweep reads from the directory.
+/// The most names that a sweep reads from the directory.
 const MAX_NAMES: usize = 100_000;
-/// Names that a sweep handles before it releases the lock: about a millisecond of work.
+/// How many names a sweep handles before it releases the lock. That takes about a millisecond.
 const TURN: usize = 64;
-/// Prefix of a pointer's name for the moment between moving it aside and removing it.
+/// The prefix of a pointer's name for the moment between moving it aside and removing it.
 const LEAVING: &str = ".ccsession-gone-";
 
-/// The pointer directory, and what it takes to judge a pointer.
+/// The pointer directory, and the settings that decide whether a pointer is believed.
 #[derive(Debug, Clone, Copy)]
 pub struct Pointers<'a> {
-    /// The directory that contains the pointers: `/tmp`.
+    /// The directory that contains the pointers, usually `/tmp`.
     pub dir: &'a Path,
-    /// The state directory whose lock serialises stores and removals. Without it, only the
-    /// removals' own checks prevent races.
+    /// The state directory, whose lock serializes changes of pointers. Without it, only the checks
+    /// of each removal prevent races.
     pub state: Option<&'a StateDir>,
-    /// How long a pointer stays fresh.
+    /// How long after it was written a pointer is fresh.
     pub ttl: Duration,
     pub now: Timestamp,
 }
 
-/// The result of reading a pointer's path.
+/// The result of reading a pointer.
 #[derive(Debug)]
 pub enum PointerReading {
     /// No file exists.
     Absent,
     /// A well-formed pointer.
     Pointer {
-        /// The session it names.
+        /// The session that the pointer names.
         id: SessionId,
-        /// When it was written.
+        /// When the pointer was written.
         written: Timestamp,
-        /// Whether it is fresh.
+        /// Whether the pointer is fresh.
         standing: Freshness,
         /// The file's metadata.
         meta: Meta,
     },
-    /// A file of ours whose text is not a pointer.
+    /// A file of this user whose text is not a pointer.
     Malformed(InvalidPointer, Meta),
-    /// A file or directory that must not be believed or could not be read.
+    /// A file or directory that must not be trusted, or could not be read.
     Refused(Error),
 }
 
 /// The freshness of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Written within the TTL, inclusive.
+    /// Written at most [`Pointers::ttl`] ago.
     Fresh,
-    /// Written before the TTL.
+    /// Written longer ago.
     Stale,
-    /// Written more than five minutes from now: some clock is wrong.
+    /// Written more than five minutes in the future: a clock is wrong.
     Ahead,
 }
 
@@ -102,12 +102,13 @@ pub struct SweptFile {
     pub why: SweepReason,
 }
 
-/// The outcome of a sweep.
+/// The result of a sweep, which removes stale pointers.
 #[derive(Debug, Default)]
 pub struct SweepReport {
     /// The files that were removed, or would be.
     pub swept: Vec<SweptFile>,
-    /// Why no pointer could be removed, if the lock failed for a reason other than being held.
+    /// The error if the lock could not be acquired for another reason than that a process holds it.
+    /// No pointer was removed then.
     pub failed: Vec<Error>,
 }
 
@@ -116,7 +117,8 @@ pub struct SweepReport {
 pub enum SweepReason {
     /// A pointer older than the TTL.
     Stale,
-    /// Not a valid pointer, and unmodified for longer than the TTL.
+    /// The file is not a valid pointer, and has not been modified for longer than
+    /// [`Pointers::ttl`].
     Unreadable,
     /// A temporary file, or a pointer moved aside, whose process died.
     Orphaned,
@@ -134,7 +136,8 @@ pub enum Removal {
     Changed,
 }
 
-/// The lock during a sweep. The sweep holds it for a limited number of names, then releases it.
+/// The lock during a sweep. The sweep holds it for a limited number of names, and then releases it
+/// for others.
 #[derive(Debug)]
 enum SweepLock {
     /// The lock is not held.
@@ -146,7 +149,7 @@ enum SweepLock {
 }
 
 impl SweepLock {
-    /// Counts one name, and releases the lock when the turn is over.
+    /// Counts a name, and releases the lock after [`TURN`] names.
     fn go_on(&mut self) {
         match self {
             Self::Mine { left: 0, .. } => *self = Self::Over,
@@ -164,7 +167,7 @@ impl Pointers<'_> {
         self.dir.join(file_name)
     }
 
-    /// Reads and judges the pointer for projects with this name.
+    /// Reads the pointer for projects with this name, and decides whether it is believed.
     pub fn read(&self, name: &ProjectName) -> PointerReading {
         match file::check_shared_dir(self.dir) {
             Ok(()) => self.read_path(&self.path(name)),
@@ -210,17 +213,16 @@ impl Pointers<'_> {
     /// unless only a check or sync after the rename failed.
     ///
     /// # Security
-    /// The new file is 0600 from the start. Its temporary name is unpredictable and does not match
-    /// `claude_session_*`, which other tools sweep. A rename gives it its final name, and
-    /// afterwards the owner is checked again.
+    /// The new file has mode 0600 from the start. Its temporary name is unpredictable, and does not
+    /// match `claude_session_*`, which other tools clean up. After the rename to the final name,
+    /// the owner is checked again.
     pub fn store(&self, name: &ProjectName, id: &SessionId, durability: Durability) -> Result<()> {
         file::check_shared_dir(self.dir)?;
         let path = self.path(name);
         let present = refuse_foreign(&path)?;
         let text = pointer::encode(id, clock::to_civil(self.now));
         let temporary = write::prepared(&path, text.as_bytes(), durability, 0o600)?;
-        // A stopped lock holder must not block this, so it continues without the lock after a
-        // while.
+        // After a while, continue without the lock: a stopped holder must not block a hook.
         let _lock = self.state.and_then(|state| state.lock(HOOK_PATIENCE).ok());
         let placed = if present {
             temporary.persist(&path)
@@ -229,7 +231,7 @@ impl Pointers<'_> {
         };
         match placed {
             Ok(_) => {}
-            // Another process created the pointer first. If it was another store of ours, both
+            // Another process has created the pointer meanwhile. If it is a hook of this user, both
             // sessions started at the same moment.
             Err(err) if !present && err.error.kind() == std::io::ErrorKind::AlreadyExists => {
                 refuse_foreign(&path)?;
@@ -238,8 +240,8 @@ impl Pointers<'_> {
             }
             Err(err) => return Err(Error::io("replace", &path)(err.error)),
         }
-        // A cleaner of the directory may have removed our temporary file, and another user may have
-        // taken its name.
+        // A program that cleans up `/tmp` may have removed the temporary file, and another user may
+        // have created one with its name.
         refuse_foreign(&path)?;
         write::keep_name(&path, durability)
     }
@@ -326,8 +328,8 @@ impl Pointers<'_> {
         })
     }
 
-    /// Returns why a sweep would remove the file at `path`, and the file's metadata; `None` if it
-    /// would not.
+    /// Returns why a sweep would remove the file at `path`, and the file's metadata. Returns `None`
+    /// if it would keep the file.
     fn doom(&self, path: &Path) -> Result<Option<(SweepReason, Meta)>> {
         let (why, meta) = match self.read_path(path) {
             PointerReading::Pointer {
@@ -336,8 +338,8 @@ impl Pointers<'_> {
                 ..
             } => (SweepReason::Stale, meta),
             PointerReading::Malformed(_, meta) => (SweepReason::Unreadable, meta),
-            // A regular file of ours that is refused for its mode, size or links is judged by age
-            // alone.
+            // If a regular file of this user is refused for its mode, size or links, only its age
+            // decides.
             PointerReading::Refused(Error::Untrusted { .. }) => match file::look(path)? {
                 Some(found) if is_file_of_ours(&found) => (SweepReason::Unreadable, found.meta),
                 _ => return Ok(None),
@@ -345,8 +347,8 @@ impl Pointers<'_> {
             PointerReading::Refused(err) => return Err(err),
             PointerReading::Pointer { .. } | PointerReading::Absent => return Ok(None),
         };
-        // A modification time in the future means that the clock was set back, so no age is
-        // reliable.
+        // Keep a stale pointer with a modification time in the future: the clock was set back, so
+        // no age is reliable.
         let old = match why {
             SweepReason::Stale => meta.modified <= self.now,
             SweepReason::Unreadable | SweepReason::Orphaned => {
@@ -356,8 +358,8 @@ impl Pointers<'_> {
         Ok(old.then_some((why, meta)))
     }
 
-    /// Removes the file at `path` if `doomed` returns its metadata. A file that was put there
-    /// meanwhile is never removed.
+    /// Removes the file at `path` if `doomed` returns its metadata. Never removes a file that
+    /// another process has put there meanwhile.
     fn remove_if(
         &self,
         path: &Path,
@@ -373,15 +375,15 @@ impl Pointers<'_> {
         }
     }
 
-    /// Acquires the lock that serialises stores and removals.
+    /// Acquires the lock that serializes changes of pointers.
     fn lock(&self) -> Result<Option<Lock>> {
         let lock = self.state.map(|state| state.lock(HOOK_PATIENCE));
         lock.transpose()
     }
 
-    /// Removes all stale pointers of ours, and files that killed processes left behind. With
-    /// `dry_run`, it only reports them. Files that another process changes meanwhile are left to
-    /// the next sweep.
+    /// Removes all stale pointers of this user, and files that killed processes left behind. With
+    /// `dry_run`, only reports them. Files that another process changes meanwhile are left to the
+    /// next sweep.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] if the directory is not safe, and [`Error::Io`] if it cannot be
@@ -394,7 +396,7 @@ impl Pointers<'_> {
             turn.go_on();
             let path = self.dir.join(&name);
             let why = if name.as_bytes().starts_with(PREFIX.as_bytes()) {
-                // The next sweep retries what cannot be inspected or removed now.
+                // Ignore a failure: the next sweep tries the file again.
                 self.sweep_pointer(&path, dry_run, &mut turn, &mut sweeping.failed)
                     .unwrap_or(None)
             } else if write::is_temporary(&name) {
@@ -425,8 +427,8 @@ impl Pointers<'_> {
         if matches!(turn, SweepLock::Over) {
             *turn = match self.lock() {
                 Ok(_lock) => SweepLock::Mine { left: TURN, _lock },
-                // Waiting for the holder at each pointer would take too long; the next sweep
-                // removes these.
+                // Do not try the lock again for each pointer, which would take too long. The next
+                // sweep removes these.
                 Err(err) => {
                     if !matches!(err, Error::Locked { .. }) && failed.is_empty() {
                         failed.push(err);
@@ -451,8 +453,8 @@ impl Pointers<'_> {
             .then_some(SweepReason::Orphaned)
     }
 
-    /// Handles a pointer whose remover died midway. A fresh one returns to its place if that is
-    /// free; any other is removed.
+    /// Handles a pointer that was moved aside by a process that then died. A fresh one gets its
+    /// name back if that is free; any other is removed.
     fn sweep_leaving(&self, path: &Path, dry_run: bool) -> Option<SweepReason> {
         let found = file::look(path).ok()??;
         if !is_file_of_ours(&found) || !was_left_aside(path) {
@@ -468,11 +470,12 @@ impl Pointers<'_> {
     }
 }
 
-/// Removes the pointer at `path` if it is the file that was judged.
+/// Removes the pointer at `path` if it is still the file that was checked (`judged`).
 ///
-/// A check before the unlink is not enough, because a store may come in between. The caller
-/// therefore holds the lock that stores take, too. Some writers know no lock, so the file is first
-/// moved aside and checked again. If it is not the judged file, it is moved back.
+/// A check before the removal is not enough, because another process may write the pointer in
+/// between. So the caller must hold the lock. Other programs write pointers without a lock, so the
+/// file is first moved aside and checked again. If it is another file than `judged`, it is moved
+/// back.
 fn take_out(path: &Path, judged: Meta) -> Result<Removal> {
     let aside = aside(path);
     if write::rename_to_free(path, &aside)? != RenameOutcome::Done {
@@ -486,7 +489,7 @@ fn take_out(path: &Path, judged: Meta) -> Result<Removal> {
         return Ok(Removal::Done);
     }
     if write::rename_to_free(&aside, path)? != RenameOutcome::Done {
-        // An even newer pointer has arrived.
+        // Another program has written an even newer pointer meanwhile.
         write::remove(&aside)?;
     }
     is_removed.map(|_| Removal::Changed)
@@ -518,9 +521,9 @@ fn aside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Returns whether the remover of the pointer moved aside to `path` must be dead: the move was long
-/// ago or before the last boot. The time is in the name, because the file's own times are from when
-/// it was a pointer.
+/// Returns whether the process that moved a pointer aside to `path` must be dead, because that was
+/// long ago or before the last boot. The time of the move is in the name: the file's own times are
+/// older.
 fn was_left_aside(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let at = name
@@ -534,7 +537,7 @@ fn was_left_aside(path: &Path) -> bool {
     at.is_none_or(|at| elapsed(at).is_none_or(|elapsed| elapsed > ORPHANED))
 }
 
-/// Returns the original path of a pointer that was moved aside to `path`.
+/// Returns the original path of a pointer that was moved aside to `path`. The name contains it.
 fn place_of(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.as_bytes();
     let start = name
@@ -545,9 +548,9 @@ fn place_of(path: &Path) -> Option<PathBuf> {
 
 /// Returns when the pointer was written.
 ///
-/// Its text may be a local time without a zone. If the file's modification time differs from it by
-/// a zone offset, the text is from another zone or from across a clock change. The modification
-/// time then counts.
+/// The text of the pointer may be a local time without a time zone. If the file's modification time
+/// differs from it by the difference of two time zones, the text was written in another zone or
+/// before a clock change. Then returns the modification time.
 fn written_at(written: PointerTime, modified: Timestamp) -> Timestamp {
     let civil = match written {
         PointerTime::Instant(time) => return time,
@@ -564,11 +567,12 @@ fn written_at(written: PointerTime, modified: Timestamp) -> Timestamp {
     }
 }
 
-/// Returns whether the text of a pointer was written in another time zone.
+/// Returns whether the text of a pointer was probably written in another time zone.
 ///
-/// `difference` is the file's time minus the time that the text means here. `ahead` is the writer's
-/// offset from UTC, if text and file are equally old. Both are in microseconds. Zones differ by up
-/// to 26 hours. A difference above 14 hours counts only if some zone has the offset `ahead`.
+/// `difference` is the file's modification time minus the time that the text means in this zone.
+/// `ahead` is the offset from UTC that the writer's zone must have if both times are the same
+/// moment. Both are in microseconds. Zones differ by up to 26 hours. A difference above 14 hours is
+/// accepted only if some zone has the offset `ahead`.
 fn is_by_zones(difference: i64, ahead: i64) -> bool {
     const QUARTER: i64 = 15 * 60 * 1_000_000;
     const TOLERANCE: i64 = 2 * 1_000_000;

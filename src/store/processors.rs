@@ -1,9 +1,10 @@
-//! Does the same work for many things on all processors at once.
+//! Does the same work for many items on all processors at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The fewest things per thread. Starting a thread takes as long as the work for a few things.
+/// The fewest items for which a thread is started. Starting a thread takes as long as the work for
+/// a few items.
 const WORTH_A_THREAD: usize = 16;
 
 /// Does `work` for each of `items`, and returns the results in their order.
@@ -31,7 +32,7 @@ pub fn on_all_processors<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R +
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Returns how many threads to start beside this one, at most `most - 1`.
+/// Returns how many threads to start besides this one, at most `most - 1`.
 pub fn helpers(most: usize) -> usize {
     if most < 2 {
         return 0;
@@ -40,14 +41,14 @@ pub fn helpers(most: usize) -> usize {
     processors.min(most) - 1
 }
 
-/// Does `work` in this thread and in `helpers` others, and combines the results with `add`.
+/// Runs `work` in this thread and in `helpers` others, and combines the results with `add`.
 pub fn with_helpers<R: Send>(
     helpers: usize,
     work: &(impl Fn() -> R + Sync),
     mut add: impl FnMut(R, R) -> R,
 ) -> R {
     thread::scope(|scope| {
-        // If the system allows no more threads, this one does all the work.
+        // If the system cannot start threads, this one does all the work.
         let others: Vec<_> = (0..helpers)
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();

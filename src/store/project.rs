@@ -1,5 +1,5 @@
-//! Finds the project that a directory belongs to, and what is checked out there. It reads files and
-//! runs no git, so a hostile repository's configuration has no effect.
+//! Finds the project that a directory belongs to, and what is checked out there. Reads files and
+//! runs no git, so that the configuration of a hostile repository has no effect.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -15,21 +15,22 @@ use crate::model::record::Head;
 const MAX_HEAD: usize = 4096;
 const MAX_PACKED_REFS: usize = 4 << 20;
 
-/// Returns the project of the directory `start`: its nearest ancestor, or itself, that contains
-/// `.git` (a file or a folder), else `start`.
+/// Returns the project of the directory `start`. Its root is `start` or the nearest ancestor that
+/// contains `.git` (a file or a folder); without one, it is `start`.
 ///
-/// If `start` was removed, the path is used as written, so that its session keeps the project.
+/// If `start` was removed, its path is used as it is written, so that its sessions keep their
+/// project.
 ///
 /// # Security
-/// A `.git` counts only if it and its directory are owned by us, by root or by the owner of
-/// `start`. The directory counts because its owner can rename a file or folder of ours in it to
-/// `.git`. A sticky directory that everybody may write to is never a root. So a stranger's `.git`
+/// A `.git` is accepted only if it and its directory belong to this user, to root or to the owner
+/// of `start`. The owner of the directory matters, because it can rename this user's files in it to
+/// `.git`. A sticky directory to which everybody may write is never a root. So a stranger's `.git`
 /// further up cannot change a directory's project.
 pub fn discover(start: &Path) -> Project {
     let start = file::canonical(start).unwrap_or_else(|_| start.to_owned());
     let found = file::look(&start).ok().flatten();
     let owner = found.as_ref().map_or_else(file::me, |found| found.owner);
-    // Usually `dir` is the root itself, which need not be inspected again.
+    // Usually `dir` is `start`, which was already inspected.
     let look = |dir: &Path| match found {
         Some(found) if dir == start => Some(found),
         _ => file::look(dir).ok().flatten(),
@@ -41,7 +42,7 @@ pub fn discover(start: &Path) -> Project {
     Project::at(root.to_owned())
 }
 
-/// Acts as [`discover`], for a path given by the user.
+/// Does the same as [`discover`], for a path that the user has given.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the path does not exist.
@@ -49,8 +50,8 @@ pub fn existing(start: &Path) -> Result<Project> {
     file::canonical(start).map(|start| discover(&start))
 }
 
-/// Acts as [`existing`], for questions about the past. A path that no longer exists, such as a
-/// removed worktree's, counts as the root of a project.
+/// Does the same as [`existing`], for questions about the past. A path that no longer exists, such
+/// as that of a removed worktree, counts as the root of a project.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if it cannot be found out whether the path exists.
@@ -74,8 +75,8 @@ pub fn existing_or_gone(start: &Path) -> Result<Project> {
     }
 }
 
-/// Returns `path` as an absolute path: with links resolved as far as it exists, then as it was
-/// written if that differs.
+/// Returns `path` as absolute paths: first with links resolved as far as it exists, then as it is
+/// written, if that differs.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the working directory was removed.
@@ -92,7 +93,7 @@ pub fn exists(path: &Path) -> bool {
     file::look(path).is_ok_and(|found| found.is_some())
 }
 
-/// Removes `.` and `..` from `path`, which is absolute, and resolves links as far as it exists.
+/// Removes `.` and `..` from the absolute `path`, and resolves links as far as it exists.
 pub(super) fn without_links(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|dir| {
         let rest = path.strip_prefix(dir).ok()?;
@@ -110,7 +111,7 @@ pub(super) fn without_links(path: &Path) -> PathBuf {
 }
 
 fn is_root(dir: &Path, owner_of_start: u32, look: impl Fn(&Path) -> Option<Inspection>) -> bool {
-    // Other programs that read the pointer never look for `.git` in `/`.
+    // `/` is never a root: other programs that read the pointer do not search it for `.git`.
     if dir.parent().is_none() {
         return false;
     }
@@ -132,7 +133,7 @@ fn leads_somewhere(dir: &Path) -> bool {
     file::canonical(&dir.join(".git")).is_ok()
 }
 
-/// Returns whether nobody else controls what is called `.git` in the directory.
+/// Returns whether only trusted users can create or rename `.git` in the directory.
 fn holds_still(dir: &Inspection, is_trusted: impl Fn(u32) -> bool) -> bool {
     const STICKY_AND_WRITABLE_BY_ALL: u32 = 0o1002;
     let is_shared = dir.mode & STICKY_AND_WRITABLE_BY_ALL == STICKY_AND_WRITABLE_BY_ALL;
@@ -145,8 +146,8 @@ pub fn head(root: &Path) -> Option<Head> {
     head_in(&git, &head)
 }
 
-/// Returns what is checked out, given the repository's own directory and the first line of its
-/// `HEAD`.
+/// Returns what is checked out according to `head`, the first line of `HEAD` in the repository's
+/// own directory `git`.
 pub(super) fn head_in(git: &Path, head: &str) -> Option<Head> {
     let Some(reference) = head.strip_prefix("ref: ").map(str::trim) else {
         return Some(Head {
@@ -158,7 +159,7 @@ pub(super) fn head_in(git: &Path, head: &str) -> Option<Head> {
         return None;
     }
     let found = resolved(git, reference);
-    // A repository that keeps its references elsewhere has `refs/heads/.invalid` here.
+    // A repository that stores its references in another format has the branch `.invalid`.
     let branch = reference
         .strip_prefix("refs/heads/")
         .filter(|branch| *branch != ".invalid")?;
@@ -168,8 +169,8 @@ pub(super) fn head_in(git: &Path, head: &str) -> Option<Head> {
     })
 }
 
-/// Returns the commit that `name` stands for in the repository at `root`: `HEAD`, or a local or
-/// remote branch. Returns `None` if it has no such name.
+/// Returns the commit that `name` means in the repository at `root`: `HEAD`, or a local or remote
+/// branch. Returns `None` if the name is unknown.
 pub fn named_commit(root: &Path, name: &str) -> Option<String> {
     if matches!(name, "HEAD" | "@") {
         return head(root)?.revision;
@@ -200,8 +201,8 @@ pub(super) fn common_dir(git: &Path) -> PathBuf {
     line(&git.join("commondir")).map_or_else(|| git.to_owned(), |dir| git.join(dir.trim()))
 }
 
-/// Returns the main working tree of the repository at `root`, which may be a worktree; else `root`
-/// itself.
+/// Returns the main working tree of the repository at `root`, or `root` itself if it is not a
+/// worktree.
 pub fn main_root(root: &Path) -> PathBuf {
     let main = || {
         let (git, _) = git_dir_and_head(root)?;

@@ -1,4 +1,4 @@
-//! The reflogs of a repository: which commits were made in its working trees, and when. It reads
+//! Reads the reflogs of a repository: which commits were made in its working trees, and when. Reads
 //! files and runs no git.
 
 use std::path::{Path, PathBuf};
@@ -9,32 +9,34 @@ use crate::model::Timestamp;
 use crate::model::commit::{ReflogEntry, is_hash};
 use crate::model::record::Head;
 
-/// The most bytes at a reflog's end that [`moves_everywhere`] reads.
+/// How many bytes at the end of a reflog [`moves_everywhere`] reads at most.
 const MOST: usize = 32 << 20;
-/// The most working trees of a repository that are looked at.
+/// The most working trees of a repository that are examined.
 const MAX_TREES: usize = 1000;
 
-/// Returns the last moves of `HEAD` in the working tree at `root`, oldest first, from at most
-/// `bytes` bytes of the reflog. Returns nothing if there is no reflog.
+/// Returns the last moves of `HEAD` in the working tree at `root`, oldest first. Reads at most the
+/// last `bytes` bytes of the reflog. Returns an empty list if there is no reflog.
 ///
 /// # Security
-/// A reflog is not read if everybody may write to it, or if it is neither ours nor root's.
+/// A reflog is ignored if everybody may write to it, or if it belongs neither to this user nor to
+/// root.
 pub fn last_moves(root: &Path, bytes: usize) -> Vec<ReflogEntry> {
     git_dir_and_head(root).map_or_else(Vec::new, |(git, _)| moves_in(&git, bytes))
 }
 
-/// Returns what is checked out in the working tree at `root`, and what [`last_moves`] returns.
-/// Returns `None` if it is not a repository.
+/// Returns what is checked out in the working tree at `root`, and its last moves as [`last_moves`]
+/// does. Returns `None` if it is not in a repository.
 pub fn head_and_last_moves(root: &Path, bytes: usize) -> Option<(Head, Vec<ReflogEntry>)> {
     let (git, head) = git_dir_and_head(root)?;
     Some((head_in(&git, &head)?, moves_in(&git, bytes)))
 }
 
-/// Returns the moves of `HEAD` in each working tree of the repository at `root`, with the root of
-/// that tree. The one at `root` comes first.
+/// Returns the moves of `HEAD` in each working tree of the repository at `root`, each with the root
+/// of the tree. The tree at `root` comes first.
 ///
 /// # Security
-/// As [`last_moves`].
+/// A reflog is ignored if everybody may write to it, or if it belongs neither to this user nor to
+/// root.
 pub fn moves_everywhere(root: &Path) -> Vec<(PathBuf, Vec<ReflogEntry>)> {
     let Some((git, _)) = git_dir_and_head(root) else {
         return Vec::new();
@@ -65,8 +67,8 @@ pub fn moves_everywhere(root: &Path) -> Vec<(PathBuf, Vec<ReflogEntry>)> {
     all
 }
 
-/// Returns when the file of commit `id` was written in the repository at `root`. Returns `None` if
-/// the commit has no separate file: git packs old ones.
+/// Returns when git wrote the object file of commit `id` in the repository at `root`. Returns
+/// `None` if the commit has no separate file, because git packs old commits.
 pub fn object_written(root: &Path, id: &str) -> Option<Timestamp> {
     let (git, _) = git_dir_and_head(root)?;
     let (folder, name) = id.split_at_checked(2).filter(|_| is_hash(id))?;
@@ -80,7 +82,7 @@ fn moves_in(git: &Path, bytes: usize) -> Vec<ReflogEntry> {
         return Vec::new();
     };
     let lines = content.bytes.split(|byte| *byte == b'\n');
-    // The first line may have lost its beginning, and may then look like another one.
+    // If the beginning of the file was not read, skip the first line, which may be incomplete.
     let is_cut = content.meta.size > content.bytes.len() as u64;
     lines
         .skip(usize::from(is_cut))

@@ -1,4 +1,4 @@
-//! The remote of a repository, from git's own configuration file. It runs no git, and follows no
+//! Finds the remote of a repository in git's own configuration file. Runs no git, and follows no
 //! `include`.
 
 use std::path::Path;
@@ -19,8 +19,8 @@ pub fn head_and_remote(root: &Path) -> (Option<Head>, Option<Remote>) {
     (project::head_in(&git, &head), remote)
 }
 
-/// Returns the remote of the repository at `root`: `origin`, or else the first one. A remote on
-/// this machine does not count.
+/// Returns the remote of the repository at `root`: `origin`, or else the first one. Returns `None`
+/// if that is a directory on this machine.
 pub fn remote(root: &Path) -> Option<Remote> {
     let (git, _) = project::git_dir_and_head(root)?;
     remote_in(&project::common_dir(&git))

@@ -1,6 +1,6 @@
-//! One session's folder, `sessions/{id}/`: the record, the owners, the imported events and the
-//! token counts. Its journal has its own type ([`super::journal`]). The folder moves only when a
-//! cleanup sets it aside to remove it.
+//! The folder of a session, `sessions/{id}/`. It contains the record, the owners, the imported
+//! events, the token counts and the journal, which has its own module ([`super::journal`]). The
+//! folder moves only when a cleanup sets it aside to remove it.
 
 use std::cmp::Reverse;
 use std::ffi::{OsStr, OsString};
@@ -20,23 +20,24 @@ use crate::model::record::EventDefaults;
 use crate::model::record::InvalidRecord;
 use crate::model::{Event, Owner, Record, SessionId, Timestamp};
 
-/// Largest record in bytes, both read and written: more notes than fit on one command line.
+/// The largest record that is read or written, in bytes. It has room for many notes.
 const MAX_RECORD: usize = 1 << 22;
-/// Largest owner file that is read, in bytes.
+/// The largest owner file that is read, in bytes.
 const MAX_OWNER: usize = 4096;
-/// Why a record is unreadable after a power failure.
+/// The error for a record that a power failure has emptied.
 const LOST: &str = "it is empty or torn, as a power failure leaves it; the session's next event, or `ccsession import`, makes it again";
-/// Largest usage count that is read, in bytes: several hundred thousand subagents' files.
+/// The largest `usage.json` that is read, in bytes. It has room for the transcripts of several
+/// hundred thousand subagents.
 const MAX_USAGE: usize = 256 << 20;
-/// Largest note on open calls that is read, in bytes.
+/// The largest file of open calls that is read, in bytes.
 const MAX_OPEN_NOTE: usize = 1 << 20;
-/// Largest note on a title that is read, in bytes.
+/// The largest `title.json` that is read, in bytes.
 const MAX_TITLE_NOTE: usize = 1 << 16;
-/// Most owners that are read. Only these decide whether a session with more owners is live.
+/// The most owners that are read. If a session has more, only these decide whether it is live.
 const MAX_OWNERS: usize = 256;
 
-/// The outcome of creating a session. If several hooks create one session, one of them writes the
-/// record and one begins the journal.
+/// The result of creating a session. If several hooks create the same session, one of them writes
+/// the record, and one, maybe another, begins the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Creation {
     /// Whether the given record was written.
@@ -68,13 +69,13 @@ impl SessionDir {
         &self.journal
     }
 
-    /// Returns the path of the imported events: those in Claude Code's transcript that the journal
-    /// lacks.
+    /// Returns the path of the imported events: those that the journal lacks and that were made
+    /// from Claude Code's transcript.
     pub fn imported(&self) -> PathBuf {
         self.path.join("transcript.jsonl")
     }
 
-    /// Returns the path of the tokens counted from Claude Code's transcripts.
+    /// Returns the path of `usage.json`, the token counts from Claude Code's transcripts.
     pub fn usage_path(&self) -> PathBuf {
         self.path.join("usage.json")
     }
@@ -116,8 +117,7 @@ impl SessionDir {
         Err(Error::Content { path, why })
     }
 
-    /// Returns the format version of a record that a newer program wrote in a form that this one
-    /// cannot read.
+    /// Returns the format version of the record if it is too new for this version of ccsession.
     #[cfg(feature = "cli")]
     pub(super) fn newer_version(&self) -> Option<u64> {
         let content = file::read_own(&self.record_path(), MAX_RECORD).ok()??;
@@ -127,22 +127,21 @@ impl SessionDir {
         }
     }
 
-    /// Returns whether this folder belongs to session `id`. A copy of another session's folder does
-    /// not.
+    /// Returns whether this is the folder of session `id`. A record in a copied folder is about
+    /// another session.
     fn is_of(&self, id: &SessionId) -> bool {
         self.path.file_name() == Some(OsStr::new(id.as_str()))
     }
 
-    /// Returns whether the record places the session in the project rooted at `root`.
+    /// Returns whether the session is in the project rooted at `root`, according to its record.
     pub fn is_in(&self, root: &Path) -> bool {
         matches!(self.record(), Ok(Some(record)) if record.is_in(root))
     }
 
-    /// Reads the values that hooks leave out of events if the record has the same. Members that
-    /// cannot be read are absent.
+    /// Reads the members of the record that hooks omit from events with the same values. Members
+    /// that cannot be read are absent.
     ///
-    /// Returns `None` if there is no record, or a power failure left only its name: see
-    /// [`Self::create_record`].
+    /// Returns `None` if there is no record, or if a power failure has emptied its file.
     pub fn scope(&self) -> Option<EventDefaults> {
         match file::read_own(&self.record_path(), MAX_RECORD) {
             Ok(None) => None,
@@ -155,17 +154,17 @@ impl SessionDir {
         }
     }
 
-    /// Returns whether a power failure left only the record's name.
+    /// Returns whether a power failure has emptied the file of the record.
     pub fn has_lost_record(&self) -> bool {
         let content = file::read_own(&self.record_path(), MAX_RECORD);
         matches!(content, Ok(Some(content)) if file::is_lost(&content.bytes))
     }
 
-    /// Creates the session's folder and record if they are missing, then its journal, starting with
-    /// `event`.
+    /// Creates the session's folder and record if they are missing, then its journal, beginning
+    /// with `event`.
     ///
-    /// The journal comes last: if it exists, later events know that the rest exists. The next event
-    /// completes what a killed process left unfinished.
+    /// The journal is created last, so that its existence proves that the rest exists. If the
+    /// process is killed before, the next event completes the session.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if a file or folder cannot be created.
@@ -184,8 +183,8 @@ impl SessionDir {
     /// Creates the session's folder and record if they are missing, without a journal: for a
     /// session that no hook has recorded.
     ///
-    /// A record counts as missing if a power failure left only its name. Returns whether the given
-    /// record was written.
+    /// A record that a power failure has emptied counts as missing. Returns whether `record` was
+    /// written.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the record cannot be written, or is too large to be read again.
@@ -209,7 +208,8 @@ impl SessionDir {
         Ok(true)
     }
 
-    /// Replaces the record. See [`super::state::StateDir::update_record`], which holds the lock.
+    /// Replaces the record. The caller must hold the lock; see
+    /// [`super::state::StateDir::update_record`].
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the record cannot be written, or is too large to be read again. The
@@ -224,7 +224,7 @@ impl SessionDir {
         write::replace(&path, &bytes, durability)
     }
 
-    /// Moves the session aside, so that no hook writes to it before it is checked again and
+    /// Renames the session's folder, so that no hook writes to it while it is checked again and
     /// removed. The caller must hold the lock.
     ///
     /// # Errors
@@ -238,17 +238,18 @@ impl SessionDir {
         Ok(aside)
     }
 
-    /// Takes a snapshot of what a hook changes when it writes to the session: file metadata and
-    /// owners.
+    /// Takes a snapshot of the file metadata and owners, which a hook changes when it writes to the
+    /// session.
     pub fn trace_of_hooks(&self) -> TraceOfHooks {
         TraceOfHooks::of(&self.path)
     }
 
     /// Adds an owner.
     ///
-    /// A process already on record keeps its entry, because where it started does not change. The
-    /// exception is a command of a launcher that became a client. A file with other content is
-    /// replaced: it is from another boot, or from a process killed while writing.
+    /// If the process is already an owner, its file stays, because it never changes. There is one
+    /// exception: the command of a launcher may turn out to be Claude Code. A file with other
+    /// content is replaced: it is from another boot, or from a process that was killed while
+    /// writing.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the owner's file cannot be written.
@@ -275,10 +276,11 @@ impl SessionDir {
         write::remove(&self.owners().join(owner.file_name()))
     }
 
-    /// Reads the owners on record, including dead ones but not unreadable ones.
+    /// Reads the recorded owners, including dead ones. Omits unreadable files.
     ///
-    /// If there are more than 256 owner files, only 256 are read: first those whose process is
-    /// running according to `runs`, by pid and start; then those that started last.
+    /// If there are more than 256 owner files, reads only 256: first those whose process is
+    /// running, then those that started last. `runs` must return whether the process with this pid
+    /// and start time is running.
     pub fn owner_list(&self, runs: impl Fn(u32, u64) -> bool) -> Vec<Owner> {
         let Ok(names) = file::names(&self.owners()) else {
             return Vec::new();
@@ -317,8 +319,8 @@ impl SessionDir {
         file::names(&self.owners()).is_ok_and(|mut names| names.next().is_some())
     }
 
-    /// Returns a stamp of the record, the journal and the imported events. It is the same as long
-    /// as none of them changes.
+    /// Returns a number that changes whenever the record, the journal or the imported events
+    /// change.
     #[cfg(feature = "cli")]
     pub fn events_stamp(&self) -> u64 {
         let mut stamp = DefaultHasher::new();
@@ -337,7 +339,7 @@ impl SessionDir {
         modified(self.journal.path()).or_else(|| modified(&self.imported()))
     }
 
-    /// Reads the imported events as lines, for views.
+    /// Reads the imported events, but only the members of each event that a journal line has.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or opened.
@@ -354,15 +356,15 @@ impl SessionDir {
         journal::beginning_of_file(&self.imported(), length)
     }
 
-    /// Counts the damage in each file of the journal and in the imported events. Files without
-    /// damage are omitted.
+    /// Counts the damage in each file of the journal and in the imported events. Omits files
+    /// without damage.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file cannot be trusted or opened.
     pub fn damage_by_file(&self) -> Result<Vec<(PathBuf, Damage)>> {
         let mut damaged = self.journal.damage_by_file()?;
         let mut damage = self.imported_lines()?.for_each(|_| {});
-        // Nobody appends to this file, so an unfinished last line is torn.
+        // No process appends to this file, so an unfinished last line is torn.
         damage.torn += std::mem::take(&mut damage.in_flight);
         if damage != Damage::default() {
             damaged.push((self.imported(), damage));
@@ -390,21 +392,21 @@ impl SessionDir {
         Ok(pieces)
     }
 
-    /// Returns the size of the imported events in bytes and their modification time, or `None`
-    /// without imported events.
+    /// Returns the size in bytes and the modification time of the imported events, or `None` if
+    /// there are none.
     pub(crate) fn imported_stamp(&self) -> Option<(u64, Timestamp)> {
         let meta = file::look(&self.imported()).ok()??.meta;
         Some((meta.size, meta.modified))
     }
 
-    /// Reads the note on the session's open calls. Returns `None` if it does not exist or cannot be
-    /// read: it is derived from the journal.
+    /// Reads the cache of the session's open calls. Returns `None` if it does not exist or cannot
+    /// be read; then it is computed again from the journal.
     pub(crate) fn open_note(&self) -> Option<Vec<u8>> {
         let content = file::read_own(&self.open_note_path(), MAX_OPEN_NOTE).ok()??;
         Some(content.bytes)
     }
 
-    /// Replaces the note on the session's open calls.
+    /// Replaces the cache of the session's open calls.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be written; the old one then stays.
@@ -412,14 +414,14 @@ impl SessionDir {
         write::replace(&self.open_note_path(), bytes, Durability::Cached)
     }
 
-    /// Reads the note on what the session is called. Returns `None` if it does not exist or cannot
-    /// be read: it is derived from the transcript.
+    /// Reads the cache of the session's titles. Returns `None` if it does not exist or cannot be
+    /// read; then it is computed again from the transcript.
     pub fn title_note(&self) -> Option<Vec<u8>> {
         let content = file::read_own(&self.title_note_path(), MAX_TITLE_NOTE).ok()??;
         Some(content.bytes)
     }
 
-    /// Replaces the note on what the session is called.
+    /// Replaces the cache of the session's titles.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be written; the old one then stays.
@@ -427,8 +429,8 @@ impl SessionDir {
         write::replace(&self.title_note_path(), bytes, Durability::Cached)
     }
 
-    /// Reads the tokens counted from the session's transcript. Returns `None` if they were never
-    /// counted.
+    /// Reads `usage.json`, the token counts from the session's transcripts. Returns `None` if the
+    /// tokens were never counted.
     ///
     /// # Errors
     /// Returns [`Error::Content`] if the file is too large; the caller should count again. Returns
@@ -446,14 +448,13 @@ impl SessionDir {
         }
     }
 
-    /// Returns when the session's transcript was last counted, or `None` if it never was.
+    /// Returns when the tokens of the session were last counted, or `None` if they never were.
     pub fn usage_written(&self) -> Option<Timestamp> {
         let found = file::look(&self.usage_path()).ok()??;
         Some(found.meta.modified)
     }
 
-    /// Replaces the tokens counted from the session's transcript. They can be counted again, so the
-    /// file is not synced.
+    /// Replaces `usage.json`. Does not sync it, because the tokens can be counted again.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be written; the old count then stays.
@@ -461,10 +462,10 @@ impl SessionDir {
         write::replace(&self.usage_path(), bytes, Durability::Cached)
     }
 
-    /// Replaces the imported events with `lines`. The last of them happened at `last`. Returns
-    /// whether anything changed.
+    /// Replaces the imported events with `lines`, the last of which happened at `last`. Returns
+    /// whether the file was changed or removed.
     ///
-    /// Without lines, the file is removed. Identical lines leave it unchanged.
+    /// Removes the file if `lines` is empty. Leaves it unchanged if the lines are the same.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if the file cannot be trusted or written; the
@@ -530,14 +531,14 @@ impl TraceOfHooks {
     }
 }
 
-/// Prefixes of folders that were set aside (`LEAVING`) and that are being removed (`GOING`).
+/// The prefixes of folders that were set aside (`LEAVING`) and that are being removed (`GOING`).
 const LEAVING: &str = ".leaving-";
 const GOING: &str = ".gone-";
 
 /// A session folder that was set aside.
 ///
-/// If the cleanup is killed, the next one completes a removal that had begun. Otherwise it puts the
-/// session back.
+/// If the cleanup is killed, the next one completes the removal if it had begun, and otherwise puts
+/// the session back.
 #[derive(Debug)]
 pub struct SetAside {
     /// The session's original path.
@@ -546,7 +547,7 @@ pub struct SetAside {
 }
 
 impl SetAside {
-    /// Parses a folder name in `sessions`. Returns `None` if it is not that of a session set aside.
+    /// Parses the name of a folder in `sessions`. Returns `None` if the folder was not set aside.
     pub(super) fn at(sessions: &Path, name: &OsStr) -> Option<Self> {
         let name = name.to_str()?;
         let (id, is_going) = match (name.strip_prefix(LEAVING), name.strip_prefix(GOING)) {
@@ -564,7 +565,7 @@ impl SetAside {
         self.place.file_name().unwrap_or_default().to_string_lossy()
     }
 
-    /// Returns the current path of the folder.
+    /// Returns the present path of the folder.
     pub fn path(&self) -> PathBuf {
         let prefix = if self.is_going { GOING } else { LEAVING };
         let mut name = OsString::from(prefix);
@@ -572,7 +573,7 @@ impl SetAside {
         self.place.with_file_name(name)
     }
 
-    /// Takes a snapshot at the current path, as [`SessionDir::trace_of_hooks`] does.
+    /// Takes a snapshot of the folder at its present path, like [`SessionDir::trace_of_hooks`].
     pub fn trace_of_hooks(&self) -> TraceOfHooks {
         TraceOfHooks::of(&self.path())
     }
@@ -609,8 +610,8 @@ impl SetAside {
         Ok(())
     }
 
-    /// Completes what a killed cleanup began: removes the session if that had started, else puts it
-    /// back.
+    /// Completes the work of a killed cleanup: removes the session if the removal had begun, and
+    /// otherwise puts it back.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder can neither be put back nor removed.

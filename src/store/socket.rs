@@ -1,4 +1,4 @@
-//! A socket file through which only this user's processes can reach us.
+//! Creates a socket file through which only processes of this user can connect.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,8 @@ use super::{file, write};
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    /// Identifies the file, because another may have its name by the time this is dropped.
+    /// The device and inode of the file: only this file is removed, in case another has its name by
+    /// then.
     identity: Option<(u64, u64)>,
 }
 
@@ -27,19 +28,19 @@ impl Drop for SocketFile {
     }
 }
 
-/// Why no socket file can be made.
+/// Why a socket file cannot be created.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SocketRefusal {
-    /// The directory is another user's, or others may write to it.
+    /// The directory belongs to another user, or others may write to it.
     OpenDir,
     /// Another file has the name.
     NameTaken,
     /// Another process listens on the socket of that name.
     InUse,
-    /// The file system refused.
+    /// A file operation failed.
     Store(Error),
-    /// The system refused to listen.
+    /// The system cannot listen on the socket.
     System(io::Error),
 }
 
@@ -49,11 +50,11 @@ impl fmt::Display for SocketRefusal {
             Self::OpenDir => f.write_str(
                 "its directory must be yours, and nobody else may write to it; choose another one, or run `chmod go-w` on it",
             ),
-            Self::NameTaken => f.write_str("another file has this name; take another name"),
-            Self::InUse => f.write_str("another process listens there; take another name"),
+            Self::NameTaken => f.write_str("another file has this name; choose another name"),
+            Self::InUse => f.write_str("another process listens there; choose another name"),
             Self::Store(err) => err.fmt(f),
             Self::System(err) if err.kind() == io::ErrorKind::InvalidInput => {
-                f.write_str("the path is too long for a socket; take one of at most 100 bytes")
+                f.write_str("the path is too long for a socket; choose one of at most 100 bytes")
             }
             Self::System(err) => f.write_str(&reason(err)),
         }
@@ -75,8 +76,9 @@ impl From<Error> for SocketRefusal {
 /// it.
 ///
 /// # Security
-/// Only we can write to the directory, and the file has mode 0600 from the first moment. The umask
-/// is that of the whole process, so no other thread may create files meanwhile.
+/// Only this user can write to the directory, and the file has mode 0600 from the first moment.
+/// That needs a change of the umask, which affects the whole process, so no other thread may create
+/// files meanwhile.
 pub fn listen(path: &Path) -> Result<(UnixListener, SocketFile), SocketRefusal> {
     let dir = match path.parent() {
         Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
@@ -93,7 +95,7 @@ pub fn listen(path: &Path) -> Result<(UnixListener, SocketFile), SocketRefusal> 
             return Err(SocketRefusal::NameTaken);
         }
         Some(_) if UnixStream::connect(path).is_ok() => return Err(SocketRefusal::InUse),
-        // A killed process left it.
+        // A killed process has left the file behind.
         Some(_) => drop(write::remove(path)?),
     }
     let before = umask(Mode::from_raw_mode(0o177));

@@ -1,4 +1,4 @@
-//! The state directory: mode 0700, ours, and checked once when it is opened.
+//! The state directory. It is private (mode 0700), which is checked when it is opened.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::session::{SessionDir, SetAside};
 use super::{file, write};
 use crate::model::{Record, SessionId, Timestamp};
 
-/// The outcome of changing a session's record.
+/// The result of changing a session's record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecordUpdate {
     /// The record was replaced by this one.
@@ -23,14 +23,14 @@ pub enum RecordUpdate {
     Missing,
 }
 
-/// Content of the daily work's stamp until the work is done.
+/// The content of the file that dates the daily work, until the work is done.
 const BEGUN: &[u8] = b"begun\n";
 
-/// The state directory, existing and safe.
+/// An existing state directory that was checked.
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
-    /// Opens the compressed parts of journals.
+    /// The way to read the compressed parts of journals.
     decompressor: Decompressor,
 }
 
@@ -55,7 +55,7 @@ impl StateDir {
         }))
     }
 
-    /// Opens the state directory, creating it if it is missing.
+    /// Opens the state directory, and creates it if it is missing.
     ///
     /// # Errors
     /// Fails if [`Self::open`] fails, and returns [`Error::Io`] if the directory cannot be created.
@@ -79,9 +79,8 @@ impl StateDir {
         &self.root
     }
 
-    /// Lists the state directory and its folders, which may contain temporary files of killed
-    /// processes. `sessions` and `archive` are omitted, because they are searched with their
-    /// contents.
+    /// Lists the state directory and its folders, for a search for temporary files of killed
+    /// processes. Omits `sessions` and `archive`, which a cleanup searches separately.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the state directory cannot be listed.
@@ -101,8 +100,8 @@ impl StateDir {
         SessionDir::new(self.sessions().join(id.as_str()), self.decompressor)
     }
 
-    /// Reads a session's record under the lock, and replaces it if `change` returns a new one. Only
-    /// the CLI calls this.
+    /// Reads a session's record under the lock, and replaces it if `change` returns a new one.
+    /// Hooks do not call this, except to stop or resume a recording.
     ///
     /// # Errors
     /// Returns [`Error::Locked`] if the lock is not available within `patience`. Fails if the
@@ -117,7 +116,7 @@ impl StateDir {
         self.update_record_locked(&lock, id, change)
     }
 
-    /// Acts as [`Self::update_record`], for a caller that holds the lock.
+    /// Does the same as [`Self::update_record`] for a caller that holds the lock.
     ///
     /// # Errors
     /// Fails if the record cannot be read or replaced; the old record stays then.
@@ -140,7 +139,7 @@ impl StateDir {
         }
     }
 
-    /// Returns the ids of all sessions recorded and not pruned, unordered.
+    /// Returns the ids of all sessions on record, in no order.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder cannot be listed.
@@ -161,8 +160,8 @@ impl StateDir {
             .collect())
     }
 
-    /// Returns when a session was last added or removed: when the folder of all sessions changed.
-    /// Returns `None` if it does not exist.
+    /// Returns when a session was last added or removed. That is the modification time of the
+    /// folder `sessions`; `None` if it does not exist.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder cannot be inspected.
@@ -170,7 +169,7 @@ impl StateDir {
         Ok(file::look(&self.sessions())?.map(|found| found.meta.modified))
     }
 
-    /// Takes the lock, waiting at most `patience`.
+    /// Acquires the lock. Waits at most `patience`.
     ///
     /// # Errors
     /// Returns [`Error::Locked`] if another process holds the lock too long, and [`Error::Io`] if
@@ -179,8 +178,8 @@ impl StateDir {
         lock::acquire(&self.path("lock"), patience)
     }
 
-    /// Acts as [`Self::lock`] for a caller that changes nothing. Without a lock file, nothing is
-    /// locked and it returns `None`.
+    /// Does the same as [`Self::lock`] for a caller that must not create files. Returns `None` if
+    /// there is no lock file, because then no process holds the lock.
     ///
     /// # Errors
     /// Returns [`Error::Locked`] if another process holds the lock, and [`Error::Io`] if the lock
@@ -191,7 +190,7 @@ impl StateDir {
         is_there.then(|| lock::acquire(&path, patience)).transpose()
     }
 
-    /// Returns the time of the last sweep: the stamp's modification time.
+    /// Returns when the last cleanup began: the modification time of its stamp file.
     pub fn last_sweep(&self) -> Option<Timestamp> {
         file::look(&self.path("sweep"))
             .ok()
@@ -199,15 +198,16 @@ impl StateDir {
             .map(|found| found.meta.modified)
     }
 
-    /// Returns whether the last sweep was longer than `interval` ago. A stamp in the future means
-    /// that the clock was set back; then a sweep is due, too.
+    /// Returns whether the last cleanup was longer than `interval` ago. If its time is in the
+    /// future, the clock was set back, and a cleanup is due, too.
     pub fn sweep_is_due(&self, interval: Duration, now: Timestamp) -> bool {
         self.last_sweep()
             .is_none_or(|last| last.age(now) > interval || last > now)
     }
 
-    /// Stamps the start of a sweep. If several processes find the same `last` sweep due, it returns
-    /// true for only one of them.
+    /// Records that a cleanup begins now. `last` is the time of the last one that the caller has
+    /// seen. If several processes call this with the same `last`, returns true only for one of
+    /// them.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the stamp cannot be written.
@@ -220,8 +220,8 @@ impl StateDir {
         Ok(true)
     }
 
-    /// Stamps the start of the daily work, which visits every recorded session. Returns whether it
-    /// was due.
+    /// Records that the daily work begins, if it is due. It is the part of a cleanup that examines
+    /// every session. Returns whether it was due.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the stamp cannot be written.
@@ -233,7 +233,7 @@ impl StateDir {
         Ok(is_due)
     }
 
-    /// Stamps the end of the daily work.
+    /// Records that the daily work is done.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the stamp cannot be written.
@@ -241,8 +241,8 @@ impl StateDir {
         write::replace(&self.path("daily"), b"", write::Durability::Cached)
     }
 
-    /// Returns whether the daily work is due: a day after it was done or, if it was begun and not
-    /// finished, after an hour.
+    /// Returns whether the daily work is due: a day after it was done, or an hour after it began if
+    /// it was not finished.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the stamp cannot be inspected.

@@ -1,4 +1,5 @@
-//! The tombstones: one line for each pruned session, so that a query for it gets an honest answer.
+//! Tombstones: one line for each pruned session, so that a command can say that the session was
+//! pruned.
 
 use serde_json::Value;
 
@@ -7,8 +8,8 @@ use super::log::{self, Log, LogLine};
 use super::state::StateDir;
 use crate::model::{SessionId, Timestamp};
 
-/// Records that a session or its archive was pruned, in the log word `what`: `session pruned` or
-/// `archive pruned`.
+/// Records that a session or its archive was pruned. `what` is `session pruned` or `archive
+/// pruned`.
 ///
 /// # Errors
 /// Fails if the tombstones cannot be trusted or written.

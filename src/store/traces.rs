@@ -1,4 +1,4 @@
-//! The files and log lines that contain a session's id, apart from its folder and its archives.
+//! Finds the files and log lines that contain a session's id, besides its folder and its archives.
 //! Only a deletion needs them.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::state::StateDir;
 use super::{file, index, write};
 use crate::model::SessionId;
 
-/// Returns the small files that have the session's id as their name.
+/// Returns the small files that are named after the session's id.
 ///
 /// # Errors
 /// Returns [`super::Error::Io`] if a folder cannot be listed.
@@ -27,7 +27,8 @@ pub fn files(state: &StateDir, id: &SessionId) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Removes one of [`files`], and its folder if that is a project's and empty now.
+/// Removes one of [`files`]. If it is in the folder of a project in the live index, also removes
+/// that folder if it is now empty.
 ///
 /// # Errors
 /// Returns [`super::Error::Io`] if a file cannot be removed.
@@ -41,7 +42,7 @@ pub fn remove(state: &StateDir, path: &std::path::Path) -> Result<()> {
     }
 }
 
-/// Counts the entries of processes that name the session.
+/// Counts the entries of the process index that name the session.
 ///
 /// # Errors
 /// Returns [`super::Error::Io`] if the folder cannot be listed.
@@ -82,7 +83,7 @@ pub fn remove_log_lines(state: &StateDir, id: &SessionId) -> Result<()> {
         .try_for_each(|log| log::retain(state, log, |line| !is_named(line, id)))
 }
 
-/// Returns whether the text contains the id, and not as a part of a longer one.
+/// Returns whether the text contains this id, rather than a longer one that contains it.
 fn is_named(text: &[u8], id: &SessionId) -> bool {
     let id = id.as_str().as_bytes();
     let goes_on = |byte: Option<&u8>| {

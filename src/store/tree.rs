@@ -1,4 +1,4 @@
-//! Walks all files below a directory of ours, for callers that sum them up.
+//! Visits all files below a directory of ccsession, for callers that sum up their sizes.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use super::error::Result;
 use super::file::{self, Meta};
 
-/// Deepest level of directories that is read. Ours are three deep; a deeper one is a mistake.
+/// The deepest level of directories that is read. ccsession's own are three levels deep, so a
+/// deeper one is a mistake.
 const MAX_DEPTH: usize = 16;
 
-/// Passes the name and metadata of each regular file below `dir` to `visit`. Links are neither
-/// followed nor passed. Files that disappear meanwhile are skipped. A missing directory has no
-/// files.
+/// Passes the name and metadata of each regular file below `dir` to `visit`. Ignores links, and
+/// files that disappear meanwhile. Does nothing if `dir` does not exist.
 ///
 /// # Errors
 /// Returns [`super::Error::Io`] if a directory cannot be listed.

@@ -1,7 +1,8 @@
-//! Notes on sessions that are not recorded: `unrecorded/{hash of the id}`. They spare the hooks of
-//! a tool call the search for the reason, and keep a deleted session from coming back.
+//! Small files about sessions that are not recorded: `unrecorded/{hash of the id}`, called notes in
+//! this module. With them, the hook of a tool call need not search for the reason, and a deleted
+//! session is not recorded again.
 //!
-//! A note names no session: only somebody who knows the id can find it. It contains one word.
+//! A note contains one word, and not the session's id. Only somebody who knows the id can find it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,20 +18,21 @@ const FOLDER: &str = "unrecorded";
 const MAX_NOTE: usize = 64;
 const EXCLUDED: &[u8] = b"excluded\n";
 const DELETED: &[u8] = b"deleted\n";
-/// How long a note on an excluded session is kept. The session's next event writes it again.
+/// How long a note about an excluded session is kept. If the session goes on, its next event writes
+/// the note again.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Why a session is not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unrecorded {
-    /// Its project is excluded. The next start or prompt checks that again.
+    /// The session's project is excluded. The next start or prompt checks that again.
     Excluded,
-    /// Somebody deleted it. It stays unrecorded until a person has an import bring it back.
+    /// Somebody deleted the session. It stays unrecorded until a person imports it again.
     Deleted,
 }
 
-/// Returns why the session is not recorded, if there is a note on it. A note that cannot be read
-/// counts as a note on a deletion.
+/// Returns why the session is not recorded, or `None` if there is no note. A note that cannot be
+/// read counts as one about a deletion.
 pub fn of(state: &StateDir, id: &SessionId) -> Option<Unrecorded> {
     match file::read_own(&path(state, id), MAX_NOTE) {
         Ok(None) => None,
@@ -39,7 +41,7 @@ pub fn of(state: &StateDir, id: &SessionId) -> Option<Unrecorded> {
     }
 }
 
-/// Notes why a session is not recorded. A note on a deletion stays.
+/// Writes a note about why a session is not recorded. Keeps an existing note about a deletion.
 ///
 /// # Errors
 /// Returns [`super::Error::Untrusted`] if the folder cannot be trusted, and [`super::Error::Io`] if
@@ -61,7 +63,7 @@ pub fn note(state: &StateDir, id: &SessionId, why: Unrecorded) -> Result<()> {
     }
 }
 
-/// Removes the note on a session. Returns whether there was one.
+/// Removes the note about a session. Returns whether there was one.
 ///
 /// # Errors
 /// Returns [`super::Error::Io`] if the note cannot be removed.
@@ -69,7 +71,7 @@ pub fn forget(state: &StateDir, id: &SessionId) -> Result<bool> {
     write::remove(&path(state, id))
 }
 
-/// Removes the notes on excluded sessions that are old.
+/// Removes the notes about excluded sessions that are older than 30 days.
 ///
 /// # Errors
 /// Returns [`super::Error::Io`] if the folder cannot be listed or a note cannot be removed.

@@ -1,8 +1,8 @@
-//! Ways to change files: replace whole, create once, append by one write, remove. A failure leaves
-//! the old content and no temporary file.
+//! Functions that change files: replace them as a whole, create them, append with a single write,
+//! remove them. After a failure, the old content is unchanged and there is no temporary file.
 //!
-//! Everything created here is private to the owner whatever the umask: files 0600, directories
-//! 0700.
+//! Everything they create is private to the user, whatever the umask: files have mode 0600,
+//! directories 0700.
 
 #[cfg(feature = "cli")]
 pub mod next;
@@ -28,29 +28,30 @@ pub use temporary::{ORPHANED, TEMPORARY, is_orphan, is_temporary};
 #[cfg(feature = "cli")]
 pub use temporary_dir::TemporaryDir;
 
-/// What is left of a replaced or created file after a power failure.
+/// What is on disk after a power failure, if a file was replaced or created before.
 ///
 /// | | replaced | created |
 /// |---|---|---|
 /// | [`Self::Cached`] | the old file or the new one | the file, or nothing |
 /// | [`Self::Synced`] | the new file | the file |
 ///
-/// The table holds once the call has returned, on file systems that write a file's bytes before its
-/// size. Ext4 does so in its default mode (`data=ordered`) and with `data=journal`. On other file
-/// systems, and for files from `create_small` and `begin`, a file with a new name may be empty,
-/// full of zeros or truncated. Readers of the state treat those as missing.
+/// The table is valid after the call has returned, on file systems that write a file's bytes before
+/// its size. Ext4 does so in its default mode (`data=ordered`) and with `data=journal`. On other
+/// file systems, and for files from `create_small` and `begin`, a file with a new name may be
+/// empty, full of zeros or truncated. Readers of the state directory treat such files as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Starts writing the bytes to disk before the file gets its name, without waiting. Ext4 does
-    /// this on its own only when the name replaces another file's, and not with `noauto_da_alloc`.
+    /// Starts to write the bytes to disk before the file gets its name, and does not wait. Ext4
+    /// does so without being asked only if the name replaces another file, and not with the option
+    /// `noauto_da_alloc`.
     Cached,
-    /// Waits until bytes and name are on disk. A replacement is synced before it takes its place. A
-    /// new file gets its name first, so that one sync covers both.
+    /// Waits until the bytes and the name are on disk. A replacement is synced before it gets the
+    /// name. A new file gets its name first, so that one sync is enough for both.
     Synced,
 }
 
-/// Atomically replaces `path` with a file of `bytes`, mode 0600. A reader sees the old file or the
-/// new one.
+/// Atomically replaces `path` with a file that contains `bytes`, with mode 0600. A reader sees
+/// either the old file or the new one.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written. `path` is then unchanged and no temporary
@@ -81,7 +82,7 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Waits until a file's new name is on disk, if `durability` asks for that.
+/// Waits until a file's new name is on disk, if `durability` requires that.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the directory cannot be synced; the file keeps its name.
@@ -92,10 +93,10 @@ pub(super) fn keep_name(path: &Path, durability: Durability) -> Result<()> {
     }
 }
 
-/// Acts as [`replace`], for content that is worthless after the next boot.
+/// Does the same as [`replace`], for content that is worthless after the next boot.
 ///
-/// It avoids disk writes: ext4 flushes a file at once when it is renamed over another, but not when
-/// two files exchange names.
+/// Avoids disk writes: ext4 writes a file at once if it is renamed over another one, but not if two
+/// files exchange their names.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written; `path` is then unchanged.
@@ -111,10 +112,10 @@ pub fn replace_until_boot(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Acts as [`replace`], with permission bits `mode`, in another program's directory.
+/// Does the same as [`replace`], with permission bits `mode`, in another program's directory.
 ///
-/// No cleanup may ever visit that directory, so a killed process should leave nothing there. The
-/// file has a temporary name only between two system calls.
+/// No cleanup visits that directory, so a killed process should leave no temporary file there.
+/// Therefore the file has a temporary name only between two system calls.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written. `path` is then unchanged, unless only
@@ -183,8 +184,9 @@ fn link(file: &File, name: &Path) -> rustix::io::Result<()> {
     rustix::fs::linkat(CWD, own, CWD, name, rustix::fs::AtFlags::SYMLINK_FOLLOW)
 }
 
-/// Acts as [`replace`], in a directory of the user's choice, which no cleanup visits. A killed
-/// process leaves a temporary file only between two system calls, and the next call removes it.
+/// Does the same as [`replace`], in a directory of the user's choice, which no cleanup visits. A
+/// process leaves a temporary file there only if it is killed between two system calls, and the
+/// next call removes that file.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written. `path` is then unchanged, unless only
@@ -196,17 +198,18 @@ pub fn replace_beside_others(path: &Path, bytes: &[u8], durability: Durability) 
     Ok(())
 }
 
-/// Atomically replaces `path` with a synced file of `bytes` that everybody may read, mode 0644. It
-/// is for files that other users' programs read. An existing file must be regular and ours.
+/// Atomically replaces `path` with a synced file that contains `bytes` and that everybody may read,
+/// with mode 0644. Made for files that other users' programs read. An existing file must be regular
+/// and belong to this user.
 ///
 /// # Errors
 /// Returns [`Error::Untrusted`] if `path` is a link, another user's, or not a regular file, and
 /// [`Error::Io`] if the file cannot be written.
 ///
 /// # Security
-/// A user with write access to the directory can still swap the file. A rename replaces a name and
-/// follows no link, so the swap costs them only their own file. The name is checked again
-/// afterwards.
+/// Another user with write access to the directory may still swap the file between the check and
+/// the rename. The rename follows no link, so only that user's own file is lost. The name is
+/// checked again afterwards.
 pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     refuse_others(path)?;
     replace_nameless(path, bytes, 0o644, Durability::Synced)?;
@@ -214,7 +217,7 @@ pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     refuse_others(path)
 }
 
-/// Returns an error if `path` exists and is not a regular file of ours.
+/// Returns an error if `path` exists and is not a regular file of this user.
 ///
 /// # Errors
 /// Returns [`Error::Untrusted`] if `path` is a link, another user's, or not a regular file.
@@ -234,7 +237,7 @@ pub fn refuse_others(path: &Path) -> Result<()> {
     }
 }
 
-/// Acts as [`replace`] and sets the modification time to `modified`.
+/// Does the same as [`replace`], and sets the modification time to `modified`.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written; `path` is then unchanged.
@@ -254,7 +257,7 @@ pub fn create(path: &Path, bytes: &[u8], durability: Durability) -> Result<bool>
     created(path, bytes, durability, 0o600)
 }
 
-/// Acts as [`create`], with permission bits `mode`, and syncs the file.
+/// Does the same as [`create`], with permission bits `mode`, and syncs the file.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written; nothing was created then.
@@ -272,7 +275,7 @@ fn created(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> Resu
     if durability == Durability::Synced
         && let Err(err) = file.sync_all()
     {
-        // The bytes did not reach the disk. Nothing may rely on the file until the next boot.
+        // Remove the file: its bytes may not be on disk.
         remove(path)?;
         return Err(Error::io("write", path)(err));
     }
@@ -295,8 +298,8 @@ pub(super) fn prepared(
     Ok(temporary)
 }
 
-/// Makes the system start writing a file's bytes to disk: Linux writes out pages that are declared
-/// unneeded. If it does not, only [`Durability::Cached`] is weaker.
+/// Makes the system start to write a file's bytes to disk: Linux writes pages that are declared
+/// unneeded. If that fails, [`Durability::Cached`] is only weaker.
 #[cfg(target_os = "linux")]
 fn begin_writing(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
@@ -305,7 +308,7 @@ fn begin_writing(file: &File) {
 #[cfg(not(target_os = "linux"))]
 fn begin_writing(_file: &File) {}
 
-/// Starts writing a file's bytes to disk, and waits for them if `durability` asks for that.
+/// Starts to write a file's bytes to disk, and waits for that if `durability` requires it.
 fn send(file: &File, durability: Durability) -> std::io::Result<()> {
     match durability {
         Durability::Synced => file.sync_all(),
@@ -436,8 +439,9 @@ impl GrowingFile {
     }
 }
 
-/// A file that grows in another program's directory and gets its name once complete. Until then it
-/// is unnamed if the system allows that, so a killed process leaves nothing.
+/// A file that is written in another program's directory and gets its name once it is complete.
+/// Until then it has no name, if the system supports that, so a killed process leaves nothing
+/// behind.
 #[cfg(feature = "cli")]
 #[derive(Debug)]
 pub struct GuestFile {
@@ -494,8 +498,9 @@ impl GuestFile {
         }
     }
 
-    /// Gives the file its path, in place of an existing file of ours, and removes what a killed run
-    /// left beside it. The file is not synced, because it can be made again.
+    /// Renames the file to its path, replacing an existing file of this user. Removes temporary
+    /// files that killed processes left beside it. Does not sync the file, because it can be
+    /// created again.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] if the path is a link, another user's, or not a regular file,
@@ -531,8 +536,8 @@ impl Write for GuestFile {
     }
 }
 
-/// A complete, synced and closed file under a temporary name. Thousands may wait without using up
-/// descriptors. Dropping it removes the file.
+/// A complete, synced and closed file under a temporary name. Because it is closed, thousands can
+/// exist at once. Dropping this removes the file.
 #[derive(Debug)]
 pub(super) struct FinishedFile {
     temporary: TempPath,
@@ -563,7 +568,8 @@ pub fn sync_dir(path: &Path) -> Result<()> {
     }
 }
 
-/// Creates a small file by one exclusive open, mode 0600. Returns whether it was created.
+/// Creates a small file directly under its name, with mode 0600. Returns whether it was created; an
+/// existing file is left unchanged.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written; nothing was created then. A process that is
@@ -639,7 +645,7 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<AppendOutcome> {
     }
 }
 
-/// A file open for appending, as [`append`] does.
+/// A file that is open for appending.
 #[derive(Debug)]
 pub(super) struct AppendFile<'a> {
     path: &'a Path,
@@ -666,16 +672,16 @@ impl<'a> AppendFile<'a> {
         Ok(Some(Self { path, file, stat }))
     }
 
-    /// Returns whether the file has another hard link, as backups make them. An append would then
-    /// change the backup too.
+    /// Returns whether the file has another hard link, for example from a backup. Appending would
+    /// then change the backup, too.
     pub(super) fn has_other_names(&self) -> bool {
         file::names_of(&self.stat) > 1
     }
 
     /// Appends `bytes`, which must begin and end with a line break.
     ///
-    /// If the system writes only a part, all bytes are appended once more. The part is then a torn
-    /// line, and the lines after it are whole.
+    /// If the system writes only a part, appends all bytes once more. The part then is a torn line,
+    /// and the following lines are whole.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be written, or twice only a part could be written.
@@ -684,7 +690,7 @@ impl<'a> AppendFile<'a> {
             size_before: file::Meta::from(&self.stat).size,
         };
         let written = self.write(bytes)?;
-        // Only the final line break is missing, and the next append begins with one.
+        // A missing final line break does no harm, because the next append begins with one.
         let is_whole = |written: usize| written + 1 >= bytes.len();
         if is_whole(written) || self.write(bytes).is_ok_and(is_whole) {
             return Ok(done);
@@ -703,15 +709,15 @@ impl<'a> AppendFile<'a> {
     }
 }
 
-/// Opens stdin, stdout and stderr on /dev/null if they are closed. Otherwise a file opened later
-/// would take their place.
+/// Opens stdin, stdout and stderr on /dev/null if they are closed. Otherwise a file that is opened
+/// later would become one of them.
 pub fn open_closed_streams() {
     let streams = [
         rustix::stdio::stdin(),
         rustix::stdio::stdout(),
         rustix::stdio::stderr(),
     ];
-    // This check is much cheaper than an open.
+    // Usually all are open; checking that is much cheaper than opening a file.
     if streams
         .iter()
         .all(|stream| rustix::io::fcntl_getfd(stream).is_ok())
@@ -722,12 +728,13 @@ pub fn open_closed_streams() {
         if fd.as_raw_fd() > 2 {
             return;
         }
-        // Left open until the process ends.
+        // Keep it open until the process ends.
         let _ = fd.into_raw_fd();
     }
 }
 
-/// Redirects stderr to /dev/null. Returns a duplicate of the old descriptor, if it could be made.
+/// Redirects stderr to /dev/null. Returns a duplicate of the old stderr, or `None` if there is
+/// none.
 pub fn lead_stderr_away() -> Option<OwnedFd> {
     let before = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok();
     if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
@@ -760,7 +767,7 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool> {
     }
 }
 
-/// The outcome of a rename to a name that must be free.
+/// The result of [`rename_to_free`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum RenameOutcome {
@@ -859,8 +866,8 @@ pub fn make_dir(path: &Path) -> Result<bool> {
     }
 }
 
-/// Creates the directory `path` with the permissions that the umask allows, as `mkdir` does. It is
-/// for other programs' directories. Returns whether it was created.
+/// Creates the directory `path` with the permissions that the umask allows, as mkdir(1) does. Made
+/// for directories of other programs. Returns whether it was created.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the directory cannot be created.
@@ -872,7 +879,8 @@ pub fn make_plain_dir(path: &Path) -> Result<bool> {
     }
 }
 
-/// Creates the private directory `path` and its missing parents, each mode 0700, and checks it.
+/// Creates the private directory `path` and its missing parents, each with mode 0700. Checks that
+/// the directory is private.
 ///
 /// # Errors
 /// Returns [`Error::Untrusted`] if `path` is not a directory that is private to this user, or if

@@ -1,8 +1,8 @@
-//! Compresses the full parts of a journal, and opens any part. Readers need not know whether a part
-//! is compressed.
+//! Compresses the full parts of a journal, and opens parts of both kinds, so that readers need not
+//! know whether a part is compressed.
 //!
-//! Hooks rotate journals but neither compress nor decompress them. They open the state directory
-//! with [`Decompressor::NONE`], so that they link no compression library.
+//! Hooks rotate journals, but neither compress nor decompress them. They open the state directory
+//! with [`Decompressor::NONE`], so that their executable contains no compression library.
 
 use std::fmt;
 use std::fs::File;
@@ -19,42 +19,43 @@ pub use with_zstd::DecompressedFile;
 #[cfg(feature = "cli")]
 pub(super) use with_zstd::{compress, size};
 
-/// The suffix that compression adds to a part's name.
+/// The suffix of a compressed part's name.
 pub(super) const ENDING: &str = ".zst";
 /// Why a compressed file with an invalid header is unreadable.
 const NO_SIZE: &str = "its header does not state its uncompressed length";
 
-/// Reads compressed parts of journals, if it can. The caller that opens the state directory
-/// supplies it. To hooks, which have none, a compressed part is unreadable, like a damaged one.
+/// A way to read compressed parts of journals, or none. The caller passes it when it opens the
+/// state directory. Hooks pass none; to them a compressed part is unreadable, like a damaged one.
 #[derive(Debug, Clone, Copy)]
 pub struct Decompressor {
     open: Option<OpenCompressed>,
 }
 
-/// Opens a compressed file. Returns its content, and the uncompressed length in bytes if the file
-/// states it.
+/// A function that opens a compressed file. It returns the content, and the uncompressed length in
+/// bytes if the file states it.
 type OpenCompressed = fn(File) -> io::Result<(ContentReader, Option<u64>)>;
 /// The content of a compressed file, decompressed while it is read.
 type ContentReader = Box<dyn Read + Send>;
 
 impl Decompressor {
-    /// Reads no compressed parts. A program that uses only this one links no compression library.
+    /// Reads no compressed parts. An executable that uses only this one contains no compression
+    /// library.
     pub const NONE: Self = Self { open: None };
 
-    /// Reads the parts that this program writes. Without the feature `cli` it writes none, and this
-    /// is [`Self::NONE`].
+    /// Reads the compressed parts that this program writes. Without the feature `cli`, it writes
+    /// none, and this is [`Self::NONE`].
     #[cfg(feature = "cli")]
     pub const BUILT_IN: Self = Self {
         open: Some(with_zstd::decompress),
     };
 
-    /// Reads the parts that this program writes. Without the feature `cli` it writes none, and this
-    /// is [`Self::NONE`].
+    /// Reads the compressed parts that this program writes. Without the feature `cli`, it writes
+    /// none, and this is [`Self::NONE`].
     #[cfg(not(feature = "cli"))]
     pub const BUILT_IN: Self = Self::NONE;
 }
 
-/// Returns whether the file name at `path` is that of a compressed part.
+/// Returns whether a file with this name is a compressed part.
 pub(super) fn is_compressed(path: &Path) -> bool {
     path.as_os_str()
         .as_encoded_bytes()
@@ -69,7 +70,7 @@ pub(super) enum PartReader {
     Compressed(ContentReader, u64),
     /// A compressed file that is damaged from its beginning, or for which there is no decompressor.
     Unreadable,
-    /// A file of which only this many more bytes are read.
+    /// A file of which at most this many further bytes are read.
     #[cfg(feature = "cli")]
     Within(Box<PartReader>, u64),
 }
@@ -97,7 +98,7 @@ impl PartReader {
         ))
     }
 
-    /// Returns whether it is compressed.
+    /// Returns whether the file is compressed.
     pub(super) fn is_compressed(&self) -> bool {
         match self {
             Self::Plain(_) => false,
@@ -121,7 +122,7 @@ impl PartReader {
         }
     }
 
-    /// Skips the first `bytes` bytes. Nothing may have been read before.
+    /// Skips the first `bytes` bytes. Must be called before anything is read.
     ///
     /// # Errors
     /// Fails if the file cannot be read up to that position.
@@ -167,9 +168,9 @@ impl fmt::Debug for PartReader {
 #[must_use]
 #[cfg(feature = "cli")]
 pub enum Compression {
-    /// The part is compressed and the original removed.
+    /// The part was compressed, and the original removed.
     Done,
-    /// The original was written to meanwhile. Both exist, and the original is authoritative.
+    /// A process wrote to the original meanwhile. Both files exist, and readers use the original.
     Changed,
     /// The part does not exist, or another process removed it.
     Absent,
@@ -190,12 +191,13 @@ mod with_zstd {
 
     /// The compression level: the library's default.
     const LEVEL: i32 = 3;
-    /// Largest header of a compressed file in bytes. The header states the length.
+    /// The largest header of a compressed file, in bytes. The header states the uncompressed
+    /// length.
     const HEAD: usize = 18;
-    /// Bytes that are compared at a time.
+    /// How many bytes are compared at once.
     const PIECE: usize = 256 * 1024;
 
-    /// Opens a compressed file, as [`OpenCompressed`] describes.
+    /// Opens a compressed file: the function of type [`OpenCompressed`] that this program uses.
     pub(super) fn decompress(file: File) -> io::Result<(ContentReader, Option<u64>)> {
         let (mut head, mut length) = ([0; HEAD], 0);
         while length < HEAD {
@@ -228,12 +230,12 @@ mod with_zstd {
         })
     }
 
-    /// Compresses `plain` into `compressed`, keeping its modification time, and removes the
-    /// original. Nobody may write to `plain` any more.
+    /// Compresses the file `plain` to `compressed`, with the same modification time, and removes
+    /// the original. `plain` must be a full part, to which no process writes any more.
     ///
     /// At least one of the two exists and is complete at every moment, even if the process is
-    /// killed. If both exist, they have the same content and `plain` is authoritative. It is
-    /// removed only after the other one has been synced, decompressed and compared byte by byte.
+    /// killed. If both exist, they have the same content, and readers use `plain`. It is removed
+    /// only after the compressed file was synced, decompressed and compared with it byte by byte.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file cannot be trusted, read or written,
@@ -257,7 +259,7 @@ mod with_zstd {
         growing.sync()?;
         growing.replace(compressed)?;
         write::sync_dir(compressed.parent().unwrap_or(compressed))?;
-        // A process that opened the file while it was the journal may have written to it until now.
+        // A process that opened this file before the rotation may have written to it until now.
         if file::look(plain)?.map(|found| found.meta) != Some(before) {
             return Ok(Compression::Changed);
         }
@@ -294,8 +296,8 @@ mod with_zstd {
         }
     }
 
-    /// A compressed part's content in a temporary file beside it, for callers that need a file.
-    /// Dropping it removes the file.
+    /// The content of a compressed part in a temporary file beside it, for callers that need a
+    /// file. Dropping this removes the file.
     #[derive(Debug)]
     pub struct DecompressedFile {
         growing: GrowingFile,

@@ -1,7 +1,8 @@
-//! How much of a journal there was at some moment, so that exactly those events can be read again.
+//! Remembers which part of a journal existed at some moment, so that exactly those events can be
+//! read again later.
 //!
-//! The files that a journal consists of only grow, and their order never changes, whether they are
-//! rotated, put aside or compressed meanwhile.
+//! This works because the files of a journal only grow, and their order never changes, even if they
+//! are rotated or compressed meanwhile.
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -16,19 +17,19 @@ use super::parts::JournalParts;
 use crate::model::project::to_hex;
 use crate::store::error::{Error, Result};
 
-/// How many bytes at a journal's beginning show that it is the same journal.
+/// By how many bytes at its beginning a journal is recognized.
 const BEGINNING: usize = 256;
-/// How many bytes are searched at a time for the end of the last whole line.
+/// How many bytes are searched at once for the end of the last whole line.
 const PIECE: u64 = 4096;
 
-/// How much of a journal there was at some moment.
+/// The part of a journal that existed at some moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalExtent {
-    /// The length of each file up to the end of its last whole line, oldest first. Empty files do
-    /// not count.
+    /// The length of each file up to the end of its last whole line, oldest file first. Empty files
+    /// are omitted.
     #[serde(rename = "bytes")]
     lengths: Vec<u64>,
-    /// A digest of the first bytes.
+    /// A digest of the journal's first bytes.
     begins: String,
 }
 
@@ -43,8 +44,8 @@ impl JournalExtent {
         self.lengths.iter().sum()
     }
 
-    /// Returns what `begins` must be if the journal starts with `beginning`, of which only the
-    /// first file's length counts.
+    /// Returns the digest that `begins` must equal if the journal starts with `beginning`. Only
+    /// bytes within the recorded length of the first file are hashed.
     fn digest_of(&self, beginning: &[u8]) -> String {
         let length = self.lengths.first().copied().unwrap_or(0);
         let length = usize::try_from(length).unwrap_or(BEGINNING);
@@ -53,7 +54,7 @@ impl JournalExtent {
 }
 
 impl Journal {
-    /// Returns how much of the journal there is now. A line that is being written does not count.
+    /// Returns the extent that the journal has now, without a line that is still being written.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
@@ -65,7 +66,7 @@ impl Journal {
             lengths: files.iter().map(length).collect::<Result<_>>()?,
             begins: String::new(),
         };
-        // The last files may contain only the beginning of a first line.
+        // Drop the last files if they contain only the beginning of a line.
         while extent.lengths.pop_if(|length| *length == 0).is_some() {}
         if !extent.is_empty() {
             extent.begins = extent.digest_of(&self.beginning(&mut files)?);
@@ -73,8 +74,8 @@ impl Journal {
         Ok(extent)
     }
 
-    /// Reads the events that were recorded after `from` and not after `to`. Returns `None` if the
-    /// journal was replaced since, as after a deletion.
+    /// Reads the events that are within `to` but not within `from`. Returns `None` if the journal
+    /// was replaced since, for example because the session was deleted.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
@@ -107,14 +108,14 @@ impl Journal {
                 Err(err) if !part.is_compressed() => {
                     return Err(Error::io("read", self.path())(err));
                 }
-                // A damaged file fails again when it is read, and is counted then.
+                // Ignore damage now: it is found again, and counted, when the file is read.
                 _ => files.push(PartReader::Within(Box::new(part), end - start)),
             }
         }
         Ok(Some(JournalLines::of(files)))
     }
 
-    /// Acts as [`Self::lines_between`], with all members of each event.
+    /// Does the same as [`Self::lines_between`], but reads all members of each event.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
@@ -127,7 +128,7 @@ impl Journal {
         Ok(self.lines_between(from, to)?.map(Events::of))
     }
 
-    /// Opens the files that have content, oldest first.
+    /// Opens the files of the journal that are not empty, oldest first.
     fn files(&self) -> Result<Vec<PartReader>> {
         let (mut files, _) = self
             .parts
@@ -156,7 +157,7 @@ fn digest(bytes: &[u8]) -> String {
     digest
 }
 
-/// Returns how long a file is up to the end of its last whole line.
+/// Returns the length of a file up to the end of its last whole line.
 fn whole_length(part: &PartReader) -> std::io::Result<u64> {
     let PartReader::Plain(file) = part else {
         return Ok(part.size()?.unwrap_or(0));

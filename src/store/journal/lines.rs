@@ -1,4 +1,4 @@
-//! Reads the lines of a journal's files as one stream, and counts the damage.
+//! Reads the lines of all files of a journal as one stream, and counts the damage.
 
 use std::io::{ErrorKind, Read};
 use std::ops::AddAssign;
@@ -10,14 +10,14 @@ use crate::model::{Event, JournalLine};
 use crate::store::error::{Error, Result};
 use crate::store::file;
 
-/// Longest line that is read, in bytes; a longer one counts as torn.
+/// The longest line that is read, in bytes. A longer one counts as torn.
 const MAX_LINE: usize = 1 << 20;
-/// Bytes that are read at a time: as many as fit into a processor's cache.
+/// How many bytes are read at once. They fit into a processor's cache.
 const PIECE: usize = 64 * 1024;
-/// The fewest bytes that are read at a time.
+/// The fewest bytes that are read at once.
 const LEAST_PIECE: usize = 4 * 1024;
 
-/// Reads one file of lines from its start. A file that does not exist has none.
+/// Reads the lines of one file. A missing file counts as empty.
 ///
 /// # Errors
 /// Returns [`Error::Untrusted`](crate::store::Error::Untrusted) if another user may have written
@@ -27,7 +27,7 @@ pub(in crate::store) fn of_file(path: &Path) -> Result<JournalLines> {
     Ok(JournalLines::of(file.into_iter().collect()))
 }
 
-/// Acts as [`of_file`] for the first `length` bytes of the file.
+/// Does the same as [`of_file`] for the first `length` bytes of the file.
 ///
 /// # Errors
 /// Returns [`Error::Untrusted`](crate::store::Error::Untrusted) if another user may have written
@@ -39,7 +39,7 @@ pub(in crate::store) fn beginning_of_file(path: &Path, length: u64) -> Result<Jo
     Ok(JournalLines::of(within.into_iter().collect()))
 }
 
-/// Returns a line as it is written: with a line break before and after it.
+/// Returns a line as it is written to a journal: with a line break before and after it.
 pub(in crate::store) fn framed(line: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(line.len() + 2);
     bytes.push(b'\n');
@@ -48,21 +48,22 @@ pub(in crate::store) fn framed(line: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What a reader found besides events, as counts of lines or files.
+/// Counts of the lines and files in which a reader found something other than events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
-    /// Lines that are not a JSON object: writes that were cut short.
+    /// Lines that are not a JSON object. They come from writes that were cut short.
     pub torn: u64,
-    /// Lines that are JSON but not an event.
+    /// Lines that are JSON objects, but not events.
     pub foreign: u64,
-    /// Lines of a newer version that this one cannot understand.
+    /// Lines from a newer version of ccsession that this one does not understand.
     pub newer: u64,
-    /// Last lines without a line break: a write may be in flight.
+    /// Last lines without a line break. A process may still be writing them.
     pub in_flight: u64,
     /// Compressed files that could be read only in part, or not at all.
     #[serde(skip_serializing_if = "is_none")]
     pub unreadable: u64,
-    /// Files that the system refused to read to their end. The next try may succeed.
+    /// Files that could not be read to their end because of a system error. Another try may
+    /// succeed.
     #[serde(skip_serializing_if = "is_none")]
     pub failed: u64,
 }
@@ -76,7 +77,8 @@ fn is_none(count: &u64) -> bool {
 }
 
 impl Damage {
-    /// Returns the count and name of each kind of damaged line. A line in flight is not damaged.
+    /// Returns the count and the name of each kind of damaged line that was found. A line that is
+    /// still being written is not damaged.
     pub fn named(&self) -> impl Iterator<Item = (u64, &'static str)> + use<> {
         let kinds = [
             (self.torn, "torn"),
@@ -91,8 +93,8 @@ impl Damage {
         self.unreadable == 0 && self.failed == 0
     }
 
-    /// Returns an error if the system refused to read a file to its end, so that nothing is
-    /// written, sent or remembered without the missing lines. The error names `path`.
+    /// Returns an error about `path` if a file could not be read to its end because of a system
+    /// error. Callers use it to avoid writing or sending a result that lacks events.
     ///
     /// # Errors
     /// Returns [`Error::Content`] if a file could not be read to its end.
@@ -126,28 +128,28 @@ impl AddAssign for Damage {
     }
 }
 
-/// The lines of a journal's files in order, and the damage found so far. A file that becomes
-/// unreadable midway ends there, and is counted.
+/// Reads the lines of a journal's files in order, and counts the damage. If a file cannot be read
+/// to its end, reading continues with the next file.
 #[derive(Debug)]
 pub struct JournalLines {
     /// The files still to be read, the next one last.
     files: Vec<PartReader>,
     buffer: Vec<u8>,
-    /// How many bytes are read at a time.
+    /// How many bytes are read at once.
     piece: usize,
-    /// The buffered bytes not yet split into lines are those from `start` to `end`.
+    /// The bytes of the buffer from `start` to `end` are not yet split into lines.
     start: usize,
     end: usize,
-    /// The journal's bytes before the buffer.
+    /// How many bytes of the journal precede the buffer.
     passed: u64,
-    /// Whether to skip the next line, because it began before the position where reading began.
+    /// Whether to skip the next line, because its beginning was not read.
     is_cut: bool,
-    /// Whether the next line is longer than any record.
+    /// Whether the present line is longer than [`MAX_LINE`].
     is_too_long: bool,
     damage: Damage,
     /// Files that are missing from the journal.
     missing: Vec<PathBuf>,
-    /// Whether nothing comes before the first line.
+    /// Whether the first line is the first of the journal.
     is_whole: bool,
 }
 
@@ -170,7 +172,7 @@ impl JournalLines {
         }
     }
 
-    /// Notes files that are missing from the journal.
+    /// Sets the files that are missing from the journal.
     pub(super) fn without(self, missing: Vec<PathBuf>) -> Self {
         Self { missing, ..self }
     }
@@ -180,20 +182,20 @@ impl JournalLines {
         &self.missing
     }
 
-    /// Returns whether these are all lines of the files, not only the last ones.
+    /// Returns whether all lines of the files are read, and not only the last ones.
     pub fn is_whole(&self) -> bool {
         self.is_whole
     }
 
-    /// Reads the end of these files, from the first line that starts within their last `bytes`
-    /// bytes in total.
+    /// Reads the last lines of these files: from the first line that starts within the last `bytes`
+    /// bytes of all files together.
     pub(super) fn of_tail(mut files: Vec<PartReader>, bytes: u64) -> std::io::Result<Self> {
         let mut left = bytes;
         let (mut is_cut, mut is_whole) = (false, true);
         let mut first = 0;
         for (place, file) in files.iter_mut().enumerate().rev() {
             let Some(size) = file.size()? else {
-                // A damaged file: it is unknown where its end begins.
+                // The length of a damaged file is unknown, so start after it.
                 first = place + 1;
                 is_whole = false;
                 break;
@@ -202,8 +204,8 @@ impl JournalLines {
             if size >= left {
                 is_whole = false;
                 is_cut = size > left;
-                // The byte before shows whether a line starts here. A damaged file fails again when
-                // it is read.
+                // Keep one byte more: it shows whether a line starts at this position. Ignore
+                // damage now: it is found again when the file is read.
                 match file.skip((size - left).saturating_sub(1)) {
                     Err(err) if !file.is_compressed() => return Err(err),
                     _ => {}
@@ -216,16 +218,17 @@ impl JournalLines {
         let mut lines = Self::of(files);
         lines.is_cut = is_cut;
         lines.is_whole = is_whole;
-        // For many short journals, zeroing larger buffers would take longer than reading.
+        // Use a small buffer if that is enough: for many short journals, zeroing larger ones would
+        // take longer than reading.
         let wanted = if is_whole { bytes - left } else { bytes };
         let wanted = usize::try_from(wanted).map_or(PIECE, |wanted| wanted + 2);
         lines.piece = wanted.clamp(LEAST_PIECE, PIECE);
         Ok(lines)
     }
 
-    /// Reads these files from a line start at `position` bytes after the start of the first file.
-    /// Also returns their total length in bytes. Returns `None` if that position does not exist or
-    /// cannot be found.
+    /// Reads these files from `position`, in bytes from the start of the first file. A line must
+    /// start there. Also returns the total length of the files in bytes. Returns `None` if the
+    /// position does not exist or cannot be determined.
     pub(super) fn of_rest(
         mut files: Vec<PartReader>,
         position: u64,
@@ -255,13 +258,13 @@ impl JournalLines {
         Ok(Some((lines, total)))
     }
 
-    /// Passes each event to `event` and returns the damage found.
+    /// Passes each event to `event`, and returns the damage that was found.
     pub fn for_each(self, mut event: impl FnMut(&JournalLine<'_>)) -> Damage {
         self.for_each_at(|_, line| event(line))
     }
 
-    /// Passes each complete line unchanged, whether or not it is an event. Returns the damage to
-    /// files, not that of lines.
+    /// Passes each complete line to `line`, unchanged, whether or not it is an event. Returns the
+    /// damage of files; damaged lines are not counted.
     #[cfg(feature = "cli")]
     pub(in crate::store) fn for_each_whole(mut self, mut line: impl FnMut(&[u8])) -> Damage {
         while let Some((start, end)) = self.next_line() {
@@ -270,8 +273,8 @@ impl JournalLines {
         self.damage
     }
 
-    /// Acts as [`Self::for_each`], and also passes the position of each line: the journal's bytes
-    /// before it.
+    /// Does the same as [`Self::for_each`], and also passes the position of each line, in bytes
+    /// from the start of the journal.
     pub(crate) fn for_each_at(mut self, mut event: impl FnMut(u64, &JournalLine<'_>)) -> Damage {
         while let Some((start, end)) = self.next_line() {
             let line = self.buffer.get(start..end).unwrap_or_default();
@@ -283,8 +286,8 @@ impl JournalLines {
         self.damage
     }
 
-    /// Returns the bounds in the buffer of the next line that is not blank, without its line break.
-    /// Returns `None` at the end.
+    /// Finds the next line that is not blank. Returns where it begins and ends in the buffer,
+    /// without its line break. Returns `None` at the end.
     fn next_line(&mut self) -> Option<(usize, usize)> {
         loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
@@ -306,7 +309,7 @@ impl JournalLines {
         }
     }
 
-    /// Reads more bytes after those that are not yet split into lines.
+    /// Reads more bytes into the buffer. Returns `None` at the end of the last file.
     fn read_on(&mut self) -> Option<()> {
         if self.end - self.start > MAX_LINE {
             self.is_too_long = true;
@@ -317,7 +320,8 @@ impl JournalLines {
         self.end -= self.start;
         self.start = 0;
         if self.buffer.is_empty() {
-            // Fresh memory is zero already, and a short journal touches little of it.
+            // Allocate it instead of filling it with zeros: fresh memory is already zero, and a
+            // short journal touches little of it.
             self.buffer = vec![0; self.piece];
         } else if self.buffer.len() < self.end + self.piece {
             self.buffer.resize(self.end + self.piece, 0);
@@ -333,12 +337,13 @@ impl JournalLines {
                 Ok(_) => self.next_file(),
                 Err(err) => {
                     let is_compressed = self.files.last().is_some_and(PartReader::is_compressed);
-                    // A decompressor's errors are not the system's.
+                    // Without a system error number, the decompressor has failed: the file is
+                    // damaged.
                     match err.raw_os_error() {
                         None if is_compressed => self.damage.unreadable += 1,
                         _ => self.damage.failed += 1,
                     }
-                    // The line in which the file broke off is not counted in addition.
+                    // Do not also count the line in which the file ends.
                     self.is_cut = true;
                     self.next_file();
                 }
@@ -346,8 +351,8 @@ impl JournalLines {
         }
     }
 
-    /// Continues with the next file. An unfinished line is in flight in the last file, and torn in
-    /// any earlier one.
+    /// Continues with the next file. An unfinished last line counts as still being written in the
+    /// last file, and as torn in an earlier one.
     fn next_file(&mut self) {
         self.files.pop();
         let has_rest = self.end > 0 || self.is_too_long;

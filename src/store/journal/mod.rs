@@ -1,11 +1,13 @@
-//! The journal: JSON Lines, appended to by many processes at once, never locked, never truncated.
+//! The journal: a file of JSON Lines. Many processes append to it at the same time without a lock,
+//! and it is never truncated.
 //!
-//! Each record is one `write(2)` of `\n{…}\n`. A process killed inside its write leaves a fragment
-//! in the file. The leading line break separates the next record from it. Readers skip blank lines
-//! and count torn ones.
+//! Each record is one `write(2)` of `\n{…}\n`. A process that is killed during its write leaves a
+//! fragment in the file; the leading line break separates the next record from it. Readers skip
+//! blank lines and count torn ones.
 //!
-//! A journal that outgrows its limit continues in a new file ([`Journal::rotate`]). The full files,
-//! its parts, are compressed later ([`compressed`]). Readers see one stream ([`JournalLines`]).
+//! A journal that exceeds its limit continues in a new file ([`Journal::rotate`]). The full files,
+//! called parts, are compressed later ([`compressed`]). Readers see one stream of lines
+//! ([`JournalLines`]).
 
 pub mod compressed;
 #[cfg(feature = "cli")]
@@ -38,15 +40,15 @@ use super::lock;
 use super::write::{self, AppendFile, AppendOutcome, Exchange};
 use crate::model::{Event, Timestamp};
 
-/// How often an append first leaves a hard-linked journal to the backup that has the link. After
-/// that it appends anyway.
+/// How often an append to a journal with several hard links first continues it in a new file, to
+/// spare the backup that made the link. After that, it appends anyway.
 const MAX_BACKUPS: u32 = 4;
 
 /// The journal of one session, which may not exist.
 #[derive(Debug, Clone)]
 pub struct Journal {
     parts: JournalParts,
-    /// Opens the compressed parts.
+    /// The way to read compressed parts.
     decompressor: Decompressor,
 }
 
@@ -54,9 +56,9 @@ pub struct Journal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Rotation {
-    /// It continues in a new file.
+    /// The journal continues in a new file.
     Done,
-    /// It does not exist, or is not larger than the limit.
+    /// The journal does not exist, or is not larger than the limit.
     NotDue,
     /// The file system cannot exchange two names; nothing changed.
     Unsupported,
@@ -72,13 +74,13 @@ impl Journal {
         }
     }
 
-    /// Returns the path of the file being written.
+    /// Returns the path of `events.jsonl`, the file to which events are appended.
     pub fn path(&self) -> &Path {
         self.parts.current()
     }
 
-    /// Creates the journal, starting with `event`. Returns whether it was created; an existing one
-    /// is left unchanged.
+    /// Creates the journal, beginning with `event`. Returns whether it was created; an existing
+    /// journal is left unchanged.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the journal cannot be created or written.
@@ -88,21 +90,21 @@ impl Journal {
 
     /// Appends an event. A missing journal means that the session is new.
     ///
-    /// A journal with another hard link, as after a backup, first continues in a new file. The
-    /// backup stays unchanged.
+    /// If the file has another hard link, for example from a backup, the journal first continues in
+    /// a new file, so that the backup does not change.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] if another user may have written the file. Returns
     /// [`Error::Io`] if it cannot be written; a fragment of the line may then be in the file.
     ///
     /// # Durability
-    /// No fsync. Killing the process loses at most this record and no other. A power failure may
+    /// Does not sync. If the process is killed, at most this record is lost. A power failure may
     /// lose the last seconds.
     pub fn append(&self, event: &Event) -> Result<AppendOutcome> {
         self.append_lines(&framed(&event.encode()))
     }
 
-    /// Acts as [`Self::append`], for lines that each begin and end with a line break.
+    /// Does the same as [`Self::append`], for lines that each begin and end with a line break.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] if another user may have written the file. Returns
@@ -112,7 +114,7 @@ impl Journal {
             match AppendFile::open(self.path())? {
                 None => return Ok(AppendOutcome::Missing),
                 Some(file) if !file.has_other_names() => return file.append(bytes),
-                // If that fails, the event matters more than the backup.
+                // If that fails, append anyway: the event matters more than the backup.
                 Some(_) if self.leave_to_backup().is_err() => break,
                 Some(_) => {}
             }
@@ -120,10 +122,10 @@ impl Journal {
         write::append(self.path(), bytes)
     }
 
-    /// Continues a journal with another hard link in a new file.
+    /// If the file still has another hard link, continues the journal in a new file.
     fn leave_to_backup(&self) -> Result<()> {
-        // The lock holder may be about to do the same. If waiting takes too long, both do: one more
-        // part, no loss.
+        // Wait for the lock, because its holder may be doing the same. If that takes too long, both
+        // do it. That only makes one more part, and loses nothing.
         let _lock = lock::of_session(self.parts.folder());
         let found = file::look(self.path())?;
         if found.is_some_and(|found| found.names > 1) {
@@ -148,11 +150,11 @@ impl Journal {
         self.go_on_in_new(None, exchange)
     }
 
-    /// Continues a journal that has been unused for long in a new file, so that the old one can be
-    /// compressed. The caller must hold the lock.
+    /// Continues a journal that was not used for a long time in a new file, so that the old file
+    /// can be compressed. The caller must hold the lock.
     ///
-    /// The new file gets the old modification time. If the file system cannot exchange names,
-    /// nothing changes.
+    /// The new file gets the modification time of the old one. If the file system cannot exchange
+    /// names, nothing changes.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if a file cannot be created or renamed; the journal is then unchanged.
@@ -165,7 +167,7 @@ impl Journal {
             if write::exchange(journal, full)? == Exchange::Unsupported {
                 return Ok(Rotation::Unsupported);
             }
-            // An event appended just before is the last activity.
+            // If an event was appended just before the exchange, use its time.
             let last = file::look(full)?.map_or(modified, |full| full.meta.modified);
             let is_unused = file::look(journal)?.is_some_and(|found| found.meta.size == 0);
             if last > modified && is_unused {
@@ -175,14 +177,15 @@ impl Journal {
         })
     }
 
-    /// Continues the journal in a new file, dated `modified` if given. `exchange` swaps the names
-    /// of the journal and of an empty file at the path of a full part.
+    /// Continues the journal in a new file, with the modification time `modified` if given.
+    /// `exchange` must swap the names of the journal and of an empty file at the path of the new
+    /// part.
     fn go_on_in_new(
         &self,
         modified: Option<Timestamp>,
         exchange: impl Fn(&Path, &Path) -> Result<Rotation>,
     ) -> Result<Rotation> {
-        // Numbering continues after the last part; a missing number is never filled.
+        // Number the part after the last one, even if an earlier number is missing.
         let last = self.parts.numbers()?.last().copied().unwrap_or(0);
         for number in last + 1..=MAX_PARTS {
             let full = self.parts.plain(number);
@@ -192,7 +195,7 @@ impl Journal {
                 if !matches!(exchanged, Ok(Rotation::Done))
                     && file::look(&full)?.is_some_and(|full| full.meta.size == 0)
                 {
-                    // Otherwise each later event would leave another empty file.
+                    // Remove the unused file, or each later event would leave another one.
                     write::remove(&full)?;
                 }
                 return exchanged;
@@ -201,7 +204,8 @@ impl Journal {
         Ok(Rotation::TooManyParts)
     }
 
-    /// Reads the journal for views: only what they need of each event.
+    /// Reads the journal, but only the members of each event that a
+    /// [`JournalLine`](crate::model::JournalLine) has.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
@@ -211,7 +215,7 @@ impl Journal {
         Ok(JournalLines::of(files).without(self.parts.missing(&numbers)))
     }
 
-    /// Returns the files that are missing from the journal.
+    /// Returns the paths of parts that are missing from the journal.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder cannot be listed.
@@ -229,7 +233,7 @@ impl Journal {
         self.lines().map(Events::of)
     }
 
-    /// Reads the last lines, at most `bytes` bytes of them.
+    /// Reads the last lines of the journal, at most `bytes` bytes in total.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
@@ -239,9 +243,9 @@ impl Journal {
         JournalLines::of_tail(files, bytes).map_err(Error::io("read", self.path()))
     }
 
-    /// Reads the lines from a line start at `position` bytes after the journal's beginning. Also
-    /// returns the journal's length in bytes, which is the same whether its parts are compressed or
-    /// not.
+    /// Reads the lines from `position` on, in bytes from the beginning of the journal. A line must
+    /// start there. Also returns the journal's length in bytes. Compressing parts changes neither
+    /// positions nor the length.
     ///
     /// Returns `None` if that position does not exist, or a part is missing or damaged.
     ///
@@ -258,7 +262,7 @@ impl Journal {
         JournalLines::of_rest(files, position).map_err(Error::io("read", self.path()))
     }
 
-    /// Counts the damage in each of its files. Files without damage are omitted.
+    /// Counts the damage in each file of the journal. Omits files without damage.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
@@ -274,7 +278,7 @@ impl Journal {
             let source = PartReader::open(&path, self.decompressor)?;
             let mut damage = JournalLines::of(source.into_iter().collect()).for_each(|_| {});
             if path != self.path() {
-                // Nobody writes to this file any more, so an unfinished last line is torn.
+                // No process writes to a full part any more, so an unfinished last line is torn.
                 damage.torn += std::mem::take(&mut damage.in_flight);
             }
             if damage != Damage::default() {
@@ -284,8 +288,8 @@ impl Journal {
         Ok(damaged)
     }
 
-    /// Lists its files as they were before the journal was put aside and its parts were compressed.
-    /// Neither changes the recorded events.
+    /// Lists the files of the journal with the names and sizes that they had before they were put
+    /// aside and compressed. So the list does not change when only the storage does.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or
@@ -324,8 +328,9 @@ impl Journal {
         Ok(pieces)
     }
 
-    /// Lists the uncompressed files worth compressing: at least `least` bytes, and a modification
-    /// time for which `is_old` returns true. The last may be the one being written.
+    /// Lists the uncompressed files that are worth compressing: at least `least` bytes long, and
+    /// with a modification time for which `is_old` returns true. The last one may be
+    /// `events.jsonl`.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder cannot be listed.
@@ -345,7 +350,7 @@ impl Journal {
         Ok(found)
     }
 
-    /// Compresses one of the full parts. A process killed at any moment loses nothing, and nothing
+    /// Compresses a full part. If the process is killed at any moment, no event is lost, and none
     /// is read twice.
     ///
     /// # Errors
@@ -358,7 +363,7 @@ impl Journal {
         compressed::compress(part, Path::new(&compressed))
     }
 
-    /// Returns an error for each damaged compressed part: why it cannot be read to its end.
+    /// Returns an error for each compressed part that cannot be read to its end.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder cannot be listed.
@@ -379,13 +384,13 @@ impl Journal {
     }
 }
 
-/// Swaps the full journal at `journal` with the empty file at `full`. If the file system cannot, it
-/// renames the journal and creates an empty one.
+/// Swaps the full journal at `journal` with the empty file at `full`. If the file system cannot
+/// swap names, renames the journal and creates an empty one.
 fn exchange(journal: &Path, full: &Path) -> Result<Rotation> {
     if write::exchange(journal, full)? == Exchange::Done {
         return Ok(Rotation::Done);
     }
-    // For a moment no journal exists; an event that arrives then creates one.
+    // Between these two calls no journal exists; an event that arrives then creates one.
     write::rename(journal, full)?;
     write::begin(journal, b"").map(|_| Rotation::Done)
 }

@@ -1,5 +1,5 @@
-//! Finds the files of a journal: the one being written, and the full parts before it, compressed or
-//! not.
+//! Finds the files of a journal: `events.jsonl`, to which events are appended, and the full parts
+//! before it, compressed or not.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,14 +11,14 @@ use super::compressed::{Decompressor, ENDING, PartReader, is_compressed};
 use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
 
-/// The name of the file being written.
+/// The name of the file to which events are appended.
 const CURRENT: &str = "events.jsonl";
-/// The highest part number. Parts are large, so no journal comes near it. A file with a higher
-/// number is not ours.
+/// The highest part number. Parts are large, so no journal reaches it. A file with a higher number
+/// is ignored.
 pub(super) const MAX_PARTS: u32 = 1_000_000;
-/// Most missing files that are named.
+/// The most missing parts that are listed.
 const MAX_MISSING: usize = 100;
-/// Most parts that are looked up by name because a listing did not show them.
+/// The most parts that are looked up by name because the listing of the folder did not show them.
 const MAX_BETWEEN: usize = 10_000;
 
 /// The files of one journal, all in one folder.
@@ -31,14 +31,14 @@ pub(super) struct JournalParts {
 type Identity = (u64, u64);
 
 impl JournalParts {
-    /// Names the files of the journal in `folder`, which may not exist.
+    /// Creates the names for the journal in `folder`, which may not exist.
     pub(super) fn in_folder(folder: &Path) -> Self {
         Self {
             current: folder.join(CURRENT),
         }
     }
 
-    /// Returns the path of the file being written.
+    /// Returns the path of the file to which events are appended.
     pub(super) fn current(&self) -> &Path {
         &self.current
     }
@@ -48,19 +48,19 @@ impl JournalParts {
         self.current.parent().unwrap_or(&self.current)
     }
 
-    /// Returns the path of the full part with this number; the first is the oldest.
+    /// Returns the path of the uncompressed part with this number. The oldest part has number 1.
     pub(super) fn plain(&self, number: u32) -> PathBuf {
         self.current.with_file_name(plain_name(number))
     }
 
-    /// Returns the path of that part once it is compressed.
+    /// Returns the path of the compressed part with this number.
     fn compressed(&self, number: u32) -> PathBuf {
         self.current
             .with_file_name(format!("events.{number}.jsonl{ENDING}"))
     }
 
-    /// Finds the part with this number, compressed or not. If both exist, the plain one is
-    /// authoritative: compression removes it last, and nothing ever decompresses in place.
+    /// Finds the part with this number, compressed or not. If both files exist, returns the
+    /// uncompressed one, because compression removes it last.
     pub(super) fn find(&self, number: u32) -> Result<Option<(PathBuf, Meta)>> {
         for path in [self.plain(number), self.compressed(number)] {
             if let Some(found) = file::look(&path)? {
@@ -77,15 +77,15 @@ impl JournalParts {
             let plain = plain.strip_suffix(ENDING).unwrap_or(plain);
             let number = plain.strip_prefix("events.")?.strip_suffix(".jsonl")?;
             let number: u32 = number.parse().ok()?;
-            // Only one spelling of a number is ours.
+            // Accept only the spelling that this program writes, without leading zeros.
             let is_ours = (1..=MAX_PARTS).contains(&number);
             (is_ours && plain_name(number) == plain).then_some(number)
         };
         let mut numbers: Vec<u32> = file::names(self.folder())?.filter_map(number).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        // A listing may miss a file that is created meanwhile. So missing numbers in between and
-        // later ones are looked up by name.
+        // A listing may miss a file that is created meanwhile. So look up the missing numbers and
+        // the next ones by name.
         let last = numbers.last().copied().unwrap_or(0);
         let between: Vec<u32> = (1..last)
             .filter(|number| numbers.binary_search(number).is_err())
@@ -102,8 +102,8 @@ impl JournalParts {
         Ok(numbers)
     }
 
-    /// Acts as [`Self::numbers`] for readers of many journals' ends. If neither of the first two
-    /// parts exists, it does not list the folder.
+    /// Does the same as [`Self::numbers`], but does not list the folder if neither of the first two
+    /// parts exists. Made for callers that read the ends of many journals.
     pub(super) fn numbers_if_any(&self) -> Result<Vec<u32>> {
         for number in [1, 2] {
             if self.find(number)?.is_some() {
@@ -113,8 +113,7 @@ impl JournalParts {
         Ok(Vec::new())
     }
 
-    /// Returns the path and metadata of the full parts before the one that is `newest`, oldest
-    /// first.
+    /// Returns the path and metadata of the full parts before the file `newest`, oldest first.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder cannot be listed.
@@ -131,7 +130,7 @@ impl JournalParts {
         Ok(parts)
     }
 
-    /// Returns the full parts that are missing between those in `numbers`.
+    /// Returns the paths of the parts whose numbers are missing in the sequence `numbers`.
     pub(super) fn missing(&self, numbers: &[u32]) -> Vec<PathBuf> {
         let last = numbers.last().copied().unwrap_or(0);
         let missing = (1..last).filter(|number| numbers.binary_search(number).is_err());
@@ -139,8 +138,8 @@ impl JournalParts {
         missing.take(MAX_MISSING).collect()
     }
 
-    /// Opens all files, oldest first. Also returns the numbers of the full parts, as listed by
-    /// `numbers`.
+    /// Opens all files of the journal, oldest first. `numbers` lists the full parts; its result is
+    /// returned, too.
     pub(super) fn open(
         &self,
         decompressor: Decompressor,
@@ -150,8 +149,8 @@ impl JournalParts {
         self.open_with(newest, decompressor, numbers)
     }
 
-    /// Opens the files, oldest first, that contain the last `bytes` bytes and the one before them.
-    /// If the file being written is longer than that, no other is looked for.
+    /// Opens the files, oldest first, that contain the last `bytes` bytes of the journal and one
+    /// byte before. If `events.jsonl` is long enough, does not look for parts.
     pub(super) fn open_end(
         &self,
         decompressor: Decompressor,
@@ -170,10 +169,9 @@ impl JournalParts {
         }
     }
 
-    /// Acts as [`Self::open`], given the file being written.
+    /// Does the same as [`Self::open`] for a caller that has already opened `events.jsonl`.
     ///
-    /// The caller opened it first. If it is rotated meanwhile, it is found as the last of the full
-    /// parts.
+    /// If that file is rotated meanwhile, it is found as the last of the full parts.
     fn open_with(
         &self,
         mut opened: Option<(File, Stat)>,
@@ -199,8 +197,8 @@ impl JournalParts {
                 let found = file::look(&self.current)?;
                 Ok::<_, Error>(found.is_some_and(|found| found.meta.identity == identity))
             };
-            // Without a name here, it was compressed meanwhile and is among the full parts in that
-            // form.
+            // If the opened file is no longer the journal and is not among the parts, it was
+            // compressed meanwhile; then start again.
             if names == 1 || is_current()? {
                 files.push(PartReader::Plain(newest));
                 return Ok((files, numbers));
@@ -209,8 +207,8 @@ impl JournalParts {
         }
     }
 
-    /// Opens the full parts with these numbers up to the one that is `newest`. Also returns whether
-    /// that one is among them.
+    /// Opens the full parts with these numbers, up to the file `newest`. Also returns whether that
+    /// file is among them.
     fn open_before(
         &self,
         decompressor: Decompressor,
@@ -223,8 +221,8 @@ impl JournalParts {
             if let Some((file, stat)) = file::opened_own(&path)? {
                 let part = Some(Meta::from(&stat).identity);
                 let named = file::look(&path)?.map(|found| found.meta.identity);
-                // A part that is empty or was replaced under its name is not full: it is about to
-                // become the journal.
+                // Skip a file that is empty or was replaced meanwhile: a rotation has just created
+                // it, and it becomes the journal.
                 if stat.st_size > 0 && (named == part || part == newest) {
                     files.push(PartReader::Plain(file));
                 }
@@ -234,7 +232,7 @@ impl JournalParts {
                 if named.is_some() {
                     continue;
                 }
-                // It was compressed at this very moment.
+                // The part was compressed between the two calls.
             }
             files.extend(PartReader::open(&self.compressed(*number), decompressor)?);
         }
@@ -246,8 +244,8 @@ fn plain_name(number: u32) -> String {
     format!("events.{number}.jsonl")
 }
 
-/// Returns whether a part has any content, as in [`JournalParts::open_before`]. An empty compressed
-/// part is damaged.
+/// Returns whether a part counts as one: it is not empty. An empty compressed file counts, because
+/// it is a damaged part.
 pub(super) fn has_content((path, meta): &(PathBuf, Meta)) -> bool {
     meta.size > 0 || is_compressed(path)
 }

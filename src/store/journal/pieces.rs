@@ -1,4 +1,5 @@
-//! The files of a session's events as an archive stores them: as they were before compression.
+//! The files of a session's events as an archive lists them: with the names and sizes from before
+//! compression.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,18 +11,18 @@ use crate::store::error::{Error, Result};
 /// A file of a session's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalFile {
-    /// Its current path.
+    /// The present path of the file.
     pub path: PathBuf,
-    /// Its path before it was put aside and compressed.
+    /// The path that the file had before it was put aside and compressed.
     pub name: PathBuf,
-    /// Its uncompressed size in bytes.
+    /// The uncompressed size in bytes.
     pub size: u64,
-    /// When it was last written.
+    /// When the file was last written.
     pub modified: Timestamp,
 }
 
 impl JournalFile {
-    /// Counts its lines, including blank ones. A file that no longer exists has none.
+    /// Counts the lines of the file, including blank ones. Returns 0 if the file no longer exists.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] if the file cannot be trusted, and [`Error::Io`] if it cannot

@@ -1,7 +1,7 @@
-//! Follows the end of one journal while it grows: each look returns the lines added since the last
-//! one.
+//! Follows the end of a journal while it grows: each call of [`Tail::look`] returns the lines that
+//! were added since the last one.
 //!
-//! A rotated file is found again by its identity, so that no line is lost or returned twice.
+//! A rotated file is recognized by its device and inode, so that no line is lost or returned twice.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -12,20 +12,20 @@ use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
 use crate::store::lines::{LineReader, ReadPosition};
 
-/// Number of a journal's files that are followed. A process that opened one before its rotation may
-/// write to it once more, a moment later.
+/// How many files of a journal are followed. More than one, because a process that opened a file
+/// before its rotation may still write to it a moment later.
 const MAX_PARTS: usize = 4;
 
-/// One session's journal, followed from some position on.
+/// The journal of a session, and how far it was read.
 #[derive(Debug)]
 pub(in crate::store) struct Tail {
     journal: Journal,
-    /// The files that are followed, oldest first. The last one is the file being written, as of the
-    /// last look.
+    /// The files that are followed, oldest first. The last one was `events.jsonl` at the last call
+    /// of `look`.
     parts: Vec<TailFile>,
 }
 
-/// One file of a journal.
+/// A file of a journal, and how far it was read.
 #[derive(Debug)]
 struct TailFile {
     path: PathBuf,
@@ -42,7 +42,7 @@ enum TailPosition {
     Near(u64),
     /// The start of the line this many bytes before the end, in a compressed part.
     BeforeEnd(u64),
-    /// The place where the last look ended.
+    /// The position at which the last call of `look` ended.
     After(ReadPosition),
 }
 
@@ -71,9 +71,9 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Follows the journal from `bytes` bytes before its end, and the full part before it from as
-    /// far before that part's end. An empty file, as left when a journal is put aside, does not
-    /// count.
+    /// Follows the journal from `bytes` bytes before its end on. Also returns the last `bytes`
+    /// bytes of the full part before it, because `events.jsonl` may be short after a rotation. An
+    /// empty `events.jsonl`, from a journal that was put aside, does not count as a file.
     ///
     /// # Errors
     /// Returns [`Error::Io`](crate::store::Error::Io) if the journal cannot be inspected or read.
@@ -92,7 +92,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Passes to `reader` each line added since the last look, without its line break.
+    /// Passes each line that was added since the last call to `reader`, without its line break.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`](crate::store::Error::Untrusted) if another user may have
@@ -107,7 +107,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Finds the journal again if another file has its name now.
+    /// Finds the followed files again if `events.jsonl` is now another file.
     fn follow_rotation(&mut self) -> Result<()> {
         let path = self.journal.path().to_owned();
         let Some(found) = file::look(&path)? else {
@@ -122,7 +122,7 @@ impl Tail {
         if let Some(last) = last {
             match rotated.find(|(_, meta)| meta.identity == last.identity) {
                 Some((path, _)) => last.path = path,
-                // A different journal: the session was removed and began again.
+                // It is a different journal: the session was removed and began again.
                 None => self.parts.clear(),
             }
         }
@@ -154,14 +154,15 @@ impl TailFile {
         }
     }
 
-    /// Reads the lines completed since the last look. A rewritten file is read from its start.
+    /// Reads the lines that were completed since the last call. Reads a rewritten file from its
+    /// start.
     fn read_on(
         &mut self,
         decompressor: Decompressor,
         reader: &mut impl FnMut(&[u8]),
     ) -> Result<()> {
         let found = file::look(&self.path)?.map(|found| found.meta);
-        // Another file may have this name already; the next look finds it.
+        // If another file has this name now, read nothing; the next call finds the followed file.
         let is_it = |meta: &Meta| meta.identity == self.identity;
         if found == self.read || !found.as_ref().is_some_and(is_it) {
             return Ok(());

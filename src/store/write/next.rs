@@ -1,9 +1,9 @@
-//! Replaces another program's file while keeping everything but its content: owner, group, mode,
-//! extended attributes, hard links, and a mount on it.
+//! Replaces the content of another program's file and keeps everything else: owner, group, mode,
+//! extended attributes, hard links, and a mount on the file.
 //!
-//! The new content is complete and synced before it atomically takes the file's place. If a
-//! replacement would lose something, the content is written into the existing file. A reader may
-//! then briefly see a part of it.
+//! The new content is usually written to a new file, synced, and atomically renamed. If that would
+//! lose one of these properties, the content is written into the existing file, and a reader may
+//! briefly see only a part of it.
 
 use std::fs::{File, Permissions};
 use std::io::Write;
@@ -21,20 +21,21 @@ use crate::store::error::{Error, Result};
 use crate::store::file::Meta;
 use crate::store::{clock, file};
 
-/// Largest extended attribute, and largest list of their names, in bytes: the kernel's own limits.
+/// The largest extended attribute, and the largest list of their names, in bytes. These are the
+/// kernel's limits.
 const MAX_ATTRIBUTE: usize = 64 << 10;
 
-/// The outcome of a change to a file that must still have the expected content.
+/// The result of a change that is made only if the file still has the expected content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the file may be as another program left it"]
 pub enum GuardedChange {
     /// The file was changed.
     Done,
-    /// Another program wrote, removed or replaced the file meanwhile. What it did stays.
+    /// Another program wrote, removed or replaced the file meanwhile. That change is kept.
     Overtaken,
 }
 
-/// The next content of a file.
+/// The new content for a file, in a temporary file beside it.
 #[derive(Debug)]
 pub struct NextContent<'b> {
     path: PathBuf,
@@ -70,7 +71,8 @@ impl<'b> NextContent<'b> {
         })
     }
 
-    /// Gives the content the file's name, if no file exists yet. Returns whether none existed.
+    /// Creates the file with the new content, if it does not exist yet. Returns whether it was
+    /// created.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be renamed or synced.
@@ -87,8 +89,8 @@ impl<'b> NextContent<'b> {
 
     /// Replaces the existing file if its content is `expected`.
     ///
-    /// The two files swap names, and then the old one is checked. Before the swap, another program
-    /// could still write to it.
+    /// The two files swap names, and then the content of the old one is checked: until the swap,
+    /// another program could write to it.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read or replaced. A part of the content can
@@ -120,13 +122,13 @@ impl<'b> NextContent<'b> {
         }
     }
 
-    /// Waits until the file's new name is on disk. The change is done then.
+    /// Waits until the file's new name is on disk.
     fn keep_name(&self) -> Result<GuardedChange> {
         keep_name(&self.path, Durability::Synced).map(|()| GuardedChange::Done)
     }
 
-    /// Undoes the exchange: gives the old file its name back. If other programs put a newer file
-    /// there meanwhile, the newest one gets the name.
+    /// Undoes the exchange: the old file gets its name back. If other programs have put a newer
+    /// file there meanwhile, the newest one keeps the name.
     fn take_back(&self) -> Result<()> {
         let aside = self.temporary.path();
         let identity = |path: &Path| Ok(file::look(path)?.map(|found| found.meta.identity));
@@ -143,8 +145,8 @@ impl<'b> NextContent<'b> {
         }
     }
 
-    /// Writes into the existing file if it is its own mount, as in a container, and cannot be
-    /// replaced.
+    /// Writes into the existing file if it cannot be replaced because it is a mount point, as in a
+    /// container.
     fn put_into(&self, errno: Errno) -> Result<GuardedChange> {
         match errno {
             Errno::BUSY | Errno::XDEV => {
