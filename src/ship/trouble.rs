@@ -67,7 +67,9 @@ pub(super) fn meaning(error: &Error, target: Target<'_>) -> Meaning {
 
 fn io_reason(err: &std::io::Error) -> String {
     match err.kind() {
-        ErrorKind::ConnectionRefused => "the connection was refused; is a collector running there?".to_owned(),
+        ErrorKind::ConnectionRefused => {
+            "the connection was refused; is a collector running there?".to_owned()
+        }
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe

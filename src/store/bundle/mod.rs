@@ -134,7 +134,10 @@ impl fmt::Display for BundleError {
             ),
             Self::Truncated => f.write_str("it is incomplete; copy it again"),
             Self::Changed(Some(path)) => {
-                write!(f, "its file `{path}` was changed or damaged; copy the bundle again")
+                write!(
+                    f,
+                    "its file `{path}` was changed or damaged; copy the bundle again"
+                )
             }
             Self::Changed(None) => f.write_str("it was changed or damaged; copy it again"),
             Self::Foreign(path) => {
