@@ -1,8 +1,8 @@
-//! A session as slices on threads, in the trace event format that Perfetto, `chrome://tracing` and
-//! speedscope read.
+//! Converts a session to the trace event format, which Perfetto, `chrome://tracing` and speedscope
+//! read. A session becomes slices of time on threads.
 //!
-//! A viewer shows a slice within another one on the same thread as a part of it. So calls that ran
-//! at the same time are on separate lanes, and each lane is a thread.
+//! If a slice lies within another one on the same thread, a viewer shows it as a part of that one.
+//! So calls that ran at the same time are put on separate threads, called lanes.
 
 mod lanes;
 mod threads;
@@ -23,59 +23,61 @@ use threads::Threads;
 /// How many characters of an id or a hash are shown to people.
 const SHORT: usize = 8;
 
-/// A session to draw.
+/// A session to convert.
 #[derive(Debug, Clone, Copy)]
 pub struct TracedSession<'s, 'a> {
-    /// The number that stands for the session in the trace.
+    /// The number of the session in the trace, which viewers show as its pid.
     pub number: u64,
-    /// Its id.
+    /// The session's id.
     pub id: &'s SessionId,
-    /// What it is called.
+    /// The session's title.
     pub title: Option<&'s str>,
-    /// The name of its project.
+    /// The name of the session's project.
     pub project: &'s str,
-    /// Its state.
+    /// The session's state, as one word.
     pub state: &'static str,
-    /// What it did.
+    /// The session's activity.
     pub activity: &'s Activity<'a>,
-    /// The commits that were made while it ran calls.
+    /// The commits that were made while the session ran calls.
     pub commits: &'s [CommitNote],
-    /// Only what began in this period is drawn.
+    /// Only what began in this period is converted.
     pub period: Period,
 }
 
 /// One event of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TraceEvent {
-    /// What it is, on one safe line.
+    /// The text that viewers show, as one line without control characters.
     pub name: String,
-    /// Its kind, for filters. For a slice: `call`, `permission`, `background`, `run` or `turn`.
+    /// The kind of event, for filters. For a slice: `call`, `permission`, `background`, `run` or
+    /// `turn`.
     #[serde(rename = "cat", skip_serializing_if = "str::is_empty")]
     pub category: &'static str,
-    /// How the viewer draws it.
+    /// How viewers show the event.
     #[serde(rename = "ph")]
     pub phase: Phase,
-    /// When it begins: microseconds since 1970, by the clock of the session's first event.
+    /// When the event begins, in microseconds since 1970, by the clock of the session's first
+    /// event.
     pub ts: i64,
     /// How long a slice is, in microseconds.
     #[serde(rename = "dur", skip_serializing_if = "Option::is_none")]
     pub length: Option<i64>,
     /// The number of the session.
     pub pid: u64,
-    /// The number of the lane.
+    /// The number of the thread (lane).
     pub tid: u64,
-    /// How far the line of an instant reaches.
+    /// For an instant: over which threads viewers draw its line.
     #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
     pub scope: Option<&'static str>,
-    /// A colour by its name in `chrome://tracing`.
+    /// The colour, by its name in `chrome://tracing`.
     #[serde(rename = "cname", skip_serializing_if = "Option::is_none")]
     pub colour: Option<&'static str>,
-    /// What a viewer lists below it.
+    /// The details that viewers list for a selected event.
     #[serde(skip_serializing_if = "TraceArgs::is_empty")]
     pub args: TraceArgs,
 }
 
-/// How a viewer draws an event.
+/// How viewers show an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Phase {
     /// A time with a beginning and a length.
@@ -84,17 +86,17 @@ pub enum Phase {
     /// A moment.
     #[serde(rename = "i")]
     Instant,
-    /// Not drawn: the name of a session or of a thread, or its place in the order.
+    /// Not shown as an event: the name of a session or thread, or its position among the others.
     #[serde(rename = "M")]
     Metadata,
 }
 
-/// What a viewer lists below an event, by name. Absent values are left out.
+/// The details of an event, by name. Absent values are omitted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TraceArgs(pub Vec<(&'static str, Value)>);
 
 impl TraceArgs {
-    /// Returns these arguments with one more, unless it is absent.
+    /// Returns these details with one more, unless its value is absent.
     #[must_use]
     fn with<T: Into<Value>>(mut self, name: &'static str, value: Option<T>) -> Self {
         self.0.extend(value.map(|value| (name, value.into())));
@@ -116,8 +118,9 @@ impl Serialize for TraceArgs {
     }
 }
 
-/// Returns the events of a session: first the names, then each thread's events in the order in which
-/// they began. Of two that began together, the one that contains the other comes first.
+/// Returns the events of a session: first the names, then the events of each thread in the order in
+/// which they began. If two began at the same time, the longer one comes first, because it contains
+/// the other.
 pub fn trace_events(session: &TracedSession<'_, '_>) -> Vec<TraceEvent> {
     let Some(span) = session.activity.span else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! Finds out which session made a commit, by what each session did at the second that git recorded.
-//! Pure.
+//! Finds out which session made a commit, by what each session did in the second in which git
+//! recorded the commit. Pure.
 
 use serde::Serialize;
 
@@ -9,23 +9,23 @@ use crate::model::line::EventKind;
 use crate::model::record::ABANDONED;
 use crate::model::{Activity, Call, JournalLine, Record, Timestamp};
 
-/// How much earlier a call may have begun to run than its end and duration suggest, in
-/// microseconds, because the end is recorded a little late.
+/// How much earlier than its end minus its duration a call may have begun to run, in microseconds.
+/// The end is recorded a little late.
 const SLACK: i64 = 2_000_000;
 
-/// Words in the label of a call that makes commits.
+/// The words by which the label of a call suggests that it makes commits.
 const WORDS: [&str; 8] = [
     "git", "commit", "amend", "merge", "rebase", "cherry", "revert", "squash",
 ];
 
-/// The evidence that a session made a commit, the weakest first.
+/// The kinds of evidence that a session made a commit, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CommitEvidence {
-    /// A program had clocked in, and no hook recorded what it did.
+    /// A program had clocked in, and no hook recorded its actions.
     Open,
     /// A background task of a call that can make commits ran.
     Background,
-    /// The command of `ccsession run` ran. Nothing records what it did meanwhile.
+    /// The command of `ccsession run` was running, and no hook recorded its actions.
     Command,
     /// A call that can make commits ran.
     Ran,
@@ -45,14 +45,14 @@ impl CommitEvidence {
         }
     }
 
-    /// Returns whether the session stays a candidate beside stronger evidence: what it did in that
-    /// second is unknown.
+    /// Returns whether a session with this evidence stays a candidate even if another has stronger
+    /// evidence, because its actions in that second are unknown.
     fn is_unwatched(self) -> bool {
         matches!(self, Self::Open | Self::Command)
     }
 }
 
-/// A time in which a session may have made commits without a call.
+/// A command of a session, or a clock-in, that may have made commits without any call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnCommand {
     /// The name of the command, if it was recorded.
@@ -61,20 +61,21 @@ pub struct OwnCommand {
     pub began: Timestamp,
     ended: Option<Timestamp>,
     evidence: CommitEvidence,
-    /// True if it is Claude Code, as far as known.
+    /// True if the command is Claude Code, or if its name is unknown.
     is_client: bool,
 }
 
-/// The commands that `ccsession run` ran in a session, and its clock-ins, by its events.
+/// The commands that `ccsession run` ran in a session, and its clock-ins, collected from its
+/// events.
 #[derive(Debug, Default)]
 pub struct OwnCommands {
     commands: Vec<OwnCommand>,
-    /// True if anything but a launcher or a clock-in reported an event.
+    /// True if a hook recorded an event of the session.
     is_watched: bool,
 }
 
 impl OwnCommands {
-    /// Takes in an event of the session. `client` is the name of Claude Code's command.
+    /// Processes an event of the session. `client` is the name of Claude Code's executable.
     pub fn hear(&mut self, line: &JournalLine<'_>, client: &str) {
         let evidence = match line.kind {
             EventKind::RunStart => CommitEvidence::Command,
@@ -105,33 +106,33 @@ impl OwnCommands {
         }
     }
 
-    /// Returns whether only the calls of the session can have made a commit while this command ran:
-    /// hooks recorded what it did.
+    /// Returns whether hooks recorded what this command did. Then only calls of the session can
+    /// have made a commit.
     fn is_known_by_calls(&self, command: &OwnCommand) -> bool {
         self.is_watched && command.is_client
     }
 }
 
-/// A session, as far as it matters for who made a commit.
+/// A session that may have made a commit.
 #[derive(Debug, Clone, Copy)]
 pub struct Suspect<'s, 'a> {
     activity: &'s Activity<'a>,
     commands: &'s OwnCommands,
-    /// Until when it was open.
+    /// Until when the session was open.
     end: Timestamp,
 }
 
-/// What may have made a commit.
+/// The action of a session that may have made a commit.
 #[derive(Debug, Clone, Copy)]
 pub enum Doer<'s, 'a> {
     /// A call.
     Call(&'s Call<'a>),
-    /// A command that is not a call.
+    /// A command of `ccsession run`, or a clock-in.
     Command(&'s OwnCommand),
 }
 
 impl Doer<'_, '_> {
-    /// Returns when it began.
+    /// Returns when the action began.
     pub fn began(&self) -> Timestamp {
         match self {
             Self::Call(call) => call.began.ts,
@@ -140,13 +141,13 @@ impl Doer<'_, '_> {
     }
 }
 
-/// How sure it is that a session made a commit.
+/// How certain it is that a session made a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
-    /// It may have been another session, or a person.
+    /// Another session or a person may have made the commit.
     Possible,
-    /// Only one session ran a command, or only one a call whose label mentions git or a commit.
+    /// Only one session ran a command, or only one ran a call whose label mentions git or a commit.
     Likely,
     /// Only one session ran a call that can make commits, its label mentions git or a commit, and
     /// no other session can have made the commit.
@@ -163,7 +164,7 @@ impl Certainty {
         }
     }
 
-    /// Returns the next lower certainty, if there is one.
+    /// Returns the next lower certainty; the lowest stays the same.
     #[must_use]
     pub fn lower(self) -> Self {
         match self {
@@ -174,7 +175,7 @@ impl Certainty {
 }
 
 impl<'s, 'a> Suspect<'s, 'a> {
-    /// Creates a suspect from what a session did. A live one is still open.
+    /// Creates a suspect from what a session did. If it is live, it counts as open until now.
     pub fn new(
         record: &Record,
         activity: &'s Activity<'a>,
@@ -196,8 +197,8 @@ impl<'s, 'a> Suspect<'s, 'a> {
         }
     }
 
-    /// Returns what most probably made a commit at the second `at`, and the evidence for it.
-    /// Returns `None` if nothing ran then that can make commits.
+    /// Returns the strongest evidence that the session made a commit in the second `at`, and the
+    /// action behind it. Returns `None` if no action that can make commits ran then.
     pub fn evidence(&self, at: Timestamp) -> Option<(CommitEvidence, Doer<'s, 'a>)> {
         let last = self.activity.span.map(|(_, last)| last.ts);
         let calls = self.activity.calls.iter().filter_map(|call| {
@@ -209,13 +210,13 @@ impl<'s, 'a> Suspect<'s, 'a> {
             is_within(at, command.began, end) && !self.commands.is_known_by_calls(command)
         });
         let commands = commands.map(|it| (it.evidence, Doer::Command(it)));
-        // Of calls with equal evidence, the one that began last is the innermost.
+        // With equal evidence, choose the action that began last, because it is the innermost.
         calls
             .chain(commands)
             .max_by_key(|(evidence, doer)| (*evidence, doer.began()))
     }
 
-    /// Returns whether the session was open at the second `at`.
+    /// Returns whether the session was open in the second `at`.
     pub fn was_open(&self, at: Timestamp) -> bool {
         let span = self.activity.span;
         span.is_some_and(|(first, _)| is_within(at, first.ts, self.end))
@@ -243,7 +244,7 @@ fn evidence_of(call: &Call<'_>, at: Timestamp, last: Option<Timestamp>) -> Optio
     is_within(at, began(call), end).then_some(CommitEvidence::Background)
 }
 
-/// Returns when the call began to run: a call that waited for permission ran only after the answer.
+/// Returns when the call began to run. A call that waited for permission ran only after the answer.
 fn began(call: &Call<'_>) -> Timestamp {
     let answered = || {
         call.asked?;
@@ -254,7 +255,7 @@ fn began(call: &Call<'_>) -> Timestamp {
     answered().map_or(call.began.ts, |at| at.max(call.began.ts))
 }
 
-/// Returns whether a second that git recorded lies within these times.
+/// Returns whether a time from git, which has whole seconds, may lie between `began` and `ended`.
 fn is_within(second: Timestamp, began: Timestamp, ended: Timestamp) -> bool {
     began.whole_second() <= second && second <= ended
 }
@@ -279,8 +280,8 @@ pub fn prompt<'s, 'a>(
     named.or_else(|| prompts.iter().rev().find(is_before))
 }
 
-/// Decides by the evidence of each session which ones may have made a commit, and how sure that is.
-/// A session with weaker evidence than another gets `None`, unless nothing is known of what it did.
+/// Decides which sessions may have made a commit, and with which certainty, by the evidence of
+/// each. A session with weaker evidence than another gets `None`, unless its actions are unknown.
 pub fn decide(all: &[CommitEvidence]) -> Vec<Option<Certainty>> {
     let best = all.iter().max().copied();
     let rivals = |least| all.iter().filter(|it| **it >= least).count();

@@ -1,4 +1,4 @@
-//! Formats single events for people: one row each, in the columns of a timeline's rows.
+//! Formats single events for people: each as a row with the same columns as a timeline.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::model::line::EventKind;
 use crate::model::text::escaped;
 use crate::model::{Event, SessionId};
 
-/// The longest name of a project that is shown whole, in columns.
+/// The width of a project's name in columns, from which it is cut.
 const MAX_PROJECT: usize = 16;
 /// How many unfinished calls, agents, turns and compactions are remembered at most. In a damaged
 /// journal their ends may be missing.
@@ -32,7 +32,7 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    /// Returns true if this event is shown.
+    /// Returns whether this event is shown.
     pub fn shows(&self, event: &Event) -> bool {
         let is_wanted = |tool: &str| {
             self.tools
@@ -59,7 +59,8 @@ fn tells_of_failure(event: &Event) -> bool {
         || event.calls.iter().any(|call| call.outcome.is_some())
 }
 
-/// Returns the state that the event reports, if it is about a call or the end of a turn.
+/// Returns the state of a call that the event reports. The failure of a turn counts as a failed
+/// call.
 fn state(event: &Event) -> Option<CallState> {
     match EventKind::from(event.event.as_str()) {
         EventKind::PreToolUse => Some(CallState::Running),
@@ -71,8 +72,7 @@ fn state(event: &Event) -> Option<CallState> {
     }
 }
 
-/// Formats events as rows. It remembers what has begun, so that the row of an end shows the
-/// duration.
+/// Formats events as rows. Remembers start events, so that the row of an end can show the duration.
 #[derive(Debug, Default)]
 pub struct Rows {
     begun: HashMap<(SessionId, String), u64>,
@@ -80,8 +80,8 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Returns the row of an event of the session `id`. The row names the session and the `project`
-    /// if a project is given, and the date if it is not `today`.
+    /// Returns the row of an event of the session `id`. The row contains the session and the
+    /// `project` only if a project is given, and the date only if it is not `today`.
     pub fn row(
         &mut self,
         id: &SessionId,
@@ -167,7 +167,8 @@ fn time(event: &Event, today: NaiveDate, layout: &TimelineLayout<'_>) -> String 
     }
 }
 
-/// Returns the prefix that marks a subagent's events.
+/// Returns the prefix of a subagent's events, such as `└ Explore: `, or an empty text for the main
+/// thread.
 fn agent(event: &Event) -> String {
     let Some(id) = event.agent_id.as_deref() else {
         return String::new();
@@ -176,7 +177,8 @@ fn agent(event: &Event) -> String {
     format!("└ {}: ", escaped(kind.unwrap_or(id)))
 }
 
-/// Returns the tool for the events of a call itself, and the event's name for all others.
+/// Returns the name of the tool if the event reports the state of a call, and the name of the event
+/// otherwise.
 fn name(event: &Event) -> String {
     let tool = event.tool.as_deref().filter(|_| {
         let kind = EventKind::from(event.event.as_str());
@@ -185,7 +187,7 @@ fn name(event: &Event) -> String {
     escaped(tool.unwrap_or(&event.event))
 }
 
-/// Returns the remaining details: why the event failed or came, and what it is about.
+/// Returns the details at the end of the row: the source, the reason or the error, and the label.
 fn about(event: &Event) -> String {
     let tool = event.tool.as_deref().filter(|_| state(event).is_none());
     let models = event.from_model.as_deref().zip(event.to_model.as_deref());

@@ -10,7 +10,7 @@ use crate::model::activity::{Agent, AgentRun, Compaction, Prompt, Segment, TurnE
 use crate::model::call::{CallState, ClosingEvent, Moment};
 use crate::model::{Activity, Call};
 
-/// A call.
+/// A tool call.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "docs/json.md describes the fields")]
 pub struct CallView<'a> {
@@ -21,7 +21,8 @@ pub struct CallView<'a> {
     pub error: Option<&'a str>,
     pub started_at: Moment,
     pub ended_at: Option<Moment>,
-    /// As Claude Code measured it, or else the time between the call's own first and last event.
+    /// The duration that Claude Code measured, or else the time between the call's own first and
+    /// last event.
     pub duration_ms: Option<u64>,
     pub elapsed_ms: Option<u64>,
     pub wait_ms: Option<u64>,
@@ -72,7 +73,8 @@ pub struct PromptView<'a> {
     pub what: Option<&'a str>,
     pub branch: Option<&'a str>,
     pub at: Moment,
-    /// True if the prompt is not a person's, but reports the end of a background task.
+    /// True if no person wrote the prompt: Claude Code reports the end of a background task with
+    /// it.
     pub notification: bool,
     pub task_id: Option<&'a str>,
     pub ended_at: Option<Moment>,
@@ -113,25 +115,25 @@ pub struct AgentView<'a> {
     pub agent_type: Option<&'a str>,
     pub started_at: Moment,
     pub ended_at: Option<Moment>,
-    /// The call that started it.
+    /// The id of the call that started the subagent.
     pub tool_use_id: Option<&'a str>,
-    /// The subagent that made that call.
+    /// The id of the subagent that made that call.
     pub parent: Option<&'a str>,
-    /// True if the call itself named the subagent; otherwise the call is a guess by the order of
-    /// events.
+    /// True if the result of the call named the subagent; otherwise the call is a guess by the
+    /// order of events.
     pub linked: bool,
-    /// What it did together with all subagents below it.
+    /// Sums over the subagent and all subagents below it.
     pub subtree: SubtreeSums,
     pub runs: Vec<RunView<'a>>,
 }
 
-/// A time in which a subagent ran.
+/// A stretch in which a subagent ran, from its start to its stop.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "as those of CallView")]
 pub struct RunView<'a> {
     pub started_at: Moment,
     pub ended_at: Option<Moment>,
-    /// The call that started it.
+    /// The id of the call that started the subagent.
     pub tool_use_id: Option<&'a str>,
 }
 

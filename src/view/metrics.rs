@@ -1,5 +1,5 @@
-//! Metrics over all recorded sessions, for monitoring systems. Nothing is kept between two
-//! requests: each number is counted from the records and journals that exist.
+//! Metrics over all recorded sessions, for monitoring systems. No counter is stored: each request
+//! counts the existing records and journals again.
 
 mod exposition;
 mod histogram;
@@ -16,25 +16,25 @@ use crate::model::{Activity, Call};
 pub use histogram::{Bucket, Durations};
 use histogram::{Histogram, seconds};
 
-/// The name of a tool that was not recorded.
+/// The name for tools whose name was not recorded.
 const NO_TOOL: &str = "?";
 
-/// The state of a session, and for a live one the time since its start.
+/// The state of a session. For a live one, contains the time since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionStanding {
-    /// Live, and not timed out.
+    /// Live, with an event within the idle timeout.
     Active(Duration),
     /// Live, but without an event for the idle timeout.
     Idle(Duration),
-    /// Its last process reported the end.
+    /// The session's last process reported the end.
     Ended,
-    /// No process owns it any more, and none reported the end.
+    /// No process owns the session, and none reported the end.
     Abandoned,
-    /// Like abandoned, but only an import knows of it.
+    /// Like abandoned, but known only from an import.
     Imported,
 }
 
-/// Counts sessions. Several threads count separately, and their counts are added up.
+/// Counts sessions. Several worker threads count separately; their counts are then added.
 #[derive(Debug, Default)]
 pub struct Metrics {
     sessions: SessionCounts,
@@ -45,21 +45,21 @@ pub struct Metrics {
 /// The number of sessions in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SessionCounts {
-    /// All recorded sessions, each counted once: the sum of the next five.
+    /// All sessions on record, each counted once. It is the sum of the next five numbers.
     pub started: u64,
-    /// Live, and not timed out.
+    /// Live, with an event within the idle timeout.
     pub active: u64,
     /// Live, but without an event for the idle timeout.
     pub idle: u64,
-    /// Ended, as their last process reported.
+    /// Sessions whose last process reported the end.
     pub ended: u64,
-    /// Without a process, and without a reported end.
+    /// Sessions that no process owns and whose end no process reported.
     pub abandoned: u64,
-    /// Sessions that only an import knows of.
+    /// Sessions that are known only from an import.
     pub imported: u64,
     /// The live sessions that wait for a person, by what they wait for.
     pub waiting: Waiting,
-    /// Reported ends of sessions. A resumed session ends again.
+    /// How often an end of a session was reported. A resumed session ends again.
     pub ends: u64,
 }
 
@@ -119,10 +119,10 @@ struct ToolCounter {
     durations: Histogram,
 }
 
-/// Counts that do not come from the sessions' activity.
+/// Counts that are not computed from the activity of sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct StoreCounts {
-    /// Errors in the hooks' log, which is bounded.
+    /// The errors in the hooks' log. Because the log is limited in size, old errors are missing.
     pub hook_errors: u64,
     /// Lines in journals that are not events.
     pub damaged_lines: u64,
@@ -132,14 +132,14 @@ pub struct StoreCounts {
     pub archives: ArchiveTotals,
 }
 
-/// Problems with holding a session's id.
+/// How often leases were refused, or their holders died.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Leases {
     /// Leases that were refused, because another process held the id.
     pub refused: u64,
     /// Leases that were taken over from a dead holder.
     pub taken_over: u64,
-    /// Leases found without their holder, whether taken over or cleaned up.
+    /// Leases whose holder was found dead. They were then taken over or ended.
     pub crashed: u64,
 }
 
@@ -157,19 +157,19 @@ pub struct ArchiveTotals {
 pub struct MetricsSummary {
     /// All recorded sessions.
     pub total_sessions: u64,
-    /// Live sessions that are not timed out.
+    /// Live sessions with an event within the idle timeout.
     pub active_sessions: u64,
-    /// The age of the live session that started first; zero if none is live.
+    /// The time since the start of the live session that started first; zero if none is live.
     pub oldest_session_age: f64,
-    /// The age of the live session that started last; zero if none is live.
+    /// The time since the start of the live session that started last; zero if none is live.
     pub newest_session_age: f64,
-    /// The mean age of live sessions; zero if none is live.
+    /// The mean time since the start of live sessions; zero if none is live.
     pub avg_session_age: f64,
     /// The sessions by state.
     pub sessions: SessionCounts,
     /// The tools, the most frequently called first.
     pub tools: Vec<ToolMetrics>,
-    /// The counts that do not come from the sessions' activity.
+    /// The counts that are not computed from the activity of sessions.
     #[serde(flatten)]
     pub surroundings: StoreCounts,
 }
@@ -210,7 +210,7 @@ impl Metrics {
         sessions.ends += is_told.count() as u64;
         for call in &activity.calls {
             let name = call.tool.unwrap_or(NO_TOOL);
-            // The name is copied once, not at each call.
+            // Copy the name only for the first call of a tool.
             match self.tools.get_mut(name) {
                 Some(tool) => tool.add(call),
                 None => self.tools.entry(name.to_owned()).or_default().add(call),

@@ -1,5 +1,5 @@
-//! The output for people and programs: timelines and statistics, made from `model` alone. Pure: no
-//! files, no clock, no time zone; the caller passes them in.
+//! Formats output for people and programs, such as timelines and statistics, from the data of
+//! `model`. Pure: reads no files, no clock and no time zone; the caller passes in what is needed.
 
 pub mod chrome_trace;
 pub mod commit_makers;

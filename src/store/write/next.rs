@@ -165,13 +165,14 @@ fn says(path: &Path, expected: &[u8]) -> Result<bool> {
     let content = file::read_any(path, expected.len());
     match content {
         Ok(content) => Ok(content.is_some_and(|content| content.bytes == expected)),
-        // For example, it is longer.
+        // A file that is longer than `expected`, for example.
         Err(Error::Untrusted { .. }) => Ok(false),
         Err(err) => Err(err),
     }
 }
 
-/// Rewrites an error about a temporary file to name the file that the user knows.
+/// Returns the error with the path of the file that the user knows, instead of that of a temporary
+/// file.
 fn named(action: &'static str, path: &Path, err: Error) -> Error {
     match err {
         Error::Io { source, .. } => Error::io(action, path)(source),
@@ -179,7 +180,8 @@ fn named(action: &'static str, path: &Path, err: Error) -> Error {
     }
 }
 
-/// Makes a new file match the one that it is to replace. Returns whether it does.
+/// Gives the new file the group and the attributes of the file that it will replace. Returns
+/// whether the two now match.
 fn made_alike(path: &Path, stat: &Stat, new: &NamedTempFile, mode: u32) -> std::io::Result<bool> {
     if stat.st_nlink > 1 || stat.st_uid != file::me() {
         return Ok(false);
@@ -196,7 +198,7 @@ fn made_alike(path: &Path, stat: &Stat, new: &NamedTempFile, mode: u32) -> std::
     for (name, _) in inherited.iter().filter(|one| !attributes.contains(one)) {
         rustix::fs::fremovexattr(new.as_file(), name.as_slice())?;
     }
-    // An access list includes the group's bits; the attributes copied last must not change them.
+    // Set the mode again: copying an access list may have changed the bits of the group.
     new.as_file()
         .set_permissions(Permissions::from_mode(mode))?;
     Ok(self::attributes(new.path())? == attributes)
@@ -204,8 +206,8 @@ fn made_alike(path: &Path, stat: &Stat, new: &NamedTempFile, mode: u32) -> std::
 
 type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Returns the extended attributes of the file at `path`, including access lists. Returns none if
-/// the file system has none.
+/// Returns the extended attributes of the file at `path`, including access lists. Returns an empty
+/// list if the file system has none.
 fn attributes(path: &Path) -> std::io::Result<Attributes> {
     let mut names = vec![0; MAX_ATTRIBUTE];
     let length = match rustix::fs::llistxattr(path, names.as_mut_slice()) {
@@ -249,7 +251,7 @@ pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<GuardedChange> {
     if !says(path, expected)? {
         return Ok(GuardedChange::Overtaken);
     }
-    // The file is checked again once nobody can write to it.
+    // Move the file aside, and check it again when no other program can open it by its path.
     let name = format!("{TEMPORARY}{}-{}", std::process::id(), clock::since_boot());
     let aside = path.with_file_name(name);
     match rename_to_free(path, &aside) {
@@ -258,7 +260,7 @@ pub fn remove_or_empty(path: &Path, expected: &[u8]) -> Result<GuardedChange> {
         }
         Ok(RenameOutcome::Done) => {
             if rename_to_free(&aside, path)? != RenameOutcome::Done {
-                // An even newer file has arrived.
+                // Another program has written an even newer file meanwhile.
                 remove(&aside)?;
             }
             Ok(GuardedChange::Overtaken)

@@ -1,4 +1,4 @@
-//! A directory that is removed, with everything in it, once it is no longer used.
+//! A temporary directory that is removed, with everything in it, once it is no longer used.
 
 use std::path::Path;
 

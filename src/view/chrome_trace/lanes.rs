@@ -1,17 +1,17 @@
-//! Puts slices on lanes so that a viewer nests them correctly. On one lane, calls follow one
-//! another, and a call lies wholly within a run of its subagent or wholly outside.
+//! Distributes slices to lanes so that viewers nest them correctly. Calls on the same lane do not
+//! overlap, and each lies completely inside or completely outside a run of its subagent.
 
-/// The lanes of one agent. Slices must come in the order in which they begin.
+/// The lanes of one agent. Slices must be added in the order in which they begin.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    /// The runs on the first lane, in their order.
+    /// The subagent's runs on the first lane, in order.
     runs: Vec<(i64, i64)>,
     /// The end of the last call on each lane.
     ends: Vec<i64>,
 }
 
 impl Lanes {
-    /// Returns lanes whose first one has these runs.
+    /// Creates lanes. The first one contains these runs.
     pub(super) fn within(runs: Vec<(i64, i64)>) -> Self {
         Self {
             runs,
@@ -19,7 +19,8 @@ impl Lanes {
         }
     }
 
-    /// Returns the first lane that is free for a slice from `began` to `ended`, and takes it.
+    /// Adds a slice from `began` to `ended` to the first lane that is free for it. Returns the
+    /// index of that lane.
     pub(super) fn take(&mut self, began: i64, ended: i64) -> usize {
         let cuts = |run: &(i64, i64)| {
             let (first, last) = *run;
@@ -38,8 +39,8 @@ impl Lanes {
             self.ends.len() - 1
         });
         if let Some(end) = self.ends.get_mut(lane) {
-            // A slice without length must not seem to be a part of one that begins at the same
-            // time.
+            // Count a slice without length as one microsecond, so that one that begins at the same
+            // time is not put on the same lane.
             *end = ended.max(began.saturating_add(1));
         }
         lane

@@ -1,4 +1,5 @@
-//! The threads of a session: its turns, then the lanes of the main thread and of each subagent.
+//! Builds the threads of a session in the trace: its turns, then the lanes of the main thread and
+//! of each subagent.
 
 use super::lanes::Lanes;
 use super::{Phase, SHORT, TraceArgs, TraceEvent, TracedSession, metadata};
@@ -9,7 +10,7 @@ use crate::model::commit::CommitNote;
 use crate::model::text::escaped;
 use crate::view::json::{CallView, PromptView, millis};
 
-/// The value of `end` if no event reported the end.
+/// The value of the detail `end` if no event reported the end.
 const UNKNOWN: &str = "unknown";
 
 /// The threads of one session, while they are built.
@@ -22,7 +23,7 @@ pub(super) struct Threads<'s, 'a> {
     events: Vec<TraceEvent>,
 }
 
-/// The threads for the slices of one kind of one agent.
+/// The lanes for one kind of slices of one agent.
 struct Family {
     name: String,
     lanes: Lanes,
@@ -56,7 +57,8 @@ impl<'s, 'a> Threads<'s, 'a> {
         (self.names, self.events)
     }
 
-    /// Adds the turns. What happened to the whole session is marked on their thread.
+    /// Adds the thread with the turns. It also shows what happened to the whole session, such as
+    /// its start, its end and compactions.
     pub(super) fn add_turns(&mut self) {
         let activity = self.session.activity;
         let mut family = Family::new("turns".to_owned(), Lanes::default());
@@ -147,12 +149,12 @@ impl<'s, 'a> Threads<'s, 'a> {
         }
     }
 
-    /// Adds the calls of the subagent with this id, or of the main thread. For an agent that Claude
-    /// Code starts for itself, `agent` is `None`.
+    /// Adds the calls of the subagent with this id, or of the main thread if `id` is `None`. For an
+    /// agent that Claude Code runs internally, `agent` is `None`.
     pub(super) fn add_calls(&mut self, id: Option<&str>, agent: Option<&Agent<'_>>) {
         let name = id.map_or_else(|| "main".to_owned(), |id| agent_name(id, agent));
         let mut family = Family::new(name.clone(), Lanes::default());
-        // Each agent has a thread, even if it made no call.
+        // Create a thread for each agent, even if it made no call.
         self.thread(&mut family, 0);
         if let Some(agent) = agent {
             self.add_runs(&mut family, agent);
@@ -173,7 +175,8 @@ impl<'s, 'a> Threads<'s, 'a> {
         }
     }
 
-    /// Adds the runs of a subagent: on its first lane where they follow one another, else on others.
+    /// Adds the runs of a subagent to its first lane. Runs that overlap an earlier one are put on
+    /// other lanes.
     fn add_runs(&mut self, family: &mut Family, agent: &Agent<'_>) {
         let mut lanes = Lanes::default();
         let mut first = Vec::new();
@@ -231,7 +234,7 @@ impl<'s, 'a> Threads<'s, 'a> {
         if let Some(event) = self.events.last_mut() {
             event.colour = colour(call.state);
         }
-        // Until a permission request is answered, its duration is unknown.
+        // How long the request was open is known only once it was answered.
         let asked = call
             .asked
             .map(|asked| self.at(asked).clamp(times.0, times.1));
@@ -267,15 +270,15 @@ impl<'s, 'a> Threads<'s, 'a> {
         self.session.period.has(began.ts)
     }
 
-    /// Returns the time of a moment by the clock of the first event, so that the trace has no
-    /// jumps.
+    /// Returns the time of a moment by the clock of the session's first event, so that there are no
+    /// jumps even if the clock was set.
     fn at(&self, moment: Moment) -> i64 {
         let first = self.span.0;
         let since = moment.at.saturating_sub(first.at);
         first.ts.micros().saturating_add(since)
     }
 
-    /// Returns the moment up to which something without a known end is drawn: the end of its
+    /// Returns the moment at which something without a known end is shown to end: the end of its
     /// segment, or the last event.
     fn last_seen(&self, began: Moment) -> Moment {
         let segments = &self.session.activity.segments;
@@ -287,13 +290,15 @@ impl<'s, 'a> Threads<'s, 'a> {
         if end.at < began.at { began } else { end }
     }
 
-    /// Returns the thread of the first lane that is free for this slice, and takes it.
+    /// Adds the slice to the first lane that is free for it, and returns the thread number of that
+    /// lane.
     fn free(&mut self, family: &mut Family, (began, ended): (i64, i64)) -> u64 {
         let lane = family.lanes.take(began, ended);
         self.thread(family, lane)
     }
 
-    /// Returns the thread of a lane. Threads are shown in the order of their numbers.
+    /// Returns the thread number of a lane. Creates the thread if it is new. Viewers show threads
+    /// in the order of their numbers.
     fn thread(&mut self, family: &mut Family, lane: usize) -> u64 {
         while family.tids.len() <= lane {
             self.count += 1;
@@ -364,13 +369,13 @@ fn agent_type<'a>(agent: Option<&Agent<'a>>) -> &'a str {
     kind.unwrap_or("subagent")
 }
 
-/// Names a subagent by its type and the beginning of its id.
+/// Returns the name of a subagent: its type and the beginning of its id.
 fn agent_name(id: &str, agent: Option<&Agent<'_>>) -> String {
     let short: String = id.chars().take(SHORT).collect();
     format!("{} {short}", agent_type(agent))
 }
 
-/// Returns the colour of a call that needs one, as `chrome://tracing` calls it.
+/// Returns the name in `chrome://tracing` of the colour of a call, or `None` if the call is normal.
 fn colour(state: CallState) -> Option<&'static str> {
     match state {
         CallState::Failed => Some("terrible"),

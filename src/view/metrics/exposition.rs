@@ -1,6 +1,7 @@
-//! Formats metrics for Prometheus and the textfile collector of its node exporter: format version
-//! 0.0.4, names and units by its conventions (<https://prometheus.io/docs/practices/naming/>). No
-//! line has a timestamp: the collector would refuse it.
+//! Formats metrics for Prometheus and the textfile collector of its node exporter, in format
+//! version 0.0.4. Names and units follow the conventions of Prometheus
+//! (<https://prometheus.io/docs/practices/naming/>). The lines have no timestamps, which the
+//! textfile collector would refuse.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -104,15 +105,15 @@ pub(super) fn of(summary: &MetricsSummary) -> String {
     text.0
 }
 
-/// The values of one tool's series.
+/// The values for one tool.
 struct ToolSeries {
     calls: u64,
     failed: u64,
     durations: Durations,
 }
 
-/// Groups the tools by label, and adds up those with the same label. A repeated series would
-/// invalidate the whole file.
+/// Groups the tools by label, and adds the counts of tools with the same label. If a label occurred
+/// twice, the whole file would be invalid.
 fn by_label(tools: &[ToolMetrics]) -> BTreeMap<String, ToolSeries> {
     let mut by_label: BTreeMap<String, ToolSeries> = BTreeMap::new();
     for tool in tools {
@@ -134,7 +135,8 @@ fn by_label(tools: &[ToolMetrics]) -> BTreeMap<String, ToolSeries> {
 }
 
 /// Escapes a label's value for the text between the quotes. The format has escapes for three
-/// characters. Others that could move a terminal's cursor become their code points.
+/// characters. Other characters that could move a terminal's cursor are replaced by their code
+/// points.
 fn label(value: &str) -> String {
     let line = |line: &str| escaped(line).replace('\\', "\\\\").replace('"', "\\\"");
     let lines: Vec<String> = value.split('\n').map(line).collect();
@@ -162,7 +164,7 @@ impl Exposition {
         self.sample(name, &[], count);
     }
 
-    /// Adds a line. The labels' values must be escaped already.
+    /// Adds a line with a value. The values of the labels must already be escaped.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels
             .iter()

@@ -1,19 +1,20 @@
-//! Durations in buckets whose bounds never change, so that counts stay comparable over years and
-//! between machines.
+//! A histogram of durations. The bounds of its buckets never change, so that counts stay comparable
+//! over years and between machines.
 
 use std::ops::AddAssign;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// The bounds in milliseconds, each inclusive. The least suits a read from the cache. The longest
-/// command that Claude Code waits for takes 10 minutes, and a subagent may work for half an hour.
+/// The upper bounds of the buckets in milliseconds, each inclusive. The lowest is for reading a
+/// cached file. The highest two are for the longest command that Claude Code waits for (10
+/// minutes), and for a subagent that works for half an hour.
 const BOUNDS: [u64; 16] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000,
     600_000, 1_800_000,
 ];
 
-/// The number of durations in each bucket, and beyond the last bound.
+/// The number of durations in each bucket, and of those above the last bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Histogram {
     buckets: [u64; BOUNDS.len()],
@@ -21,19 +22,19 @@ pub(super) struct Histogram {
     sum: Duration,
 }
 
-/// The durations in seconds, for programs.
+/// The content of a histogram for programs, in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Durations {
     /// The number of durations.
     pub count: u64,
     /// The sum of all durations, in seconds.
     pub sum: f64,
-    /// The number of durations within each bound, the least bound first. The infinite bound is not
-    /// listed, because it would count all.
+    /// For each bound, in ascending order: the number of durations up to it. The infinite bound is
+    /// omitted, because its number is `count`.
     pub buckets: Vec<Bucket>,
 }
 
-/// A bound, and the number of durations within it.
+/// A bound, and the number of durations up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bucket {
     /// The bound, inclusive, in seconds.
