@@ -19,10 +19,11 @@ use crate::model::{Activity, Call, Timestamp, Trace};
 use percentile::nearest_rank;
 pub use wall_clock::WallClock;
 
-/// The name of a tool that was not recorded.
+/// The name for tools whose name was not recorded.
 const NO_TOOL: &str = "?";
 
-/// Counts sessions. Several threads count separately, and their counts are added up.
+/// Counts the calls of sessions. Several worker threads count separately; their counts are then
+/// added.
 #[derive(Debug, Default)]
 pub struct Stats {
     counts: CallCounts,
@@ -36,17 +37,17 @@ pub struct Stats {
 /// The counts over all tools.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CallCounts {
-    /// Sessions with any activity.
+    /// The number of sessions that had an event.
     pub sessions: u64,
-    /// Events, copies included.
+    /// The number of events, including those that were recorded more than once.
     pub events: u64,
-    /// Prompts from people.
+    /// The number of prompts from people; notifications do not count.
     pub prompts: u64,
-    /// Subagents.
+    /// The number of subagents.
     pub agents: u64,
-    /// Compactions of the context.
+    /// The number of compactions of the context.
     pub compactions: u64,
-    /// Events that were recorded more than once.
+    /// The number of events that repeat an event recorded before.
     pub duplicates: u64,
 }
 
@@ -73,7 +74,7 @@ struct ToolTally {
     permission: Duration,
 }
 
-/// The result of counting.
+/// The statistics that result from counting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StatsSummary {
     /// The counts over all tools.
@@ -87,13 +88,13 @@ pub struct StatsSummary {
     pub failed: u64,
     /// The number of running calls.
     pub open: u64,
-    /// The number of calls that never came back.
+    /// The number of calls that have no result although they no longer run.
     pub abandoned: u64,
     /// The total duration of all calls, in milliseconds.
     pub total_ms: u64,
-    /// The total wait for anything but permission, in milliseconds.
+    /// How long calls waited for anything but permission in total, in milliseconds.
     pub wait_ms: u64,
-    /// The total wait for permission, in milliseconds.
+    /// How long calls waited for permission in total, in milliseconds.
     pub permission_ms: u64,
     /// The number of calls that began in each hour of the day, by the local clock.
     pub hours: [u64; 24],
@@ -102,8 +103,8 @@ pub struct StatsSummary {
     pub days: Vec<Day>,
 }
 
-/// The counts of one tool's calls. A duration is known if Claude Code measured it, or else from a
-/// call's first event to its last.
+/// The statistics of one tool's calls. The duration of a call is the one that Claude Code measured,
+/// or else the time from the call's first event to its last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToolStats {
     /// The name of the tool.
@@ -113,7 +114,8 @@ pub struct ToolStats {
     /// The number of calls in each state.
     #[serde(flatten)]
     pub by_state: ByState,
-    /// The median duration in milliseconds, by nearest rank; `None` if no duration is known.
+    /// The median of the durations in milliseconds, by nearest rank; `None` if no duration is
+    /// known.
     pub p50_ms: Option<u64>,
     /// The 95th percentile of the durations in milliseconds, by nearest rank.
     pub p95_ms: Option<u64>,
@@ -121,11 +123,11 @@ pub struct ToolStats {
     pub max_ms: Option<u64>,
     /// The sum of the durations, in milliseconds.
     pub total_ms: u64,
-    /// The tool's share of the durations of all tools, from 0 to 1.
+    /// The tool's share of the total duration of all tools, from 0 to 1.
     pub share: f64,
-    /// The total wait for anything but permission, in milliseconds.
+    /// How long calls waited for anything but permission in total, in milliseconds.
     pub wait_ms: u64,
-    /// The total wait for permission, in milliseconds.
+    /// How long calls waited for permission in total, in milliseconds.
     pub permission_ms: u64,
 }
 
@@ -134,13 +136,13 @@ pub struct ToolStats {
 pub struct Day {
     /// The date, as in `2026-11-20`.
     pub day: String,
-    /// The number of sessions that began on it.
+    /// The number of sessions that began on this day.
     pub sessions: u64,
 }
 
 impl Stats {
-    /// Counts the part of a session that began in the period. Returns false, and does not
-    /// count the session, if there is no such part.
+    /// Counts a session's events, prompts, subagents, compactions and calls that began in the
+    /// period. Returns false, and does not count the session, if it has no event in the period.
     pub fn add(
         &mut self,
         trace: &Trace,
@@ -181,7 +183,7 @@ impl Stats {
         true
     }
 
-    /// Returns the tool of this name, and adds it if it is new.
+    /// Returns the counts of the tool with this name, and adds empty ones for a new tool.
     fn tool(&mut self, name: &str) -> Option<&mut ToolTally> {
         let place = match self.places.get(name) {
             Some(place) => *place,
@@ -197,7 +199,7 @@ impl Stats {
         self.tools.get_mut(place)
     }
 
-    /// Returns the result of counting.
+    /// Returns the statistics over all sessions that were counted.
     pub fn summary(self) -> StatsSummary {
         let mut tools: Vec<ToolStats> = self.tools.into_iter().map(ToolTally::summary).collect();
         let sum = |of: fn(&ToolStats) -> u64| tools.iter().map(of).fold(0, u64::saturating_add);

@@ -1,4 +1,5 @@
-//! What each subagent did together with all subagents below it.
+//! What each subagent did together with its descendants: the subagents that it started, that these
+//! started, and so on.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -10,18 +11,18 @@ use crate::model::Activity;
 use crate::model::call::CallState;
 use crate::model::usage::Usage;
 
-/// The sums over a subagent and all subagents below it.
+/// The sums over a subagent and its descendants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SubtreeSums {
-    /// The subagents below it.
+    /// The number of descendants.
     pub agents: u64,
-    /// Calls.
+    /// The number of calls.
     pub calls: u64,
-    /// Calls that failed.
+    /// The number of calls that failed.
     pub failed: u64,
-    /// The durations of all calls, in milliseconds.
+    /// The total duration of all calls, in milliseconds.
     pub calls_ms: u64,
-    /// All tokens, those of the cache included.
+    /// The tokens of all kinds, including those of the cache.
     pub tokens: u64,
 }
 
@@ -29,12 +30,12 @@ pub struct SubtreeSums {
 #[derive(Debug, Default)]
 pub struct Subtrees<'a> {
     by_agent: BTreeMap<&'a str, SubtreeSums>,
-    /// The subagent that a call started first, by the call's id.
+    /// The first subagent that each call started, by the call's id.
     by_call: HashMap<&'a str, &'a str>,
 }
 
 impl<'a> Subtrees<'a> {
-    /// Sums up what the subagents of a session did and used.
+    /// Sums the calls and tokens of a session's subagents.
     pub fn of(activity: &Activity<'a>, usage: &Usage) -> Self {
         let mut parents: HashMap<&str, &str> = HashMap::new();
         let mut all = Self::default();
@@ -91,20 +92,21 @@ impl<'a> Subtrees<'a> {
         }
     }
 
-    /// Returns the sums of a subagent.
+    /// Returns the sums of the subagent with this id; zeros if it is unknown.
     pub fn of_agent(&self, agent: &str) -> SubtreeSums {
         self.by_agent.get(agent).copied().unwrap_or_default()
     }
 
-    /// Returns the sums of the subagent that a call started.
+    /// Returns the sums of the subagent that the call with this id started; `None` if it started
+    /// none.
     pub fn of_call(&self, tool_use_id: &str) -> Option<SubtreeSums> {
         let agent = self.by_call.get(tool_use_id)?;
         Some(self.of_agent(agent))
     }
 }
 
-/// Returns a subagent and all subagents above it. In a cycle, which a damaged journal may have, it
-/// stops where it began.
+/// Returns a subagent and its ancestors, each once, the nearest first. If subagents started one
+/// another in a cycle, as only a damaged journal says, each of them is an ancestor.
 fn above<'a>(
     agent: &'a str,
     parents: &HashMap<&'a str, &'a str>,

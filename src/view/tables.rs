@@ -1,5 +1,6 @@
-//! Calls, sessions, prompts, tokens and commits as tables. A row begins with its session and where
-//! that ran; the columns of its table follow. The same rows become CSV and lines of JSON.
+//! The tables of `ccsession export`: calls, sessions, prompts, tokens and commits. Each row begins
+//! with the columns of its session, project and machine; the table's own columns follow. The same
+//! rows become CSV or lines of JSON.
 
 mod cell;
 
@@ -24,7 +25,7 @@ pub enum Table {
     Commits,
 }
 
-/// The columns with which every table begins.
+/// The columns with which every table begins. They identify the session and where it ran.
 const OF_SESSION: [&str; 8] = [
     "session_id",
     "title",
@@ -138,7 +139,7 @@ impl Table {
         Self::Commits,
     ];
 
-    /// Returns the names of the columns.
+    /// Returns the names of all columns of the table, in order.
     pub fn columns(self) -> impl Iterator<Item = &'static str> {
         let own: &[&str] = match self {
             Self::Calls => &OF_CALLS,
@@ -160,37 +161,38 @@ impl Table {
 /// A session from which rows are made.
 #[derive(Debug, Clone, Copy)]
 pub struct TabledSession<'s, 'a> {
-    /// Its record.
+    /// The session's record.
     pub record: &'s Record,
-    /// What it is called.
+    /// The session's title.
     pub title: Option<&'s str>,
-    /// The name of the machine it ran on.
+    /// The name of the machine the session ran on.
     pub machine: Option<&'s str>,
     /// The id of that machine.
     pub machine_id: Option<&'s str>,
-    /// What it did.
+    /// The session's calls, prompts, subagents and segments.
     pub activity: &'s Activity<'a>,
 }
 
-/// The values that are only in the table of sessions.
+/// The values of a session that only the table of sessions has.
 #[derive(Debug)]
 pub struct SessionNumbers<'s> {
-    /// Its state.
+    /// The session's state.
     pub state: &'static str,
-    /// When its last event happened.
+    /// When the session's last event happened.
     pub last_activity: Option<Timestamp>,
-    /// When it ended; `None` while it goes on.
+    /// When the session ended; `None` if it has not ended.
     pub ended_at: Option<Timestamp>,
-    /// How many of its calls no hook recorded.
+    /// The number of calls that are known only from the transcript, because no hook recorded them.
     pub imported_calls: u64,
-    /// Its counts.
+    /// The session's statistics.
     pub stats: &'s StatsSummary,
-    /// What it used; `None` if that could not be counted.
+    /// The tokens that the session used; `None` if they could not be counted.
     pub usage: Option<&'s Usage>,
 }
 
 impl<'s> TabledSession<'s, '_> {
-    /// Returns the cells with which each row begins. `branch` is the branch at the time of the row.
+    /// Returns the cells of the columns that every table begins with. `branch` is the branch at the
+    /// time that the row is about.
     fn begin(&self, branch: Option<&'s str>) -> Vec<Cell<'s>> {
         vec![
             Cell::text(self.record.session_id.as_str()),
@@ -204,7 +206,7 @@ impl<'s> TabledSession<'s, '_> {
         ]
     }
 
-    /// Returns the branch at `at`, as `stats --by branch` has it.
+    /// Returns the branch that was checked out at `at`, by the rule of `stats --by branch`.
     fn branch(&self, at: Timestamp) -> Option<&'s str> {
         let head = self.record.head.as_ref();
         let at_start = head.and_then(|head| head.branch.as_deref());
@@ -275,7 +277,7 @@ impl<'s> TabledSession<'s, '_> {
         row
     }
 
-    /// Returns the row of a commit, and of the call or command that may have made it.
+    /// Returns the row of a commit with the call or command that may have made it.
     pub fn commit(
         &self,
         note: &'s CommitNote,
@@ -340,7 +342,8 @@ impl<'s> TabledSession<'s, '_> {
         row
     }
 
-    /// Returns the branch of the last prompt that has one, or else that of the start.
+    /// Returns the branch of the last prompt that has one, or else the branch at the session's
+    /// start.
     fn last_branch(&self) -> Option<&'s str> {
         self.branch(Timestamp::MAX)
     }
@@ -352,14 +355,14 @@ impl<'s> TabledSession<'s, '_> {
     }
 }
 
-/// Returns the name of the home directory that contains the transcript. A record knows the user
-/// only by that name.
+/// Returns the name of the user: that of the home directory that contains the transcript. A record
+/// has no other trace of the user.
 fn user_name(record: &Record) -> Option<&str> {
     let (home, _) = record.transcript_path.as_deref()?.split_once("/.claude/")?;
     home.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
-/// Returns the cells of tokens.
+/// Returns the cells of the columns for tokens; empty cells if they are unknown.
 fn numbers<'s>(used: Option<&ModelUsage>) -> [Cell<'s>; 5] {
     let of = |number: fn(&ModelUsage) -> u64| Cell::of_number(used.map(number));
     [

@@ -1,5 +1,5 @@
-//! Orders a session for display: turns as headings, the calls below each, and a subagent's calls
-//! below the call that started it.
+//! Arranges what a session did as rows for display: each turn is a heading with its calls below,
+//! and the calls of a subagent are below the call that started the subagent.
 
 mod absent;
 pub mod text;
@@ -13,55 +13,57 @@ use crate::model::call::{CallState, Moment};
 use crate::model::when::Period;
 use crate::model::{Activity, Call};
 
-/// The deepest indentation of subagents. Claude Code allows far less; a longer chain can only come
-/// from a damaged journal.
+/// How many levels of nested subagents are indented. Claude Code allows far fewer; more can come
+/// only from a damaged journal.
 const MAX_DEPTH: usize = 32;
 
-/// One row of a timeline, or a heading.
+/// A row or a heading of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimelineEntry<'s, 'a> {
-    /// The heading of what came before the first prompt.
+    /// The heading above everything that happened before the first prompt.
     Opening,
-    /// A prompt, and the turn that followed it.
+    /// The heading of a turn: the prompt that began it.
     Turn {
-        /// Its number among the person's prompts, from 1; `None` for a notification.
+        /// The prompt's number among those that a person wrote, from 1; `None` for a notification.
         number: Option<usize>,
         /// The prompt that began the turn.
         prompt: &'s Prompt<'a>,
     },
-    /// A process of Claude Code resumed the session.
+    /// Another process of Claude Code continued the session.
     Segment(&'s Segment<'a>),
     /// The context was compacted.
     Compaction(&'s Compaction<'a>),
     /// A run of a subagent that no known call started.
     Agent(&'s Agent<'a>, &'s AgentRun),
-    /// A call, and the number of subagents above it.
+    /// A call and its indentation: how many subagents lie between the call and the main thread.
     Call(usize, &'s Call<'a>),
 }
 
-/// Selects the calls to show.
+/// Selects the calls that a timeline shows.
 #[derive(Debug, Default)]
 pub struct CallFilter {
     /// Shows only calls that began in this period.
     pub period: Period,
-    /// The tools whose calls are shown, ignoring case; empty means all.
+    /// Shows only calls of these tools, whose names are compared without case; empty means all
+    /// tools.
     pub tools: Vec<String>,
-    /// Shows only calls that failed, were denied or never came back.
+    /// Shows only calls that failed, were denied, or have no result although they no longer run.
     pub failed: bool,
-    /// The subagents whose calls are shown: a prefix of their ids, or their type; `main` means the
+    /// Shows only calls of these subagents: a prefix of their ids, or their type. `main` means the
     /// main thread.
     pub agent: Option<String>,
-    /// Shows only calls that took as long as this or longer.
+    /// Shows only calls that took at least this long.
     pub at_least: Option<Duration>,
 }
 
 impl CallFilter {
-    /// Returns true if everything is shown.
+    /// Returns true if the filter hides nothing.
     pub fn is_open(&self) -> bool {
         self.period.is_all_time() && self.shows_all_calls()
     }
 
-    /// Returns true if every call that failed is shown, and no other.
+    /// Returns true if the filter selects all failed calls of the session and has no other
+    /// condition.
     pub fn shows_all_failures(&self) -> bool {
         let others = Self {
             failed: false,
@@ -76,8 +78,9 @@ impl CallFilter {
         self.tools.is_empty() && !self.failed && self.agent.is_none() && self.at_least.is_none()
     }
 
-    /// Narrows the filter to the `count` calls that took longest, and any others that took as long
-    /// as the last of these. A call without a duration is not shown.
+    /// Returns a filter that shows only the `count` slowest of the calls that this filter shows,
+    /// and any others of the same duration as the last of these. A call without a duration is not
+    /// shown.
     #[must_use]
     pub fn slowest(self, activity: &Activity<'_>, count: NonZeroUsize) -> Self {
         let of_type = self.agents_of_type(activity);
@@ -92,7 +95,7 @@ impl CallFilter {
         Self { at_least, ..self }
     }
 
-    /// Returns the calls that are shown, in the order in which they began.
+    /// Returns the calls that the filter shows, in the order in which they began.
     pub fn calls<'s, 'a>(
         &self,
         activity: &'s Activity<'a>,
@@ -102,13 +105,13 @@ impl CallFilter {
         calls.filter(move |call| self.shows(call, &of_type))
     }
 
-    /// Returns true if an entry that is not a call and began at `began` is shown, even without
-    /// calls.
+    /// Returns true if the filter shows entries other than calls, such as a compaction, that began
+    /// at `began`, even if no call is shown with them.
     fn shows_events_of(&self, began: Moment) -> bool {
         self.period.has(began.ts) && self.shows_all_calls()
     }
 
-    /// Returns the subagents of the type in the filter.
+    /// Returns the ids of the subagents whose type is the one in the filter.
     fn agents_of_type<'a>(&self, activity: &Activity<'a>) -> HashSet<&'a str> {
         let is_wanted =
             |agent: &&Agent<'a>| self.agent.is_some() && agent.agent_type == self.agent.as_deref();
@@ -116,8 +119,8 @@ impl CallFilter {
         of_type.map(|agent| agent.agent_id).collect()
     }
 
-    /// Returns true if this call is shown. `of_type` contains the subagents of the type in the
-    /// filter.
+    /// Returns true if the filter shows this call. `of_type` has the ids of the subagents whose
+    /// type is the one in the filter.
     fn shows(&self, call: &Call<'_>, of_type: &HashSet<&str>) -> bool {
         let is_in_time = self.period.has(call.began.ts);
         let tool = call.tool.unwrap_or_default();
@@ -148,8 +151,8 @@ fn is_of_agent(call: &Call<'_>, wanted: &str, of_type: &HashSet<&str>) -> bool {
     }
 }
 
-/// Returns the rows of a session, without the calls that `filter` hides, and without headings that
-/// would be empty.
+/// Returns the rows and headings of a session, without the calls that `filter` hides, and without
+/// the headings below which nothing is left.
 pub fn entries<'s, 'a>(
     activity: &'s Activity<'a>,
     filter: &CallFilter,
@@ -222,26 +225,28 @@ struct TurnRows<'s, 'a> {
     rows: Vec<(i64, Row<'s, 'a>)>,
 }
 
-/// A row below a heading. More rows may follow below a call or a subagent.
+/// A row directly below a heading. A call or a run brings more rows: those of the subagents below
+/// it.
 enum Row<'s, 'a> {
-    /// The call at this index among the calls.
+    /// A call, by its index among the session's calls.
     Call(usize),
-    /// The run at this index among the runs of all subagents.
+    /// A run of a subagent, by its index among the runs of all subagents.
     Run(usize),
     Event(TimelineEntry<'s, 'a>),
 }
 
-/// Links each call to the runs of subagents that it started and each run to its calls. Collects the
-/// entries to show.
+/// The calls and the runs of subagents as a tree: a call has the runs that it started, a run has
+/// its calls. Collects the entries to show in the order of the tree.
 struct CallTree<'s, 'f, 'a> {
     activity: &'s Activity<'a>,
     filter: &'f CallFilter,
-    /// The subagents of the type in the filter.
+    /// The ids of the subagents whose type is the one in the filter.
     of_type: HashSet<&'a str>,
     runs: Vec<(&'s Agent<'a>, &'s AgentRun)>,
-    /// The runs that the call at each index started.
+    /// The indices of the runs that a call started, by the call's index.
     started: HashMap<usize, Vec<usize>>,
-    /// The calls of each run. They are taken out when they are shown, so that none is shown twice.
+    /// The indices of the calls of each run. A run's list is emptied when its calls are shown, so
+    /// that no call is shown twice.
     made: Vec<Vec<usize>>,
     shown: Vec<TimelineEntry<'s, 'a>>,
 }
@@ -279,8 +284,9 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
         }
     }
 
-    /// Returns the topmost runs that no call of the main thread leads to: every run without a known
-    /// starting call, and the earliest run of each cycle of runs that started one another.
+    /// Returns the runs that are not below any call of the main thread, and so need a place of
+    /// their own: every run that no known call started, and the earliest run of each cycle of runs
+    /// that started one another.
     fn unreachable(&self) -> Vec<usize> {
         let mut is_reached = vec![false; self.runs.len()];
         let calls = self.activity.calls.iter().enumerate();
@@ -303,7 +309,7 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
         runs
     }
 
-    /// Marks all runs below these calls.
+    /// Sets `is_reached` of all runs below these calls.
     fn reach(&self, is_reached: &mut [bool], mut calls: Vec<usize>) {
         while let Some(call) = calls.pop() {
             for run in self.started.get(&call).into_iter().flatten() {
@@ -316,7 +322,8 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
         }
     }
 
-    /// Adds a turn: its heading, unless it would be empty, and its rows.
+    /// Adds a turn: its heading and the rows below it. Drops the heading if the filter hides all
+    /// its rows.
     fn put_turn(&mut self, turn: TurnRows<'s, 'a>) {
         let heading = self.shown.len();
         let may_be_empty = self.filter.is_open() && turn.heading != TimelineEntry::Opening;
@@ -333,7 +340,7 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
         }
     }
 
-    /// Adds a run that no known call started, unless the filter hides all of it.
+    /// Adds a run that no known call started, with its calls, unless the filter hides all of them.
     fn put_run(&mut self, place: usize) {
         let Some((agent, run)) = self.runs.get(place).copied() else {
             return;
@@ -348,8 +355,8 @@ impl<'s, 'f, 'a> CallTree<'s, 'f, 'a> {
         }
     }
 
-    /// Adds calls with their depths, and below each the calls of the subagents that it started. The
-    /// last of `calls` comes first.
+    /// Adds calls, and below each call those of the subagents that it started. `calls` is a stack
+    /// of calls with their indentation: the last one is added first.
     fn put_calls(&mut self, mut calls: Vec<(usize, usize)>) {
         while let Some((place, depth)) = calls.pop() {
             let Some(call) = self.activity.calls.get(place) else {

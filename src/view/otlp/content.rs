@@ -1,5 +1,5 @@
-//! The arguments and the results of calls, for users who ask for them. They are in the journal only
-//! under `capture = "full"`, redacted and bounded.
+//! The arguments and results of calls, which spans have only if the user requests them. The journal
+//! contains them only under `capture = "full"`, redacted and of bounded size.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use super::names::*;
 use super::{Span, Value};
 use crate::model::Event;
 
-/// The content of a session's calls, by the call's id and its subagent.
+/// The arguments and results of a session's calls, by the id of the call and the id of the subagent
+/// that made it; `None` is the main thread.
 #[derive(Debug, Default)]
 pub struct CallContents(HashMap<(String, Option<String>), CallContent>);
 
@@ -18,7 +19,7 @@ struct CallContent {
 }
 
 impl CallContents {
-    /// Takes the arguments or the result of a call from an event.
+    /// Keeps the arguments or the result of a call, if the event has them.
     pub fn hear(&mut self, event: &Event) {
         let Some(id) = &event.tool_use_id else {
             return;
@@ -38,7 +39,7 @@ impl CallContents {
         }
     }
 
-    /// Adds the content of its call to a span, as JSON.
+    /// Adds the arguments and the result of a span's call to the span's attributes, as JSON.
     pub fn add_to<'s>(&'s self, span: &mut Span<'s>) {
         let text = |name| match span.attributes.get(name) {
             Some(Value::Text(text)) => Some(text.clone().into_owned()),

@@ -1,5 +1,5 @@
-//! The ids of traces, spans and log records. They are hashes of what they name: whoever sends the
-//! same thing again, from any machine, sends it with the same id.
+//! The ids of traces, spans and log records. An id is a hash of what it identifies, so a span that
+//! is sent again, even from another machine, has the same id.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +18,8 @@ pub struct SpanId(pub [u8; 8]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordUid(pub [u8; 16]);
 
-/// The kind of thing that an id names. Each kind has its own ids.
+/// What an id identifies. The kind is part of the hash, so a turn and a call with the same key have
+/// different ids.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum IdKind {
     Trace,
@@ -34,7 +35,7 @@ pub(super) enum IdKind {
 }
 
 impl IdKind {
-    /// Returns the kind as it is hashed.
+    /// Returns the text that is hashed for the kind.
     fn as_str(self) -> &'static str {
         match self {
             Self::Trace => "Trace",
@@ -51,15 +52,15 @@ impl IdKind {
     }
 }
 
-/// Returns the hash of something in a session. Different parts give different hashes, whatever
-/// characters are in them.
+/// Returns the hash that identifies something in a session by a list of texts, `parts`. Different
+/// lists have different hashes, whatever characters the texts contain.
 pub(super) fn digest(kind: IdKind, session: &str, parts: &[&str]) -> [u8; 32] {
     let mut hashed = Hashed::new(kind, session);
     parts.iter().for_each(|part| hashed.part(part));
     hashed.digest()
 }
 
-/// Hashes parts one by one, without allocating memory for them.
+/// Hashes a list of texts and numbers one by one, without allocating memory for them.
 pub(super) struct Hashed {
     hasher: Sha256,
     waiting: [u8; Self::ROOM],
@@ -67,7 +68,8 @@ pub(super) struct Hashed {
 }
 
 impl Hashed {
-    /// The size of the buffer in bytes. Nearly everything that is hashed is shorter.
+    /// The size in bytes of the buffer that collects input of the hash. Nearly all inputs are
+    /// shorter.
     const ROOM: usize = 512;
 
     pub(super) fn new(kind: IdKind, session: &str) -> Self {
@@ -81,14 +83,14 @@ impl Hashed {
         hashed
     }
 
-    /// Adds a text.
+    /// Adds a text to the hash.
     pub(super) fn part(&mut self, part: &str) {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         self.add(&length.to_le_bytes());
         self.add(part.as_bytes());
     }
 
-    /// Adds a number as text, or an empty text if it is absent.
+    /// Adds a number to the hash as decimal text; an absent number counts as an empty text.
     pub(super) fn number(&mut self, number: Option<impl Into<i128>>) {
         let Some(number) = number else {
             return self.part("");
@@ -118,17 +120,17 @@ impl Hashed {
     }
 }
 
-/// A number in decimal digits, without allocated memory.
+/// A number in decimal digits, in a buffer on the stack.
 pub(super) struct Decimal {
     digits: [u8; Self::ROOM],
     from: usize,
 }
 
 impl Decimal {
-    /// The digits of any 64-bit number and its sign.
+    /// The size of the buffer in bytes: the digits of any 64-bit number and its sign.
     const ROOM: usize = 20;
 
-    /// Writes a number of 64 bits.
+    /// Converts a number, which must fit in 64 bits, signed or unsigned.
     pub(super) fn of(number: i128) -> Self {
         let mut decimal = Self {
             digits: [b'0'; Self::ROOM],
@@ -184,7 +186,8 @@ impl RecordUid {
     }
 }
 
-/// The ids of a session's spans. If an id is taken already, a number is hashed with it.
+/// Creates the ids of a session's spans and keeps them unique: if an id is already taken, a number
+/// is added to the hash.
 #[derive(Debug, Default)]
 pub(super) struct SpanIds {
     taken: HashSet<SpanId>,

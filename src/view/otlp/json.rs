@@ -1,5 +1,6 @@
-//! OTLP as JSON: ids in hex, 64-bit numbers as strings, enums as numbers, names in lowerCamelCase.
-//! No character in it moves a cursor.
+//! Encodes OTLP as JSON: ids in hex, 64-bit numbers as strings, enums as numbers, names in
+//! lowerCamelCase. Control characters and invisible characters are escaped, so the output is safe
+//! on a terminal.
 
 use std::fmt::Write;
 
@@ -29,11 +30,13 @@ pub fn metrics(groups: &[(&Resource<'_>, &[Metric<'_>])]) -> String {
     request(groups, "resourceMetrics", "scopeMetrics", "metrics", metric)
 }
 
-/// The usual size of a resource and of an item in bytes, so that the buffer rarely grows.
+/// The usual size of a resource and of an item (a span, a log record or a metric) in bytes, so that
+/// the buffer rarely grows.
 const USUAL_RESOURCE: usize = 2048;
 const USUAL_ITEM: usize = 1800;
 
-/// Writes the parts that all three requests have.
+/// Writes a request for traces, logs or metrics. All three have the same outer structure; `item`
+/// writes a span, a log record or a metric.
 fn request<T>(
     groups: &[(&Resource<'_>, &[T])],
     resources: &str,
@@ -180,7 +183,7 @@ fn histogram(json: &mut String, value: &Buckets) {
 fn attributes(json: &mut String, all: &Attributes<'_>) {
     json.push_str("\"attributes\":[");
     list(json, &all.0, |json, (name, value)| {
-        // There are many attributes, and formatting them would take longer.
+        // Pushing the strings is faster than `write!`, and there are many attributes.
         json.push_str("{\"key\":\"");
         json.push_str(name);
         json.push_str("\",\"value\":{");
@@ -202,19 +205,21 @@ fn attributes(json: &mut String, all: &Attributes<'_>) {
     json.push(']');
 }
 
-/// Writes a text as a JSON string in which nothing moves a cursor.
+/// Writes a text as a JSON string, with control characters and invisible characters escaped.
 fn text(json: &mut String, text: &str) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
-    // Most texts are plain, so checking all bytes is faster than stopping at the first that is not.
+    // Most texts need no escapes, so checking all bytes is faster than stopping at the first that
+    // needs one.
     if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         json.push('"');
         json.push_str(text);
         json.push('"');
         return;
     }
-    // A text always serialises.
+    // Serialising a string cannot fail.
     let written = serde_json::to_string(text).unwrap_or_default();
-    // Between values, line breaks and tabs may stay. In a text, JSON has escaped them.
+    // `escaped_json` leaves line breaks and tabs. Here there are none: the serialisation of a
+    // string escapes them.
     json.push_str(&escaped_json(&written));
 }
 
@@ -228,7 +233,7 @@ fn list<T>(json: &mut String, items: &[T], mut item: impl FnMut(&mut String, &T)
     }
 }
 
-/// Writes into memory, which cannot fail.
+/// Appends formatted text. Writing to a `String` cannot fail.
 fn put(json: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = json.write_fmt(text);
 }

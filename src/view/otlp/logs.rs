@@ -1,5 +1,5 @@
-//! The log records of a session, each once: its events, its calls when they are over, its commits,
-//! and, when the session is over, the tokens of each agent and model.
+//! The log records of a session: one for each event, each call that has ended, each commit and,
+//! once the session has ended, one for the tokens of each agent and model.
 
 use std::borrow::Cow;
 
@@ -16,23 +16,23 @@ use crate::model::step::{FurtherMember, Step};
 use crate::model::trace::StepWords;
 use crate::model::{Call, Capture};
 
-/// A log record that is an event, as OpenTelemetry calls it.
+/// A log record with an event name, which OpenTelemetry calls an event.
 #[derive(Debug, Clone, PartialEq, Hash)]
 pub struct LogRecord<'s> {
     /// The name of the event, which is also its body.
     pub event_name: Cow<'s, str>,
-    /// Nanoseconds since 1970.
+    /// When the event happened, in nanoseconds since 1970.
     pub time: u64,
-    /// How serious it is.
+    /// How serious the event is.
     pub severity: Severity,
-    /// The span in which it happened.
+    /// The span in which the event happened.
     pub span: Option<(TraceId, SpanId)>,
-    /// Its names and values, `log.record.uid` among them.
+    /// The record's attributes, `log.record.uid` among them.
     pub attributes: Attributes<'s>,
     uid: RecordUid,
 }
 
-/// How serious something is.
+/// How serious an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// Nothing failed.
@@ -68,7 +68,8 @@ impl Severity {
     }
 }
 
-/// Passes each record to `each`: those of events, then of calls, of commits and of tokens.
+/// Calls `each` with each log record of the session: first those of events, then those of calls,
+/// commits and tokens.
 pub(super) fn each_log<'s>(
     session: &OtlpSession<'s, 's>,
     facts: &Facts<'s>,
@@ -98,14 +99,14 @@ struct Logs<'s, 'p> {
     session: OtlpSession<'s, 's>,
     facts: &'p Facts<'s>,
     places: &'p Places<'s>,
-    /// True if what happened in one of Claude Code's own spans is attached to that span, and not to
-    /// ours.
+    /// True if a record belongs to the span that Claude Code sends, if there is one, and not to the
+    /// span that ccsession sends.
     is_native_told: bool,
     id: &'s str,
 }
 
 impl<'s> Logs<'s, '_> {
-    /// Passes a record of each event, except for copies that a second hook recorded.
+    /// Calls `each` with a record of each event, except for copies that a second hook recorded.
     fn events(&self, each: &mut impl FnMut(LogRecord<'s>)) {
         let copies = self.session.activity.copies.as_slice();
         let steps = self.session.trace.steps().iter().enumerate();
@@ -116,7 +117,8 @@ impl<'s> Logs<'s, '_> {
                 continue;
             }
             let words = self.session.trace.words(step);
-            // Events that are equal in every member are neighbours.
+            // Events that are equal in every member follow one another, so comparing with the last
+            // one finds them; a counter makes their ids differ.
             let time = nanos(step.ts);
             let is_again = last.is_some_and(|(before, uid)| {
                 before == time && uid == self.uid_of(step, &words, repeated)
@@ -250,7 +252,7 @@ impl<'s> Logs<'s, '_> {
         (place.trace, native.unwrap_or(place.span))
     }
 
-    /// Returns the record of a call that is over.
+    /// Returns the log record of a call that has ended.
     fn call(&self, call: &'s Call<'s>, place: Place) -> LogRecord<'s> {
         let span = hex(&place.span.0);
         let uid = RecordUid::of(digest(IdKind::EndOfCall, self.id, &[&span]));
@@ -290,7 +292,8 @@ impl<'s> Logs<'s, '_> {
         }
     }
 
-    /// Returns the tokens of each agent and model, once the session is over.
+    /// Returns the log records of the tokens of each agent and model; none before the session has
+    /// ended.
     fn usage(&self) -> Vec<LogRecord<'s>> {
         let segments = &self.session.activity.segments;
         let ends: Option<Vec<_>> = segments.iter().map(|segment| segment.ended).collect();
@@ -323,7 +326,7 @@ impl<'s> Logs<'s, '_> {
     }
 }
 
-/// Returns the name of an event's kind as Claude Code writes it.
+/// Returns Claude Code's name for a kind of event, such as `PreToolUse`.
 fn written(kind: EventKind) -> Option<&'static str> {
     use crate::model::event::name;
     Some(match kind {
@@ -353,9 +356,9 @@ fn written(kind: EventKind) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of an event for OpenTelemetry: one of the conventions, or ours, such as
-/// `ccsession.pre_tool_use`. After a compaction, Claude Code reports a SessionStart although no
-/// session starts.
+/// Returns the OpenTelemetry name of an event: one of the semantic conventions (`session.start`),
+/// or one of ccsession (`ccsession.pre_tool_use`). A SessionStart after a compaction has no name of
+/// the conventions, because no session starts.
 fn event_name(kind: EventKind, name: &str, source: Option<&str>) -> Cow<'static, str> {
     match kind {
         EventKind::SessionStart if source != Some("compact") => STARTS.into(),
@@ -367,7 +370,7 @@ fn event_name(kind: EventKind, name: &str, source: Option<&str>) -> Cow<'static,
     }
 }
 
-/// Returns the name of a known kind, as [`snake_of`] makes it.
+/// Returns ccsession's name for a known kind of event, which equals the result of [`snake_of`].
 fn snake(kind: EventKind) -> Option<&'static str> {
     Some(match kind {
         EventKind::SessionStart => "ccsession.session_start",
@@ -396,7 +399,8 @@ fn snake(kind: EventKind) -> Option<&'static str> {
     })
 }
 
-/// Converts the name of an event to ours: `TaskCreated` to `ccsession.task_created`.
+/// Converts Claude Code's name of an event to ccsession's: `TaskCreated` to
+/// `ccsession.task_created`.
 fn snake_of(name: &str) -> String {
     let mut snake = String::from("ccsession.");
     for letter in name.chars() {

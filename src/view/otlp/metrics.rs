@@ -1,5 +1,5 @@
-//! The numbers of `metrics` in OpenTelemetry's form: cumulative, over all sessions, and therefore
-//! without a session's id.
+//! The values of `ccsession metrics` as OpenTelemetry metrics. They are cumulative and count all
+//! sessions together, so they have no session id.
 
 use super::names::*;
 use super::nanos;
@@ -7,25 +7,25 @@ use super::value::Attributes;
 use crate::model::Timestamp;
 use crate::view::metrics::{Durations, MetricsSummary};
 
-/// A metric with its points.
+/// A metric: its name, unit and data points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric<'s> {
-    /// Its name.
+    /// The metric's name.
     pub name: &'static str,
-    /// What it counts.
+    /// What the metric counts.
     pub description: &'static str,
-    /// Its unit, by UCUM.
+    /// The metric's unit, as a UCUM code such as `By`.
     pub unit: &'static str,
-    /// Its kind and its points.
+    /// The data points; the variant is the kind of the metric.
     pub points: Points<'s>,
 }
 
-/// The points of a metric. All sums and histograms are cumulative.
+/// The data points of a metric. All sums and histograms are cumulative.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Points<'s> {
     /// How much there is now.
     Gauge(Vec<Point<'s, f64>>),
-    /// How much there is now; those of several machines add up.
+    /// How much there is now. The values of several machines can be added.
     Sum(Vec<Point<'s, u64>>),
     /// How much there has been since the start.
     Counter(Vec<Point<'s, u64>>),
@@ -33,16 +33,16 @@ pub enum Points<'s> {
     Histogram(Vec<Point<'s, Buckets>>),
 }
 
-/// A number of a metric.
+/// A data point of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point<'s, T> {
-    /// What the number counts.
+    /// What the point counts, such as the calls of one tool.
     pub attributes: Attributes<'s>,
     /// When the count began: nanoseconds since 1970, like `time`.
     pub start_time: u64,
-    /// When it was counted.
+    /// When the point was counted.
     pub time: u64,
-    /// The number.
+    /// The value.
     pub value: T,
 }
 
@@ -53,10 +53,10 @@ pub struct Buckets {
     pub count: u64,
     /// The sum of all values.
     pub sum: f64,
-    /// The upper bounds, each inclusive.
+    /// The upper bounds of the buckets, inclusive, in increasing order.
     pub bounds: Vec<f64>,
-    /// The number of values between each bound and the one before it, and last of those above all
-    /// bounds.
+    /// The number of values in each bucket: above the previous bound and up to its own. One more
+    /// bucket follows for the values above the last bound.
     pub counts: Vec<u64>,
 }
 
@@ -78,7 +78,8 @@ impl From<&Durations> for Buckets {
     }
 }
 
-/// Returns the metrics of a summary that was counted at `now`. The first session began at `since`.
+/// Converts a summary that was counted at `now`. `since` is the start of the first session, from
+/// which counters count.
 pub fn metrics(summary: &MetricsSummary, since: Timestamp, now: Timestamp) -> Vec<Metric<'_>> {
     let times = (nanos(since.min(now)), nanos(now));
     let sessions = &summary.sessions;

@@ -1,8 +1,10 @@
-//! What a session did, as OpenTelemetry's traces, logs and metrics, and their two encodings. Pure.
+//! What a session did, as OpenTelemetry's traces, logs and metrics, and their two encodings, JSON
+//! and protobuf. Reads no file and no clock.
 //!
-//! Only what is final is reported: a call, a turn or a run of a subagent once it has ended. Ids are
-//! hashes of what they name, so whatever is sent again has the same id. `docs/telemetry.md`
-//! explains the mapping; `names.tsv` says where each name is from.
+//! A call, a turn or a run of a subagent gets its span once it has ended, because a span cannot be
+//! changed after it was sent. Ids are hashes of what they identify, so a span that is sent again
+//! has the same id. `docs/telemetry.md` explains the mapping; `names.tsv` says where each name is
+//! from.
 
 mod content;
 mod ids;
@@ -32,44 +34,44 @@ use spans::Facts;
 pub use spans::Span;
 pub use value::{Attributes, Value};
 
-/// The name of our instrumentation scope.
+/// The name of ccsession's instrumentation scope.
 const SCOPE: &str = "ccsession";
 
-/// A session to report.
+/// A session whose telemetry is made, with all that is known about it.
 #[derive(Debug, Clone, Copy)]
 pub struct OtlpSession<'s, 'a> {
-    /// Its record.
+    /// The session's record.
     pub record: &'s Record,
-    /// What it is called.
+    /// The session's title.
     pub title: Option<&'s str>,
-    /// The machine it ran on.
+    /// The machine the session ran on.
     pub machine: &'s OtlpMachine,
-    /// The repository it worked in, if that is on a server.
+    /// The remote of the repository that the session worked in, if the repository has one.
     pub remote: Option<&'s Remote>,
-    /// Its events, from a builder made by `TraceBuilder::with_events`.
+    /// The session's events. They come from a builder made by `TraceBuilder::with_events`.
     pub trace: &'s Trace,
-    /// What it did.
+    /// The session's calls, prompts, subagents and segments.
     pub activity: &'s Activity<'a>,
-    /// The commits that were made while it ran calls.
+    /// The commits that were made while the session ran calls.
     pub commits: &'s [CommitNote],
-    /// What it used, if that was counted.
+    /// The tokens that the session used, if they were counted.
     pub usage: Option<&'s Usage>,
-    /// How much may be reported. `metadata` excludes labels and titles.
+    /// How much content may be sent: `metadata` excludes labels and titles.
     pub capture: Capture,
 }
 
-/// The machine that a session ran on. Either may be unknown.
+/// The machine that a session ran on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OtlpMachine {
-    /// Its name.
+    /// The machine's name, if known; becomes `host.name`.
     pub name: Option<String>,
-    /// Its id, which becomes `host.id`.
+    /// The machine's id, if known; becomes `host.id`.
     pub id: Option<String>,
 }
 
 impl OtlpMachine {
-    /// Returns the machine of a session. What its record does not say is taken from `here`, this
-    /// machine, unless the session ran on another one.
+    /// Returns the machine that a session ran on. A name or id that the session's record lacks is
+    /// that of `here`, this machine, unless the session ran on another one.
     pub fn of(record: &Record, here: &Self) -> Self {
         let is_here = record.machine.is_none() || record.machine == here.name;
         Self {
@@ -79,32 +81,33 @@ impl OtlpMachine {
     }
 }
 
-/// Which spans are written, since Claude Code may trace turns itself.
+/// For which turns ccsession sends spans, because Claude Code may trace a turn itself and send its
+/// own spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SpanPolicy {
-    /// Only those of turns that Claude Code does not trace itself, so that no call appears twice.
+    /// For the turns that Claude Code does not trace itself, so that no call appears twice.
     #[default]
     Auto,
-    /// Those of all turns. Where Claude Code traces a turn itself, ours become children of its
-    /// spans.
+    /// For all turns. If Claude Code traces a turn itself, ccsession's spans become children of
+    /// Claude Code's.
     Always,
-    /// No spans at all.
+    /// For none.
     Never,
 }
 
-/// What a session did.
+/// The telemetry of a session.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Telemetry<'s> {
-    /// Where it was recorded.
+    /// Where and by what program the session was recorded.
     pub resource: Resource<'s>,
-    /// Its turns, runs and calls.
+    /// The spans of the session's turns, subagents and calls.
     pub spans: Vec<Span<'s>>,
-    /// Its events, and what follows from several of them.
+    /// The log records of the session's events, ended calls, commits and tokens.
     pub logs: Vec<LogRecord<'s>>,
 }
 
 impl<'s> Telemetry<'s> {
-    /// Reports what a session did, as far as it is final. The order is always the same.
+    /// Returns the spans and log records of a session, in an order that is always the same.
     #[cfg(test)]
     pub fn of(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         Self {
@@ -136,7 +139,7 @@ impl<'s> Telemetry<'s> {
         }
     }
 
-    /// Leaves out what did not begin in the period.
+    /// Keeps only the spans that began, and the log records whose event happened, in the period.
     pub fn retain_within(&mut self, period: Period) {
         let since = period.since.map_or(0, nanos);
         let until = period.until.map_or(u64::MAX, nanos);
@@ -147,7 +150,7 @@ impl<'s> Telemetry<'s> {
     }
 }
 
-/// Reports what a session did item by item, so that it is never in memory as a whole.
+/// Makes the spans and log records of a session one by one, so that they are never all in memory.
 pub struct Teller<'s> {
     session: OtlpSession<'s, 's>,
     policy: SpanPolicy,
@@ -156,7 +159,8 @@ pub struct Teller<'s> {
 }
 
 impl<'s> Teller<'s> {
-    /// Finds out where everything in a session belongs.
+    /// Prepares the spans and log records: finds the trace and the parent span of each turn, run
+    /// and call.
     pub fn of(session: &OtlpSession<'s, 's>, policy: SpanPolicy) -> Self {
         Self {
             session: *session,
@@ -166,19 +170,19 @@ impl<'s> Teller<'s> {
         }
     }
 
-    /// Passes each span to `each`. The order is always the same.
+    /// Calls `each` with each span, in an order that is always the same.
     pub fn each_span(&self, each: impl FnMut(Span<'s>)) {
         spans::each_span(&self.session, &self.facts, &self.places, self.policy, each);
     }
 
-    /// Passes each log record to `each`. The order is always the same, but it is not that of their
-    /// times.
+    /// Calls `each` with each log record. The order is always the same, but it is not the order of
+    /// time.
     pub fn each_log(&self, each: impl FnMut(LogRecord<'s>)) {
         logs::each_log(&self.session, &self.facts, &self.places, self.policy, each);
     }
 }
 
-/// Returns a time in nanoseconds since 1970, or 0 for one before.
+/// Returns a time in nanoseconds since 1970, or 0 for a time before 1970.
 fn nanos(time: Timestamp) -> u64 {
     let micros = u64::try_from(time.micros()).unwrap_or(0);
     micros.saturating_mul(1000)

@@ -1,18 +1,18 @@
-//! Every name that ccsession gives to OpenTelemetry. `names.tsv` beside this file says where each
-//! is from; a test compares the two.
+//! Every name of an attribute, event, span or metric that ccsession sends. `names.tsv` beside this
+//! file says where each name comes from; a test compares the two files.
 
 macro_rules! names {
     ($($constant:ident = $name:literal,)*) => {
         $(pub(super) const $constant: &str = $name;)*
 
-        /// All of them.
+        /// All names.
         #[cfg(test)]
         pub(super) const ALL: &[&str] = &[$($name),*];
     };
 }
 
 names! {
-    // The resource.
+    // Attributes of the resource.
     SERVICE_NAME = "service.name",
     SERVICE_VERSION = "service.version",
     HOST_NAME = "host.name",
@@ -49,16 +49,16 @@ names! {
     PROMPT_ID = "prompt.id",
     AGENT_ID = "agent_id",
     PARENT_AGENT_ID = "parent_agent_id",
-    // Ours, for a session.
+    // ccsession's own attributes of a session.
     TITLE = "ccsession.session.title",
     ROLE = "ccsession.session.role",
     FOCUS = "ccsession.session.focus",
     PARENT_SESSION = "ccsession.session.parent_id",
-    // Ours, for a turn.
+    // ccsession's own attributes of a turn.
     TURN_END = "ccsession.turn.end",
     TURN_LABEL = "ccsession.turn.label",
     NOTIFIES = "ccsession.turn.notifies",
-    // Ours, for a call.
+    // ccsession's own attributes of a call.
     CALL_STATE = "ccsession.call.state",
     CALL_CLOSED = "ccsession.call.closed",
     CALL_LABEL = "ccsession.call.label",
@@ -71,7 +71,7 @@ names! {
     BACKGROUND = "ccsession.call.background_id",
     SPAWNED_AGENT = "ccsession.call.spawned_agent_id",
     DECISION = "ccsession.permission.decision",
-    // Ours, for an event.
+    // ccsession's own attributes of an event.
     EVENT = "ccsession.event",
     SOURCE = "ccsession.source",
     REASON = "ccsession.reason",
@@ -82,16 +82,16 @@ names! {
     COMMIT_HOW = "ccsession.commit.how",
     COMMIT_REPLACES = "ccsession.commit.replaces",
     MESSAGES = "ccsession.usage.messages",
-    // Events.
+    // Names of events.
     STARTS = "session.start",
     ENDS = "session.end",
     CALL_OVER = "ccsession.call",
     COMMIT = "ccsession.commit",
     USAGE = "ccsession.usage",
-    // Spans.
+    // Names of spans.
     BLOCKED = "ccsession.blocked_on_user",
     IN_BACKGROUND = "ccsession.background",
-    // Metrics, and the attributes that only they have.
+    // Names of metrics, and the attributes that only metrics have.
     SESSIONS = "ccsession.sessions.current",
     SESSIONS_WAITING = "ccsession.sessions.waiting",
     SESSIONS_STARTED = "ccsession.sessions.started",

@@ -1,8 +1,9 @@
-//! Where each turn, run and call of a session belongs: its trace, its span, and its parent span.
+//! Finds the place of each turn, run of a subagent and call of a session: its trace, its span and
+//! its parent span.
 //!
-//! A turn is a trace, unless Claude Code traces the turn itself: then our span joins that trace. If
-//! the turn of some calls is not on record, one span takes its place, their home. So every call has
-//! a parent span.
+//! Each turn is a trace of its own, unless Claude Code traces the turn itself: then ccsession's
+//! span joins that trace. Calls whose turn is not on record are put below a span that stands for
+//! the missing turn, their "home". So every call has a parent span.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,7 +17,7 @@ use crate::model::line::EventKind;
 use crate::model::step::{FurtherMember, Step};
 use crate::model::traceparent::TraceParent;
 
-/// Where something belongs.
+/// The trace, the span and the parent span of a turn, a run or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) trace: TraceId,
@@ -24,23 +25,23 @@ pub(super) struct Place {
     pub(super) parent: Option<SpanId>,
     /// True if another program sends the parent span.
     pub(super) is_parent_remote: bool,
-    /// The nearest span that Claude Code itself sends, if it traces this turn.
+    /// The nearest enclosing span that Claude Code itself sends, if Claude Code traces this turn.
     pub(super) native: Option<SpanId>,
 }
 
-/// The home of calls and runs whose turn is not on record. It lasts from the first to the last of
-/// their moments.
+/// The span that stands for a turn that is not on record, as the parent of its calls and runs. It
+/// lasts from the start of the first of them to the end of the last.
 #[derive(Debug)]
 pub(super) struct Home<'a> {
     pub(super) prompt_id: Option<&'a str>,
     pub(super) place: Place,
     pub(super) began: Moment,
     pub(super) ended: Moment,
-    /// True if something in it has not ended.
+    /// True if one of its calls or runs has not ended.
     pub(super) is_open: bool,
 }
 
-/// The places of everything in a session.
+/// The places of all turns, runs and calls of a session.
 #[derive(Debug)]
 pub(super) struct Places<'a> {
     /// The place of each prompt's turn.
@@ -49,7 +50,7 @@ pub(super) struct Places<'a> {
     /// The places of each agent's runs.
     pub(super) runs: Vec<Vec<Place>>,
     calls: Vec<CallPlace>,
-    /// The places of the calls' parents.
+    /// The places of the calls' parents, which calls share.
     aboves: Vec<Place>,
     turn_by_prompt: HashMap<&'a str, usize>,
     home_by_prompt: BTreeMap<Option<&'a str>, usize>,
@@ -58,7 +59,7 @@ pub(super) struct Places<'a> {
     all_calls: &'a [Call<'a>],
 }
 
-/// The place of a call, kept small: a session may have a million.
+/// The place of a call in few bytes, because a session may have a million calls.
 #[derive(Debug, Clone, Copy)]
 struct CallPlace {
     span: SpanId,
@@ -74,10 +75,11 @@ impl CallPlace {
     };
 }
 
-/// The deepest nesting of subagents that is followed. Claude Code allows far less.
+/// How many levels of nested subagents are followed. Claude Code allows far fewer; more can come
+/// only from a damaged journal.
 const DEEPEST: usize = 64;
 
-/// A turn or a home.
+/// The root of some calls: a turn on record, or a home, by its index.
 #[derive(Debug, Clone, Copy)]
 enum Root {
     Turn(u32),
@@ -89,7 +91,7 @@ impl<'a> Places<'a> {
         Placing::new(session).places()
     }
 
-    /// Returns the place of the turn or the home with this prompt.
+    /// Returns the place of the turn with this prompt, or else that of the home.
     pub(super) fn root(&self, prompt_id: Option<&str>) -> Option<Place> {
         let turn = prompt_id.and_then(|id| self.turns.get(*self.turn_by_prompt.get(id)?));
         let home = || self.homes.get(*self.home_by_prompt.get(&prompt_id)?);
@@ -120,12 +122,12 @@ fn id_of<'a>(calls: &[Call<'a>], at: u32) -> (Option<&'a str>, Option<&'a str>) 
     call.map_or((None, None), |call| (call.tool_use_id, call.agent_id))
 }
 
-/// Returns an index in four bytes. No session has so many turns that an index does not fit.
+/// Converts an index to four bytes, which suffice for the turns of any session.
 fn small(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// The places, while they are being found.
+/// Finds the places of a session; `places` has those that are found so far.
 struct Placing<'a> {
     session: OtlpSession<'a, 'a>,
     id: &'a str,
@@ -217,7 +219,7 @@ impl<'a> Placing<'a> {
         self.places
     }
 
-    /// Returns the place of a root span: in a new trace, or below the span of another program.
+    /// Creates the place of a turn or a home: in a new trace, or below the span of another program.
     fn root_place(&mut self, kind: IdKind, key: &str, prompt_id: Option<&'a str>) -> Place {
         let span = self.ids.next(kind, self.id, &[key]);
         match prompt_id.and_then(|id| self.native.of_prompt(id)) {
@@ -238,7 +240,8 @@ impl<'a> Placing<'a> {
         }
     }
 
-    /// Finds the turn of a call or a run. If that turn is not on record, finds or creates its home.
+    /// Finds the turn of a call or a run. If that turn is not on record, finds or creates the home
+    /// that stands for it.
     fn root_of(
         &mut self,
         prompt_id: Option<&'a str>,
@@ -312,7 +315,8 @@ impl<'a> Placing<'a> {
         let above = run
             .and_then(|(agent, run)| self.place_run(agent, run, path))
             .or_else(|| self.place_of_root(root?))?;
-        // In a cycle, the place may have been found meanwhile.
+        // If subagents started one another in a cycle, the recursion may have found this place
+        // already.
         if let Some(known) = self.places.call(at) {
             return Some(known);
         }
@@ -324,7 +328,8 @@ impl<'a> Placing<'a> {
         };
         let parts = [&*id, tool, call.agent_id.unwrap_or_default()];
         let span = self.ids.next(IdKind::Call, self.id, &parts);
-        // Neighbouring calls mostly have the same parent.
+        // Most calls have the same parent as the call before, so comparing with the last place
+        // suffices.
         let aboves = &mut self.places.aboves;
         if aboves.last() != Some(&above) {
             aboves.push(above);
@@ -337,7 +342,7 @@ impl<'a> Placing<'a> {
     }
 
     /// Finds the place of a run of a subagent: below the call that started it, or below its turn.
-    /// Returns `None` in a cycle, which a damaged journal may have.
+    /// Returns `None` if subagents started one another in a cycle, as only a damaged journal says.
     fn place_run(
         &mut self,
         agent: usize,
@@ -359,7 +364,8 @@ impl<'a> Placing<'a> {
             above = self.place_of_root(root);
         }
         path.remove(&(agent, run));
-        // In a cycle, the place may have been found meanwhile.
+        // If subagents started one another in a cycle, the recursion may have found this place
+        // already.
         if let Some(known) = self.runs.get(agent)?.get(run).copied().flatten() {
             return Some(known);
         }
@@ -390,15 +396,16 @@ fn below(above: Place, span: SpanId) -> Place {
     }
 }
 
-/// The spans of other programs in which the turns of a session happened.
+/// The spans in which the turns of a session happened but which ccsession does not send: those of
+/// Claude Code, or of a program that started it.
 #[derive(Debug, Default)]
 struct NativeSpans<'a> {
     /// The span of each turn.
     by_prompt: HashMap<&'a str, TraceParent>,
     /// The span of each subagent: that of the call that started it.
     by_agent: HashMap<&'a str, TraceParent>,
-    /// The spans that began before any turn, or contain several turns: Claude Code was started in
-    /// them. They do not show that it traces anything itself.
+    /// The spans that began before any turn, or contain several turns. A program that started
+    /// Claude Code sends them, so they do not show that Claude Code traces turns itself.
     inherited: HashSet<[u8; 8]>,
 }
 
@@ -443,7 +450,8 @@ impl<'a> NativeSpans<'a> {
     }
 }
 
-/// Returns the span of another program in which an event happened.
+/// Returns the span in which an event happened according to its `traceparent`, if another program
+/// sends it.
 pub(super) fn parent_of(session: &OtlpSession<'_, '_>, step: &Step) -> Option<TraceParent> {
     let header = session.trace.further(step, FurtherMember::TraceParent)?;
     TraceParent::parse(header)

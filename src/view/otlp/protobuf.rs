@@ -1,4 +1,4 @@
-//! OTLP as protobuf, by the field numbers of `opentelemetry-proto`.
+//! Encodes OTLP as protobuf. The field numbers are those of `opentelemetry-proto`.
 
 use super::value::{Attributes, Value};
 use super::{Buckets, LogRecord, Metric, Point, Points, Resource, SCOPE, Span};
@@ -18,7 +18,8 @@ pub fn metrics(groups: &[(&Resource<'_>, &[Metric<'_>])]) -> Vec<u8> {
     request(groups, metric)
 }
 
-/// Writes the parts that all three requests have, with the same field numbers in each.
+/// Writes a request for traces, logs or metrics. All three have the same outer structure with the
+/// same field numbers; `item` writes a span, a log record or a metric.
 fn request<T>(groups: &[(&Resource<'_>, &[T])], item: impl Fn(&mut Message, &T)) -> Vec<u8> {
     let items = groups.iter().map(|(_, all)| all.len()).sum::<usize>();
     let mut request = Message(Vec::with_capacity(USUAL_RESOURCE + items * USUAL_ITEM));
@@ -41,7 +42,8 @@ fn request<T>(groups: &[(&Resource<'_>, &[T])], item: impl Fn(&mut Message, &T))
     request.0
 }
 
-/// The usual size of a resource and of an item in bytes, so that the buffer rarely grows.
+/// The usual size of a resource and of an item (a span, a log record or a metric) in bytes, so that
+/// the buffer rarely grows.
 const USUAL_RESOURCE: usize = 1024;
 const USUAL_ITEM: usize = 900;
 
@@ -139,8 +141,8 @@ fn buckets(message: &mut Message, value: &Buckets) {
     message.bytes(7, &packed(&bounds));
 }
 
-/// Writes names and values. Their lengths are computed beforehand and not measured afterwards,
-/// because there are many.
+/// Writes attributes. Because there are many, their lengths are computed before they are written;
+/// other messages are written first, then measured.
 fn attributes(message: &mut Message, number: u32, all: &Attributes<'_>) {
     for (name, value) in &all.0 {
         let value_length = match value {
@@ -155,24 +157,25 @@ fn attributes(message: &mut Message, number: u32, all: &Attributes<'_>) {
         match value {
             Value::Text(text) => message.text(1, text),
             Value::Flag(flag) => message.number(2, u64::from(*flag)),
-            // A negative number has all its 64 bits, as two's complement.
+            // Protobuf writes a negative number as all its 64 bits, in two's complement.
             Value::Int(number) => message.number(3, number.cast_unsigned()),
         }
     }
 }
 
-/// Returns how many bytes a text of this length takes together with its length before it.
+/// Returns how many bytes a text of this length takes, including the varint for its length.
 fn with_length(length: usize) -> usize {
     length + varint_length(length as u64)
 }
 
-/// Returns how many bytes a number takes, seven bits in each.
+/// Returns how many bytes a number takes as a varint, which has seven bits in each byte.
 fn varint_length(value: u64) -> usize {
     let bits = u64::BITS - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize
 }
 
-/// How many bytes the length of a message probably takes. If that is wrong, the message is moved.
+/// How many bytes to reserve for the length of a message before the message is written. If the
+/// length turns out to need another number of bytes, the message is moved.
 #[derive(Debug, Clone, Copy)]
 enum LengthOf {
     Part = 1,
@@ -180,12 +183,12 @@ enum LengthOf {
     Group = 3,
 }
 
-/// A message as it is written.
+/// The bytes of a message that is being written.
 #[derive(Debug, Default)]
 struct Message(Vec<u8>);
 
 impl Message {
-    /// Writes a text, even an empty one.
+    /// Writes a text field, even if the text is empty.
     fn text(&mut self, number: u32, text: &str) {
         self.bytes(number, text.as_bytes());
     }
@@ -195,7 +198,7 @@ impl Message {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Writes the tag and the length that come before this many bytes.
+    /// Writes the tag and the length of a field whose content takes `length` bytes.
     fn begin(&mut self, number: u32, length: usize) {
         self.tag(number, 2);
         self.varint(length as u64);
@@ -216,12 +219,13 @@ impl Message {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// Writes a message of a few members within this one.
+    /// Writes a short nested message.
     fn message(&mut self, number: u32, fill: impl FnOnce(&mut Self)) {
         self.long_message(number, LengthOf::Part, fill);
     }
 
-    /// Writes a message within this one. Its length comes before it, but is known only afterwards.
+    /// Writes a nested message. Its length stands before it but is known only afterwards, so
+    /// `usual` says how many bytes to reserve for the length.
     fn long_message(&mut self, number: u32, usual: LengthOf, fill: impl FnOnce(&mut Self)) {
         self.tag(number, 2);
         let usual = usual as usize;
@@ -254,7 +258,7 @@ impl Message {
 
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            // The seven lowest bits, and the mark that more follow.
+            // The seven lowest bits; the highest bit says that more bytes follow.
             self.0.push((value & 0x7f) as u8 | 0x80);
             value >>= 7;
         }

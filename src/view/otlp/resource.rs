@@ -1,18 +1,18 @@
-//! The resource: where and by what program a session was recorded.
+//! OpenTelemetry's resource: the machine and the program that recorded a session.
 
 use super::OtlpSession;
 use super::names::*;
 use super::value::Attributes;
 
-/// Where and by what program something was recorded.
+/// The machine and the program that recorded something.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resource<'s> {
-    /// Its names and values.
+    /// The resource's attributes.
     pub attributes: Attributes<'s>,
 }
 
 impl<'s> Resource<'s> {
-    /// Returns the resource of a session. It stays the same as long as the session lasts.
+    /// Returns the resource of a session. It does not change during the session.
     pub fn of(session: &OtlpSession<'s, '_>) -> Self {
         let record = session.record;
         let mut its = program();
@@ -29,7 +29,7 @@ impl<'s> Resource<'s> {
         Self { attributes: its }
     }
 
-    /// Returns the resource of metrics over all sessions of a machine.
+    /// Returns the resource of the metrics, which count all sessions of a machine.
     pub fn of_machine(name: Option<&'s str>, id: Option<&'s str>) -> Self {
         let mut its = program();
         its.put(HOST_NAME, name);

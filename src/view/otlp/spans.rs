@@ -1,5 +1,6 @@
-//! The spans of a session: one for each turn, each run of a subagent and each call, and below a call
-//! one for the time in which it waited for a person, and one for what it left running.
+//! The spans of a session: one for each turn, each run of a subagent and each call. Below a call
+//! there may be two more: one while the call waited for a person, and one for the background work
+//! that ran on after it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use crate::model::line::EventKind;
 use crate::model::step::FurtherMember;
 use crate::model::{Call, Capture, Usage};
 
-/// A span. All of ours are of the kind INTERNAL.
+/// A span. Every span that ccsession sends is of the kind INTERNAL.
 #[derive(Debug, Clone, PartialEq, Hash)]
 #[allow(missing_docs, reason = "each is the member of that name in OTLP")]
 pub struct Span<'s> {
@@ -30,7 +31,7 @@ pub struct Span<'s> {
     pub start_time: u64,
     pub end_time: u64,
     pub attributes: Attributes<'s>,
-    /// True if its status is ERROR. The status of all others is unset.
+    /// True if the span's status is ERROR; otherwise the status is unset.
     pub is_error: bool,
 }
 
@@ -40,8 +41,8 @@ impl Span<'_> {
         (self.trace_id, self.span_id)
     }
 
-    /// Returns the flags: that the trace is sampled, and whether another program sends the parent
-    /// span.
+    /// Returns OTLP's flags: the trace is sampled, and the parent span is or is not from another
+    /// program.
     pub(super) fn flags(&self) -> u32 {
         const SAMPLED: u32 = 1;
         const HAS_IS_REMOTE: u32 = 0x100;
@@ -50,7 +51,8 @@ impl Span<'_> {
     }
 }
 
-/// Passes to `each` the spans of everything that has ended, each once: turns, homes, runs, calls.
+/// Calls `each` with the span of each turn, run and call that has ended, and of each [`Home`],
+/// which stands for a turn that is not on record.
 pub(super) fn each_span<'s>(
     session: &OtlpSession<'s, 's>,
     facts: &Facts<'s>,
@@ -93,15 +95,15 @@ pub(super) fn each_span<'s>(
     }
 }
 
-/// What the spans of a session have in common.
+/// What is looked up once for all spans of a session.
 pub(super) struct Facts<'s> {
     session: OtlpSession<'s, 's>,
     id: &'s str,
-    /// The attributes of the session, which each turn has.
+    /// The attributes of the session, which the span of each turn repeats.
     of_session: Attributes<'s>,
-    /// The commit that was checked out at each prompt, by its place on the time line.
+    /// The commit that was checked out at each prompt, by the prompt's time (`Moment::at`).
     revisions: HashMap<i64, &'s str>,
-    /// The subagent that started each subagent.
+    /// The subagents that other subagents started, each with the one that started it.
     parents: HashMap<&'s str, &'s str>,
 }
 
@@ -129,8 +131,8 @@ impl<'s> Facts<'s> {
         }
     }
 
-    /// Returns the attributes that name the session, and the conversation with its main thread or a
-    /// subagent.
+    /// Returns the attributes that identify the session and, within it, the main thread (`None`) or
+    /// a subagent.
     pub(super) fn conversation(&self, agent: Option<&'s str>) -> Attributes<'s> {
         let mut its = Attributes::with_room();
         self.put_conversation(&mut its, agent);
@@ -190,8 +192,8 @@ impl<'s> Facts<'s> {
         }
     }
 
-    /// Returns the attributes of a root span. They repeat those of the resource, because some
-    /// stores drop the resource.
+    /// Returns the attributes of a turn's span. They repeat the attributes of the resource, because
+    /// some backends drop the resource.
     fn root(
         &self,
         prompt_id: Option<&'s str>,
@@ -336,7 +338,7 @@ impl<'s> Facts<'s> {
     }
 }
 
-/// Returns the attributes of a session, which each turn has.
+/// Returns the attributes of a session, which the span of each turn repeats.
 fn of_session<'s>(session: &OtlpSession<'s, 's>) -> Attributes<'s> {
     let record = session.record;
     let mut its = Attributes::default();
@@ -354,7 +356,8 @@ fn of_session<'s>(session: &OtlpSession<'s, 's>) -> Attributes<'s> {
     its
 }
 
-/// Returns the class of a failure, one of a few words, and the exit status of a command.
+/// Returns the class of a failure (`interrupted`, `timeout` or `tool_error`) and, if a command
+/// failed, its exit status.
 pub(super) fn failure(error: Option<&str>) -> (&'static str, Option<i64>) {
     match error {
         Some("interrupted") => ("interrupted", None),
@@ -367,7 +370,7 @@ pub(super) fn failure(error: Option<&str>) -> (&'static str, Option<i64>) {
     }
 }
 
-/// Adds the tokens that a subagent used, summed over all models.
+/// Adds the attributes for the tokens that a subagent used, summed over all models.
 fn put_tokens(its: &mut Attributes<'_>, usage: Option<&Usage>, agent: &str) {
     let by = usage.map(|usage| usage.by.as_slice()).unwrap_or_default();
     let used = by.iter().filter(|it| it.agent_id.as_deref() == Some(agent));

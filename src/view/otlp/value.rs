@@ -1,11 +1,11 @@
-//! Attributes: names and values of OTLP.
+//! OTLP attributes: pairs of a name and a value.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::view::json::millis;
 
-/// A value.
+/// The value of an attribute.
 #[derive(Debug, Clone, PartialEq, Hash)]
 #[allow(missing_docs, reason = "each is what its name says")]
 pub enum Value<'s> {
@@ -14,24 +14,24 @@ pub enum Value<'s> {
     Flag(bool),
 }
 
-/// Names and values, each name once, in a fixed order. Absent values are left out.
+/// Attributes, each name once, in the order in which they were added. Absent values are left out.
 #[derive(Debug, Clone, Default, PartialEq, Hash)]
 pub struct Attributes<'s>(pub Vec<(&'static str, Value<'s>)>);
 
 impl<'s> Attributes<'s> {
-    /// Creates an empty list with room for the usual number of names.
+    /// Creates an empty list with capacity for the usual number of attributes.
     pub(super) fn with_room() -> Self {
         const USUAL: usize = 20;
         Self(Vec::with_capacity(USUAL))
     }
 
-    /// Returns the value with this name.
+    /// Returns the value of the attribute with this name.
     pub fn get(&self, name: &str) -> Option<&Value<'s>> {
         let found = self.0.iter().find(|(it, _)| *it == name);
         found.map(|(_, value)| value)
     }
 
-    /// Returns their approximate size as JSON, in bytes.
+    /// Returns the approximate size of all attributes as JSON, in bytes.
     pub fn size(&self) -> usize {
         const AROUND: usize = 50;
         let sizes = self.0.iter().map(|(name, value)| match value {
@@ -41,12 +41,12 @@ impl<'s> Attributes<'s> {
         sizes.sum()
     }
 
-    /// Adds a value, unless it is absent.
+    /// Adds an attribute, unless its value is absent.
     pub(super) fn put(&mut self, name: &'static str, value: impl Into<Optional<'s>>) {
         self.0.extend(value.into().0.map(|value| (name, value)));
     }
 
-    /// Adds all of `others`.
+    /// Adds all attributes of `others`.
     pub(super) fn put_all(&mut self, others: &Self) {
         self.0.extend(others.0.iter().cloned());
     }
@@ -98,7 +98,7 @@ impl From<Option<i64>> for Optional<'_> {
 }
 
 impl From<Option<Duration>> for Optional<'_> {
-    /// Times are in milliseconds, as everywhere else.
+    /// All durations in attributes are in milliseconds.
     fn from(time: Option<Duration>) -> Self {
         time.map(millis).into()
     }

@@ -1,8 +1,10 @@
-//! A page that is safe to share: structure and times, and no content.
+//! Removes the content from a page, so that it is safe to share: what remains is structure and
+//! times.
 //!
-//! Every struct is destructured without `..`, so a new member does not compile until somebody
-//! decides whether it is content. Texts pass only if they are numbers, or in a list of words that
-//! Claude Code or this program makes. All others become stand-ins such as `agent 1`.
+//! Every struct is destructured without `..`, so a new member does not compile until its author
+//! decides whether it is content. A text is kept only if it is a number, or in a list of words that
+//! Claude Code or ccsession itself writes. Any other text is removed or becomes a stand-in such as
+//! `agent 1`.
 
 use std::collections::HashMap;
 
@@ -14,11 +16,11 @@ use crate::model::attention::{Attention, Need};
 use crate::model::usage::ModelUsage;
 use crate::view::stats::{StatsSummary, ToolStats};
 
-/// The note on a page without content about what it leaves out.
+/// The sentence on a page without content that says what was left out.
 const LEFT_OUT: &str = "Left out: titles, prompts, labels, paths, project and branch names, commits' hashes, roles, focus, notes and the \
     texts of errors. Stand-ins such as `agent 1` replace ids, MCP tools and names that you chose.";
 
-/// Claude Code's own tools.
+/// The names of Claude Code's own tools, which are not content.
 const TOOLS: [&str; 44] = [
     "Agent",
     "AskUserQuestion",
@@ -66,7 +68,7 @@ const TOOLS: [&str; 44] = [
     "Write",
 ];
 
-/// Claude Code's own kinds of subagents.
+/// Claude Code's own types of subagents, which are not content.
 const AGENT_TYPES: [&str; 5] = [
     "Explore",
     "Plan",
@@ -75,21 +77,22 @@ const AGENT_TYPES: [&str; 5] = [
     "statusline-setup",
 ];
 
-/// The words for how a session or a segment begins and ends.
+/// Claude Code's words for how a session or a segment began.
 const STARTS: [&str; 5] = ["startup", "resume", "clear", "compact", "fork"];
 const ENDS: [&str; 5] = ["clear", "logout", "prompt_input_exit", "other", "resume"];
 const TRIGGERS: [&str; 2] = ["manual", "auto"];
 
-/// The words in the name of a model. Everything else in the name must be digits.
+/// The words that the name of a model may contain. The other parts of the name must be numbers.
 const MODEL_WORDS: [&str; 7] = [
     "claude", "opus", "sonnet", "haiku", "instant", "latest", "fast",
 ];
 
-/// The longest number in the name of a model: a date.
+/// The most digits of a number in the name of a model: eight, as in a date.
 const MAX_DIGITS: usize = 8;
 
 impl PageData {
-    /// Returns the page without anything that a person or a program wrote into a session.
+    /// Returns the page without content, which is all text that a person or another program wrote
+    /// into a session.
     #[must_use]
     pub fn without_content(self) -> Self {
         let Self {
@@ -128,7 +131,7 @@ impl PageData {
     }
 }
 
-/// Stand-ins for names. Equal names have equal stand-ins.
+/// Stand-ins for names, such as `agent 1`. Equal names have equal stand-ins.
 #[derive(Debug, Default)]
 struct StandIns {
     known: HashMap<(&'static str, String), usize>,
@@ -155,7 +158,7 @@ impl StandIns {
 
     fn tool(&mut self, name: &str) -> String {
         match name {
-            // The name of a tool that was not recorded.
+            // Stands for a tool whose name was not recorded.
             "?" => name.to_owned(),
             name if TOOLS.contains(&name) => name.to_owned(),
             name if name.starts_with("mcp__") => self.of("mcp tool", name),
@@ -182,12 +185,12 @@ impl StandIns {
     }
 }
 
-/// Returns a text only if it is one of these words.
+/// Returns the text if it is one of these words, or else `None`.
 fn known(text: Option<String>, words: &[&str]) -> Option<String> {
     text.filter(|text| words.contains(&text.as_str()))
 }
 
-/// Returns the class of a failure only if it is the exit status of a program.
+/// Returns the text of an error if it is only an exit status (`exit:1`), or else `None`.
 fn exit_status(error: &str) -> Option<&str> {
     let status = error.strip_prefix("exit:")?;
     let is_number = (1..=3).contains(&status.len()) && status.bytes().all(|c| c.is_ascii_digit());
@@ -223,7 +226,7 @@ fn session(page: SessionPage, names: &mut StandIns) -> SessionPage {
         events,
         duplicates,
     } = page;
-    // The stand-ins of ids are numbered within one session.
+    // Stand-ins for ids are numbered from 1 in each session.
     let mut ids = StandIns::default();
     SessionPage {
         session_id: id(session_id, names),
@@ -413,7 +416,7 @@ fn columns(columns: CallColumns, names: &mut StandIns, ids: &mut StandIns) -> Ca
             .collect::<Vec<i64>>()
     };
     let tool = each(tool, &mut |name| Some(names.tool(name)));
-    // These words come from this program, never from a journal.
+    // These words come from ccsession, never from a journal.
     let state = each(state, &mut |word| Some(word.to_owned()));
     let closed = each(closed, &mut |word| Some(word.to_owned()));
     let agent = each(agent, &mut |id| ids.of("agent", id).into());
@@ -453,7 +456,7 @@ fn columns(columns: CallColumns, names: &mut StandIns, ids: &mut StandIns) -> Ca
     }
 }
 
-/// Collects the texts of new columns: only those that are used.
+/// Collects the texts that calls still use after their columns were stripped of content.
 struct NewTexts<'a> {
     old: &'a [String],
     new: Vec<String>,

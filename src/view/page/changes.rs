@@ -1,5 +1,6 @@
-//! The changes of a session's page: its calls from the first one that differs, and every other
-//! member that differs, in full.
+//! The difference between two states of a session's page, which the dashboard sends to the browser.
+//! Of the calls, it has those from the first that differs; every other member that differs is sent
+//! whole.
 
 use serde::Serialize;
 
@@ -10,13 +11,14 @@ use super::{
 };
 use crate::view::stats::StatsSummary;
 
-/// The difference between two states of a page. An absent member has not changed.
+/// The difference between two states of a session's page. `None` means that the member has not
+/// changed.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "as those of SessionPage")]
 pub struct PageChange<'a> {
-    /// The index of the first call that differs. The calls before it stay.
+    /// The index of the first call that differs. The calls before it are unchanged.
     pub from: usize,
-    /// The calls from there on. They can be read without the calls before them.
+    /// The calls from index `from` on. They can be read without the calls before them.
     pub calls: CallColumns,
     #[serde(flatten)]
     pub facts: Option<&'a SessionFacts>,
@@ -37,7 +39,7 @@ pub struct PageChange<'a> {
 }
 
 impl<'a> PageChange<'a> {
-    /// Returns what turns `before` into `now`.
+    /// Returns the changes that turn the page `before` into `now`.
     pub fn between(before: &SessionPage, now: &'a SessionPage) -> Self {
         let (old, new) = (before.calls.rows(), now.calls.rows());
         let same = old.iter().zip(&new).take_while(|(old, new)| old == new);

@@ -1,5 +1,5 @@
-//! The calls of a session as columns: a list for each member, so that ten thousand calls stay small
-//! and are read without building as many objects.
+//! The calls of a session as columns: one list for each property of a call. So ten thousand calls
+//! need little JSON, and a browser reads them without building ten thousand objects.
 
 use std::collections::HashMap;
 
@@ -10,14 +10,15 @@ use crate::model::Call;
 use crate::model::call::Moment;
 use crate::view::json::millis;
 
-/// The calls, a column for each member.
+/// The calls of a session, one column for each property of a call.
 ///
 /// A text is an index into `strings`; -1 means none. Durations are in milliseconds; -1 means
-/// unknown. Columns with two members a row, `[call, value]`, have only the calls with a value.
+/// unknown. Columns of pairs, `[index of the call, value]`, have only the calls with a value. Times
+/// without jumps count microseconds and are as in `PageMoment::at`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "docs/json.md describes the members of a call")]
 pub struct CallColumns {
-    /// All texts, each once.
+    /// All texts of the other columns, each once.
     pub strings: Vec<String>,
     pub id: Vec<Option<String>>,
     pub tool: Vec<i64>,
@@ -26,33 +27,36 @@ pub struct CallColumns {
     pub closed: Vec<i64>,
     pub agent: Vec<i64>,
     pub prompt: Vec<i64>,
-    /// The place of the start on the time line, minus that of the previous call's start.
+    /// The start of the call as a time without jumps, minus the start of the previous call.
     pub start: Vec<i64>,
-    /// How far the wall clock at the start is ahead of that place, minus the same of the previous
-    /// call.
+    /// How far the wall clock was ahead of the time without jumps when the call started, minus the
+    /// same of the previous call.
     pub start_clock: Vec<i64>,
-    /// The place of the end on the time line, minus that of the start; `None` while the call runs.
+    /// The end of the call minus its start, both as times without jumps; `None` while the call
+    /// runs.
     pub end: Vec<Option<i64>>,
-    /// How far the wall clock at the end is ahead of that place, minus the same at the start.
+    /// How far the wall clock was ahead of the time without jumps when the call ended, minus the
+    /// same at its start.
     pub end_clock: Vec<i64>,
     pub duration: Vec<i64>,
     pub wait: Vec<i64>,
     pub permission: Vec<i64>,
     pub input_bytes: Vec<i64>,
     pub output_bytes: Vec<i64>,
-    /// When permission was asked for, in microseconds after the start.
+    /// When Claude Code requested permission for the call, in microseconds after the call's start.
     pub asked: Vec<[i64; 2]>,
     pub error: Vec<[i64; 2]>,
     pub background: Vec<[i64; 2]>,
-    /// `[call, wall clock, place]`.
+    /// When the call's background work ended: `[index of the call, wall clock, time without
+    /// jumps]`.
     pub background_ended: Vec<[i64; 3]>,
     pub spawned: Vec<[i64; 2]>,
-    /// The process, only for calls whose process is not that of the previous call; -1 means
-    /// unknown.
+    /// The id of the Claude Code process, only for calls whose process is not that of the previous
+    /// call; -1 means unknown.
     pub pid: Vec<[i64; 2]>,
 }
 
-/// A call, as one row of the columns.
+/// A call as one row: its values in all columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CallRow<'a> {
     pub(super) id: Option<&'a str>,
@@ -62,9 +66,9 @@ pub(super) struct CallRow<'a> {
     pub(super) closed: Option<&'a str>,
     pub(super) agent: Option<&'a str>,
     pub(super) prompt: Option<&'a str>,
-    /// The place of the start on the time line.
+    /// The start of the call as a time without jumps.
     pub(super) start: i64,
-    /// How far the wall clock at the start is ahead of that place.
+    /// How far the wall clock was ahead of the time without jumps when the call started.
     pub(super) clock: i64,
     pub(super) end: Option<i64>,
     pub(super) end_clock: i64,
@@ -118,14 +122,15 @@ impl<'a> CallRow<'a> {
 }
 
 impl CallColumns {
-    /// Returns the columns of `calls`. `zero` is the place of the session's first event.
+    /// Returns the columns of `calls`. `zero` is the time without jumps of the session's first
+    /// event.
     pub fn of(calls: &[Call<'_>], zero: i64) -> Self {
         let rows: Vec<CallRow<'_>> = calls.iter().map(|call| CallRow::of(call, zero)).collect();
         Self::of_rows(&rows)
     }
 
-    /// Returns the columns of `rows`. They can be read alone, so a page that changes can receive
-    /// only its last calls.
+    /// Returns the columns of `rows`. They refer to no earlier columns, so a page that changes can
+    /// receive only its last calls.
     pub(super) fn of_rows<'a>(rows: &[CallRow<'a>]) -> Self {
         let mut columns = Self::default();
         let mut texts = Texts::default();
@@ -224,7 +229,8 @@ impl CallColumns {
                 row.background_ended = Some([*clock, *place]);
             }
         }
-        // A process is noted at its first call, and applies until the next one is noted.
+        // `pid` has the index of each process's first call. The process applies until the index of
+        // the next entry.
         for (place, [index, pid]) in self.pid.iter().enumerate() {
             let from = usize::try_from(*index).unwrap_or(usize::MAX);
             let next = self.pid.get(place + 1);
@@ -247,13 +253,13 @@ impl CallColumns {
     }
 }
 
-/// Returns the row of a call.
+/// Returns the row of the call with this index.
 fn row_at<'r, 'a>(rows: &'r mut [CallRow<'a>], index: i64) -> Option<&'r mut CallRow<'a>> {
     rows.get_mut(usize::try_from(index).ok()?)
 }
 
-/// Returns a number, or -1 for none. Other programs write the numbers, so they are limited to what
-/// JavaScript can represent exactly.
+/// Returns a number as it stands in a column: -1 for none, and at most 2^53 - 1, the largest
+/// integer that JavaScript represents exactly. A larger number may come from another program.
 fn known(number: Option<u64>) -> i64 {
     const EXACT: u64 = (1 << 53) - 1;
     number.map_or(-1, |number| {
@@ -261,7 +267,7 @@ fn known(number: Option<u64>) -> i64 {
     })
 }
 
-/// Collects texts, each once.
+/// Collects the texts of the columns, each once, with their indices.
 #[derive(Debug, Default)]
 struct Texts<'a> {
     all: Vec<String>,

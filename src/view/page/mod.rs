@@ -1,9 +1,10 @@
-//! What a page shows: the data of the report and of the dashboard, as the scripts in `src/web` read
-//! it. `src/web/src/types.ts` has the same types: change both together.
+//! The data of a web page, which is either the report or the dashboard. The scripts in `src/web`
+//! read it as JSON. `src/web/src/types.ts` has the same types: change both together.
 //!
-//! Everything is owned, so that a page can be compared with its previous state. All texts are on
-//! one safe, bounded line. Moments are pairs of microseconds: the wall clock's, and the place on
-//! the session's time line without jumps, counted from its first event.
+//! All values are owned, so that a page can be compared with its previous state. Every text is one
+//! line of bounded length without control characters. A moment is a pair of microseconds: the wall
+//! clock's time, and the time since the session's first event, which does not jump when the clock
+//! is set.
 
 mod bare;
 mod changes;
@@ -23,19 +24,19 @@ use crate::model::text::one_line;
 use crate::model::usage::ModelUsage;
 use crate::model::{Activity, SessionId, Timestamp};
 
-/// The version of the data. It changes only if a member changes its meaning.
+/// The version of the page's data. It changes only if a member changes its meaning.
 const VERSION: u32 = 1;
 
-/// The longest text on a page, in characters. A hook's labels are shorter.
+/// The longest text on a page, in characters. The labels of calls are shorter.
 const MAX_TEXT: usize = 200;
 
-/// Where the page is shown.
+/// The kind of page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PageMode {
-    /// In a file, which never changes.
+    /// The report: a file that never changes.
     Report,
-    /// On the dashboard, where it changes while it is shown.
+    /// The dashboard: its data changes while a browser shows it.
     Dashboard,
 }
 
@@ -47,18 +48,19 @@ pub struct PageData {
     pub made_at: Timestamp,
     pub made_by: String,
     pub mode: PageMode,
-    /// True if the page has structure and times, and no content.
+    /// True if the content was removed, so that only structure and times remain.
     pub metadata: bool,
-    /// What is not on the page, in sentences for people.
+    /// Sentences for people about what is not on the page.
     pub left_out: Vec<String>,
-    /// What `stats --json` says about all these sessions; `None` if only one was asked for.
+    /// The statistics over all these sessions, as in `stats --json`; `None` if only one session was
+    /// requested.
     pub stats: Option<StatsSummary>,
-    /// The latest first.
+    /// The sessions, the latest first.
     pub sessions: Vec<SessionPage>,
 }
 
 impl PageData {
-    /// Creates the data of a page that shows these sessions.
+    /// Creates the data of a page that shows these sessions, in the given order.
     pub fn new(mode: PageMode, made_at: Timestamp, sessions: Vec<SessionPage>) -> Self {
         Self {
             v: VERSION,
@@ -73,24 +75,24 @@ impl PageData {
     }
 }
 
-/// One session.
+/// The data of one session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "docs/report.md describes the members")]
 pub struct SessionPage {
     pub session_id: String,
     #[serde(flatten)]
     pub facts: SessionFacts,
-    /// The first and the last event; `None` without any.
+    /// The moments of the first and the last event; `None` if there is no event.
     pub span: Option<(PageMoment, PageMoment)>,
-    /// True if the calls, prompts, agents, compactions and segments were left out, because the page
-    /// would have too many calls.
+    /// True if the calls, prompts, subagents, compactions and segments were left out because the
+    /// page would have too many calls.
     pub calls_left_out: bool,
     pub calls: CallColumns,
     pub prompts: Vec<PagePrompt>,
     pub agents: Vec<PageAgent>,
     pub compactions: Vec<PageCompaction>,
     pub segments: Vec<PageSegment>,
-    /// What `stats --json` says about this session.
+    /// The statistics over this session, as in `stats --json`.
     pub stats: StatsSummary,
     pub events: u64,
     pub duplicates: u64,
@@ -106,7 +108,8 @@ pub struct SessionFacts {
     pub role: Option<String>,
     pub focus: Option<String>,
     pub notes: Vec<PageNote>,
-    /// The branch that is checked out now, or was at the end.
+    /// The branch that is checked out now or, once the session has ended, was checked out at its
+    /// end.
     pub branch: Option<String>,
     pub model: Option<String>,
     pub source: Option<String>,
@@ -117,24 +120,25 @@ pub struct SessionFacts {
     pub exit_status: Option<i64>,
     pub attention: Attention,
     pub commits: Vec<PageCommit>,
-    /// The session that this one came from, and the first sessions that came from this one.
+    /// Related sessions: the one that this session came from, and the first ones that came from
+    /// this session.
     pub lineage: Vec<PageKin>,
-    /// How many more sessions came from this one.
+    /// How many more sessions came from this one than `lineage` lists.
     pub lineage_more: usize,
     /// Tokens by agent and model, as in `stats --json`.
     pub tokens: Vec<PageTokens>,
     pub cost_usd: Option<f64>,
-    /// How many calls the transcript has, and how many of them hooks recorded; `None` if unknown.
+    /// How many calls the transcript has, and how many of these hooks recorded; `None` if unknown.
     pub coverage: Option<PageCoverage>,
     pub damage: PageDamage,
 }
 
-/// What a session is called.
+/// The title of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of SessionFacts")]
 pub struct PageTitle {
     pub text: String,
-    /// As in `list --json`.
+    /// What the title is from, as in `list --json`.
     pub source: String,
 }
 
@@ -146,7 +150,7 @@ pub struct PageProject {
     pub root: String,
 }
 
-/// A note that a person gave a session.
+/// A note that a person attached to a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of SessionFacts")]
 pub struct PageNote {
@@ -154,7 +158,7 @@ pub struct PageNote {
     pub text: String,
 }
 
-/// A commit that a session made or may have made.
+/// A commit that a session made, or perhaps made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of SessionFacts")]
 pub struct PageCommit {
@@ -173,7 +177,7 @@ pub struct PageKin {
     pub relation: &'static str,
     pub session_id: String,
     pub title: Option<PageTitle>,
-    /// `None` if there is no record of it.
+    /// The session's state; `None` if the session has no record.
     pub state: Option<&'static str>,
     pub source: Option<String>,
     pub started_at: Option<Timestamp>,
@@ -251,7 +255,7 @@ impl SessionPage {
         }
     }
 
-    /// Leaves out the calls, prompts, agents, compactions and segments, but keeps the statistics.
+    /// Removes the calls, prompts, subagents, compactions and segments, but keeps the statistics.
     pub fn leave_out_calls(&mut self) {
         self.calls_left_out = true;
         self.calls = CallColumns::default();
@@ -262,10 +266,10 @@ impl SessionPage {
     }
 }
 
-/// The text in a built page that the data replaces.
+/// The placeholder in the built page's template that the data replaces.
 const PLACE: &str = "{\"data\":null}";
 
-/// Inserts the data into the built page `template`.
+/// Returns the HTML of a page: the built page `template` with the data in it.
 ///
 /// # Errors
 /// Fails if the data cannot be written as JSON.
@@ -274,7 +278,7 @@ pub fn document(template: &str, data: &PageData) -> serde_json::Result<String> {
     Ok(template.replacen(PLACE, &json, 1))
 }
 
-/// Returns the statistics with the tools' names as a page shows them.
+/// Makes the tools' names in statistics safe for a page, as [`shown`] does.
 pub fn shown_stats(mut stats: StatsSummary) -> StatsSummary {
     for tool in &mut stats.tools {
         tool.tool = shown(&tool.tool);
@@ -282,13 +286,14 @@ pub fn shown_stats(mut stats: StatsSummary) -> StatsSummary {
     stats
 }
 
-/// Returns a text as a page shows it: on one safe line, of bounded length.
+/// Returns a text in a form that is safe on a page: one line without control characters, of at most
+/// `MAX_TEXT` characters.
 pub fn shown(text: &str) -> String {
     one_line(text, MAX_TEXT)
 }
 
-/// Escapes a JSON text for a script element. Nothing in the result ends the element, begins a
-/// comment, or is a line break of JavaScript or an invisible character. Its meaning is unchanged.
+/// Escapes a JSON text for an HTML script element. The JSON value stays the same, but nothing in
+/// the text can end the element, begin a comment, break a line of JavaScript or be invisible.
 pub fn island(json: &str) -> String {
     let mut safe = String::with_capacity(json.len() + json.len() / 64);
     for c in crate::model::text::escaped_json(json).chars() {

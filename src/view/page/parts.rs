@@ -1,4 +1,4 @@
-//! The parts of a session on a page: prompts, subagents, compactions and segments.
+//! The data of a session's prompts, subagents, compactions and segments on a page.
 
 use serde::{Serialize, Serializer};
 
@@ -8,17 +8,18 @@ use crate::model::activity::{Agent, AgentRun, Compaction, Prompt, Segment, TurnE
 use crate::model::call::{ClosingEvent, Moment};
 use crate::view::subtree::{SubtreeSums, Subtrees};
 
-/// A moment. It is written as `[wall clock, place on the time line]`, both in microseconds.
+/// The time of an event by two clocks. In JSON it is the pair `[ts, at]`, both in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageMoment {
-    /// The time that the clock showed, since 1970 in UTC.
+    /// The time of the wall clock, since 1970 in UTC.
     pub ts: i64,
-    /// The time since the session's first event, even if the clock was set meanwhile.
+    /// The time without jumps: that since the session's first event, correct even if the clock was
+    /// set meanwhile.
     pub at: i64,
 }
 
 impl PageMoment {
-    /// Creates a moment of the session whose first event is at the place `zero`.
+    /// Converts a moment of a session. `zero` is `Moment::at` of the session's first event.
     pub fn new(moment: Moment, zero: i64) -> Self {
         Self {
             ts: moment.ts.micros(),
@@ -26,7 +27,7 @@ impl PageMoment {
         }
     }
 
-    /// Returns how far the wall clock is ahead of the place on the time line.
+    /// Returns how far the wall clock is ahead of the time without jumps.
     pub(super) fn ahead(self) -> i64 {
         self.ts.saturating_sub(self.at)
     }
@@ -95,13 +96,13 @@ pub struct PageAgent {
     pub runs: Vec<PageRun>,
 }
 
-/// A time in which a subagent ran.
+/// A stretch in which a subagent ran, from its start to its stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of PageAgent")]
 pub struct PageRun {
     pub started: PageMoment,
     pub ended: Option<PageMoment>,
-    /// The index of the call that started it.
+    /// The index of the call that started the run, if a known call did.
     pub call: Option<usize>,
 }
 
@@ -133,7 +134,7 @@ impl PageAgent {
     }
 }
 
-/// A compaction of the context.
+/// A compaction of the session's context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of PageAgent")]
 pub struct PageCompaction {
@@ -152,7 +153,7 @@ impl PageCompaction {
     }
 }
 
-/// A stretch in which one process owned the session.
+/// A segment: a stretch in which one Claude Code process ran the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as those of PageAgent")]
 pub struct PageSegment {
@@ -175,7 +176,7 @@ impl PageSegment {
     }
 }
 
-/// Returns what ended a call, as the word that `timeline --json` uses.
+/// Returns `timeline --json`'s word for the event that ended a call.
 pub(super) fn closing(closed: ClosingEvent) -> &'static str {
     match closed {
         ClosingEvent::ByItself => "by_itself",

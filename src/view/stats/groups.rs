@@ -1,4 +1,4 @@
-//! Sums by what people ask for: by day, project, branch, model and so on.
+//! Sums of calls, times, tokens and costs, grouped by day, project, branch, model or the like.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
@@ -15,9 +15,9 @@ use crate::model::usage::{ModelUsage, UsageByMessage, UsedMessage};
 use crate::model::when::Period;
 use crate::model::{Call, Record, SessionId, Timestamp};
 
-/// The name of the main thread among the agents.
+/// The group of the main thread, if sums are grouped by agent.
 const MAIN: &str = "main";
-/// The name of the group of what is unknown.
+/// The group of sessions or calls whose branch, model or type of subagent is unknown.
 const UNKNOWN: &str = "unknown";
 
 /// What sums are grouped by.
@@ -36,7 +36,7 @@ pub enum GroupBy {
 }
 
 impl GroupBy {
-    /// Returns the name of the grouping.
+    /// Returns the name of the grouping, as in `--by`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
@@ -51,7 +51,7 @@ impl GroupBy {
         }
     }
 
-    /// Returns whether groups follow one another in time.
+    /// Returns true for days, weeks and months, which have an order in time.
     pub fn is_of_time(self) -> bool {
         matches!(self, Self::Day | Self::Week | Self::Month)
     }
@@ -60,12 +60,13 @@ impl GroupBy {
 /// Identifies a group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct GroupKey {
-    /// The day, project, branch, model, tool or agent; for a session, its title.
+    /// The day, week, month, project, branch, model, tool or type of agent; for a session, its
+    /// title.
     pub name: String,
-    /// The project, if the group is a branch or a session.
+    /// The project of the branch or session, if the group is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// The root, if the group is a project: two projects may have one name.
+    /// The root directory of the project, if the group is one: two projects may have the same name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
     /// The session's id, if the group is a session.
@@ -76,52 +77,54 @@ pub struct GroupKey {
 /// The sums of one group.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GroupSums {
-    /// Sessions that did something in this group.
+    /// The number of sessions with at least one prompt, call or message in this group.
     pub sessions: u64,
-    /// Prompts from people.
+    /// The number of prompts from people.
     pub prompts: u64,
-    /// Calls.
+    /// The number of calls.
     pub calls: u64,
-    /// Calls that failed.
+    /// The number of calls that failed.
     pub failed: u64,
-    /// The wait for permission.
+    /// How long calls waited for permission.
     pub permission: Duration,
-    /// The time in which Claude Code worked: its turns or, for a subagent, its runs.
+    /// How long Claude Code worked: the total of its turns or, for a subagent, of its runs.
     pub work: Duration,
-    /// The durations of all calls.
+    /// The total duration of all calls.
     pub in_calls: Duration,
-    /// Tokens.
+    /// The tokens.
     pub used: ModelUsage,
-    /// What Claude Code says that it cost, in US dollars.
+    /// The cost that Claude Code stated, in US dollars.
     pub stated_usd: Option<f64>,
-    /// What it cost by the user's own prices, where Claude Code says nothing.
+    /// The cost of the messages whose cost is not in `stated_usd`, by the prices in the user's
+    /// configuration, in US dollars.
     pub estimated_usd: Option<f64>,
 }
 
-/// A session whose parts are added to groups.
+/// A session whose prompts, calls and messages are added to groups.
 #[derive(Debug)]
 pub struct GroupedSession<'a> {
     /// The session's record.
     pub record: &'a Record,
-    /// What it is called.
+    /// The session's title.
     pub title: Option<String>,
-    /// What it did.
+    /// The session's calls, prompts, subagents and segments.
     pub activity: &'a Activity<'a>,
-    /// What it used.
+    /// The tokens of each message of the session.
     pub usage: &'a UsageByMessage,
 }
 
-/// Sums by group. Several threads sum separately, and their sums are added up.
+/// Sums by group. Several worker threads sum separately; their sums are then added.
 #[derive(Debug, Default)]
 pub struct Groups {
     by: BTreeMap<GroupKey, GroupSums>,
-    /// The sums over all parts, including those that are in no group. A session counts once, even
-    /// if it is in several groups.
+    /// The sums over everything, including what is in no group. A session counts once, even if it
+    /// is in several groups.
     total: GroupSums,
 }
 
 impl Groups {
-    /// Adds the parts of a session that began in the period to their groups.
+    /// Adds the prompts, calls, runs and messages of a session that began in the period to their
+    /// groups.
     pub fn add<F: Fn(Timestamp) -> NaiveDateTime>(
         &mut self,
         by: GroupBy,
@@ -175,7 +178,7 @@ impl Groups {
                 add_some(&mut of_session.sums(key).stated_usd, stated);
             }
         }
-        // A session in which nothing was asked and done counts where it began.
+        // A session without prompts, calls and messages counts in the group of its start.
         let began = activity.span.map(|(first, _)| first.ts);
         if let Some(began) = began.filter(|at| of_session.total.sessions == 0 && is_counted(*at)) {
             of_session.add_to(keys.at(began), |_| {});
@@ -187,7 +190,7 @@ impl Groups {
         *self += of_session;
     }
 
-    /// Adds a part of one session to the total and, if `key` names a group, to that group.
+    /// Applies `add` to the total and, if `key` names a group, to the sums of that group.
     fn add_to(&mut self, key: Option<GroupKey>, add: impl Fn(&mut GroupSums)) {
         self.total.sessions = 1;
         add(&mut self.total);
@@ -200,8 +203,8 @@ impl Groups {
         self.by.entry(key).or_default()
     }
 
-    /// Returns the groups and the total. Groups of time are in the order of time. Others are
-    /// ordered by tokens, calls and prompts, the most first.
+    /// Returns the groups and the total. Days, weeks and months are in the order of time. Other
+    /// groups are ordered by tokens, then calls, then prompts, the most first.
     pub fn in_order(self, by: GroupBy) -> (Vec<(GroupKey, GroupSums)>, GroupSums) {
         let mut groups: Vec<(GroupKey, GroupSums)> = self.by.into_iter().collect();
         if !by.is_of_time() {
@@ -222,7 +225,7 @@ impl AddAssign for Groups {
 }
 
 impl GroupSums {
-    /// Returns all tokens together.
+    /// Returns the sum of all kinds of tokens.
     pub fn tokens(&self) -> u64 {
         let used = &self.used;
         [
@@ -241,7 +244,8 @@ impl GroupSums {
         self.work = self.work.saturating_add(worked.unwrap_or_default());
     }
 
-    /// Adds a message. `prices` are given if its cost counts.
+    /// Adds the tokens of a message and, if `prices` are given, its cost: the stated one, or else
+    /// an estimate by these prices.
     fn add_message(&mut self, message: &UsedMessage, prices: Option<&Prices>) {
         self.used.add(&message.used);
         let Some(prices) = prices else {
@@ -284,7 +288,7 @@ fn add_some(sum: &mut Option<f64>, more: Option<f64>) {
     }
 }
 
-/// The group of each part of a session.
+/// Finds the group of each prompt, call and message of a session.
 struct Keys<'a, F> {
     by: GroupBy,
     session: &'a GroupedSession<'a>,
@@ -293,8 +297,8 @@ struct Keys<'a, F> {
 }
 
 impl<F: Fn(Timestamp) -> NaiveDateTime> Keys<'_, F> {
-    /// Returns the group of what the whole session did at `at`. Returns `None` if that depends on
-    /// more than the time.
+    /// Returns the group of anything that the session did at `at`. Returns `None` if the grouping
+    /// is by model, tool or agent, which depend on more than the time.
     fn at(&self, at: Timestamp) -> Option<GroupKey> {
         let record = self.session.record;
         let project = || Some(record.project.name.clone());
@@ -323,8 +327,8 @@ impl<F: Fn(Timestamp) -> NaiveDateTime> Keys<'_, F> {
         })
     }
 
-    /// Returns the branch at `at`: that of the last earlier prompt with a branch, else of the first
-    /// later one, else of the start.
+    /// Returns the branch that was checked out at `at`: that of the last prompt before `at` that
+    /// has one, else of the first later prompt, else of the session's start.
     fn branch(&self, at: Timestamp) -> String {
         let head = self.session.record.head.as_ref();
         let activity = self.session.activity;
@@ -360,7 +364,8 @@ impl<F: Fn(Timestamp) -> NaiveDateTime> Keys<'_, F> {
         }
     }
 
-    /// Returns the group of a message, or `None` if this grouping counts no tokens.
+    /// Returns the group of a message; `None` if sums are grouped by tool, because tokens belong to
+    /// no tool.
     fn of_message(&self, message: &UsedMessage) -> Option<GroupKey> {
         match self.by {
             GroupBy::Tool => None,
@@ -380,7 +385,7 @@ fn named(name: &str) -> GroupKey {
     }
 }
 
-/// The messages of each agent, the earliest first.
+/// The times and models of each agent's messages, the earliest first.
 struct MessagesByAgent<'a> {
     by: BTreeMap<Option<&'a str>, Vec<(Timestamp, &'a str)>>,
     models: BTreeSet<&'a str>,
@@ -402,8 +407,8 @@ impl<'a> MessagesByAgent<'a> {
         all
     }
 
-    /// Returns the model that made a call: that of its agent's last message before the call. A
-    /// message contains its calls, so it began before them.
+    /// Returns the model that made a call: the model of the agent's last message that began before
+    /// the call, because that message contains the call.
     fn model_of(&self, call: &Call<'_>) -> &str {
         let messages = self.by.get(&call.agent_id).map(Vec::as_slice);
         let messages = messages.unwrap_or_default();
@@ -415,7 +420,7 @@ impl<'a> MessagesByAgent<'a> {
     }
 }
 
-/// A group as it is printed for programs.
+/// A group as `stats --json` prints it.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "docs/json.md describes the fields")]
 pub struct GroupView {

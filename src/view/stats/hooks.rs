@@ -1,4 +1,4 @@
-//! How long each hook took, from the durations that Claude Code notes.
+//! How long each hook took, from the durations that Claude Code writes into transcripts.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::percentile::nearest_rank;
 
-/// Durations by hook. Several threads collect separately, and their durations are added up.
+/// The durations of each hook's runs. Several worker threads collect separately; their durations
+/// are then merged.
 #[derive(Debug, Default)]
 pub struct HookTallies {
     by: BTreeMap<(String, String), Vec<u64>>,
 }
 
-/// How long one hook took. Durations are in milliseconds.
+/// Statistics of one hook's durations, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "docs/json.md describes the fields")]
 pub struct HookStats {
@@ -27,7 +28,7 @@ pub struct HookStats {
 }
 
 impl HookTallies {
-    /// Adds one run of the hook that runs this command at this event.
+    /// Adds the duration of one run of the hook that is configured with this event and command.
     pub fn add(&mut self, event: String, command: String, duration_ms: u64) {
         self.by
             .entry((event, command))
@@ -35,7 +36,7 @@ impl HookTallies {
             .push(duration_ms);
     }
 
-    /// Returns the hooks, the one that took longest in total first.
+    /// Returns the statistics of all hooks, the hook with the longest total duration first.
     pub fn summary(self) -> Vec<HookStats> {
         let stats = |((event, command), mut durations): ((String, String), Vec<u64>)| HookStats {
             event,

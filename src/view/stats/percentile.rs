@@ -1,7 +1,7 @@
 //! Exact percentiles.
 
-/// Returns the value that `percent` percent of `values` do not exceed, by nearest rank. It is one
-/// of the values, never one between two. Reorders the values. Returns `None` if there are none.
+/// Returns the smallest of `values` that at least `percent` percent of them do not exceed ("nearest
+/// rank", without interpolation). Reorders `values`. Returns `None` if there are no values.
 pub(super) fn nearest_rank(values: &mut [u64], percent: usize) -> Option<u64> {
     let place = (values.len() * percent).div_ceil(100).checked_sub(1)?;
     let (_, found, _) = values.select_nth_unstable(place);

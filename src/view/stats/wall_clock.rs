@@ -1,5 +1,5 @@
-//! Converts a million points in time to the local clock without a million look-ups in the time
-//! zone.
+//! Converts very many times to local time quickly, because the time zone is looked up only once for
+//! each quarter of an hour.
 
 use chrono::{NaiveDate, NaiveDateTime};
 
@@ -7,20 +7,21 @@ use crate::model::Timestamp;
 
 const MINUTE: i64 = 60 * 1_000_000;
 const HOUR: i64 = 60 * MINUTE;
-/// No zone changes its clocks in the middle of a quarter of an hour of UTC.
+/// The interval in microseconds within which the offset from UTC is constant: clocks change only at
+/// the full quarters of an hour of UTC.
 const QUARTER: i64 = 15 * MINUTE;
 
-/// A local clock. It asks the time zone once for each quarter of an hour, not once for each call.
+/// A local clock that remembers the offset from UTC for the last quarter of an hour.
 #[derive(Debug)]
 pub struct WallClock<F> {
     to_civil: F,
-    /// The last quarter that was looked up, and by how many microseconds the clock was ahead of UTC
-    /// in it.
+    /// The last quarter of an hour that was looked up, and how many microseconds the local clock
+    /// was ahead of UTC in it.
     known: Option<(i64, i64)>,
 }
 
 impl<F: Fn(Timestamp) -> NaiveDateTime> WallClock<F> {
-    /// Creates a clock that shows the result of `to_civil`.
+    /// Creates a clock. `to_civil` converts a time to local time by the time zone.
     pub fn new(to_civil: F) -> Self {
         Self {
             to_civil,
@@ -28,7 +29,7 @@ impl<F: Fn(Timestamp) -> NaiveDateTime> WallClock<F> {
         }
     }
 
-    /// Returns the hour of the day, from 0 to 23.
+    /// Returns the local hour of the day, from 0 to 23.
     pub fn hour(&mut self, time: Timestamp) -> usize {
         let hours = (time.micros() + self.ahead(time)).div_euclid(HOUR);
         usize::try_from(hours.rem_euclid(24)).unwrap_or_default()

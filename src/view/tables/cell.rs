@@ -7,22 +7,22 @@ use chrono::{NaiveDate, SecondsFormat};
 use crate::model::Timestamp;
 use crate::model::text::{escaped, escaped_json};
 
-/// One cell.
+/// The value of one cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
-    /// An absent value: null, or nothing between two commas.
+    /// An absent value: `null` in JSON, an empty cell in CSV.
     Nothing,
     /// A text.
     Text(&'a str),
-    /// A count, a size or milliseconds.
+    /// A count, a size in bytes or a duration in milliseconds.
     Number(u64),
     /// An amount in US dollars.
     Amount(f64),
-    /// A time: UTC, with milliseconds.
+    /// A time in UTC, with milliseconds.
     Time(Timestamp),
-    /// A day: UTC.
+    /// A day in UTC.
     Day(NaiveDate),
-    /// Yes or no.
+    /// A yes or no, written `true` or `false`.
     Flag(bool),
 }
 
@@ -44,11 +44,11 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Returns a text as a CSV cell (RFC 4180) on one line.
+/// Returns a text as a CSV cell (RFC 4180) without line breaks.
 ///
 /// # Security
-/// A spreadsheet treats a text that begins with `=`, `+`, `-` or `@` as a formula. The text comes
-/// from outside, so an apostrophe before it prevents that.
+/// A spreadsheet would run a text that begins with `=`, `+`, `-` or `@` as a formula. The text
+/// comes from other programs, so an apostrophe is put before it.
 pub fn csv_cell(text: &str) -> String {
     let mut cell = escaped(text);
     if cell.starts_with(['=', '+', '-', '@']) {
@@ -67,7 +67,7 @@ pub fn csv_line(row: &[Cell<'_>]) -> String {
         if place > 0 {
             line.push(',');
         }
-        // Writing to memory cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = match cell {
             Cell::Nothing => Ok(()),
             Cell::Text(text) => line.write_str(&csv_cell(text)),
@@ -82,7 +82,7 @@ pub fn csv_line(row: &[Cell<'_>]) -> String {
     line
 }
 
-/// Returns a row as a line with a JSON object.
+/// Returns a row as a JSON object on one line. `names` are the names of the columns.
 pub fn json_line(names: impl Iterator<Item = &'static str>, row: &[Cell<'_>]) -> String {
     let mut line = String::from("{");
     for (place, (name, cell)) in names.zip(row).enumerate() {
@@ -90,7 +90,7 @@ pub fn json_line(names: impl Iterator<Item = &'static str>, row: &[Cell<'_>]) ->
             line.push(',');
         }
         let text = |text: &str| serde_json::Value::from(text).to_string();
-        // Writing to memory cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(line, "\"{name}\":");
         let _ = match cell {
             Cell::Nothing => line.write_str("null"),

@@ -1,4 +1,5 @@
-//! Reports names in a filter that do not occur in the session, and lists those that do.
+//! Explains an empty timeline: says which tools and subagents of the filter do not occur in the
+//! session, and lists those that do.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +7,14 @@ use super::CallFilter;
 use crate::model::Activity;
 use crate::model::text::one_line;
 
-/// How many of the existing names are listed.
+/// How many existing tools or subagents a sentence lists at most.
 const MAX_LISTED: usize = 20;
-/// The longest name that is listed, in characters.
+/// The length in characters to which listed names are cut.
 const MAX_NAME: usize = 60;
 
 impl CallFilter {
-    /// Returns a sentence for each tool and subagent that was asked for and does not occur.
+    /// Returns a sentence for each tool and subagent in the filter that does not occur in the
+    /// session.
     pub fn absent(&self, activity: &Activity<'_>) -> Vec<String> {
         let tools: BTreeSet<&str> = activity.calls.iter().filter_map(|call| call.tool).collect();
         let is_there =

@@ -1,5 +1,5 @@
-//! Formats a timeline for people: one row a call, fitted to a terminal's width, readable without
-//! colour.
+//! Formats a timeline as text for people: one row for each call, as wide as the terminal at most,
+//! readable without colour.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -15,28 +15,28 @@ use crate::model::text::escaped;
 use crate::model::{Call, Timestamp};
 use crate::view::subtree::{SubtreeSums, Subtrees};
 
-/// The longest name of a tool that is shown whole on a terminal, in columns.
+/// The width in columns to which the names of tools are cut on a terminal.
 const MAX_TOOL: usize = 20;
-/// The most columns that a tool's indentation may take, besides its name.
+/// The columns that the indentation of a tool's name may take at most.
 const MAX_INDENT: usize = 12;
-/// The least width of a terminal for long bars, in columns.
+/// A terminal with at least this many columns gets longer bars.
 const WIDE: usize = 120;
-/// A wait for permission is mentioned from this length on.
+/// The shortest wait for permission that a row mentions.
 const LONG_WAIT: Duration = Duration::from_secs(1);
-/// Without bars, other waits are mentioned from this length on. Bars show shorter waits, too.
+/// The shortest other wait that a row mentions if there are no bars. Bars show waits of any length.
 const SHOWN_WAIT: Duration = Duration::from_millis(100);
-/// The width of a call's offset from the beginning of its turn, in columns.
+/// The width in columns of the time from the beginning of the turn to the call.
 const OFFSET: usize = 8;
 
 /// The layout of a timeline.
 pub struct TimelineLayout<'l> {
-    /// The columns of the terminal; `None` if rows may have any length.
+    /// The width of the terminal in columns; `None` if rows may have any length.
     pub width: Option<usize>,
     /// Colours the rows by state.
     pub colour: bool,
-    /// Draws a call's part of its turn as a bar; otherwise numbers and words describe it.
+    /// Draws a bar that shows when in the turn the call ran; otherwise numbers and words say so.
     pub bars: bool,
-    /// Converts a time to the local clock.
+    /// Converts a time to local time.
     pub local: &'l dyn Fn(Timestamp) -> NaiveDateTime,
 }
 
@@ -49,7 +49,8 @@ impl std::fmt::Debug for TimelineLayout<'_> {
     }
 }
 
-/// The range of a bar: the turn, from its beginning to the end of the last of its calls.
+/// The time that the width of a bar stands for: the turn, from its beginning to the end of its last
+/// call.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     from: i64,
@@ -57,7 +58,7 @@ struct Scale {
     columns: usize,
 }
 
-/// Formats the rows of a timeline as text, a line each.
+/// Formats the rows of a timeline as text, one line for each.
 pub fn rows(
     activity: &Activity<'_>,
     entries: &[TimelineEntry<'_, '_>],
@@ -87,11 +88,12 @@ struct RowWriter<'w> {
     text: String,
     scale: Scale,
     tool_width: usize,
-    /// The short names of tools whose names are too long.
+    /// The tools' names that are too long, each with its short form.
     names: HashMap<String, String>,
-    /// The day that was shown last. The day of the session's beginning counts as shown.
+    /// The day that was written last. At first, it is the day on which the session began, which is
+    /// not written.
     day: Option<NaiveDate>,
-    /// The end of the session, for entries that have no end yet.
+    /// The end of the session, up to which calls without an end are drawn.
     end: i64,
 }
 
@@ -216,20 +218,21 @@ impl<'w> RowWriter<'w> {
         }
     }
 
-    /// Returns the day of this moment if it differs from the day that was shown last.
+    /// Returns the local day of a time if it differs from the day that was written last.
     fn other_day(&mut self, time: Timestamp) -> Option<NaiveDate> {
         let day = (self.layout.local)(time).date();
         (self.day.replace(day) != Some(day)).then_some(day)
     }
 
-    /// Writes the day above a row if it differs from the day that was shown last.
+    /// Writes a line with the local day of a time, if that differs from the day that was written
+    /// last.
     fn day(&mut self, time: Timestamp) {
         if let Some(day) = self.other_day(time) {
             self.line(&day.to_string(), None);
         }
     }
 
-    /// Writes a row that is not a call.
+    /// Writes a row for something that is not a call, such as a compaction.
     fn note(&mut self, began: Moment, ended: Option<Moment>, text: &str) {
         self.day(began.ts);
         let took = ended
@@ -282,10 +285,10 @@ impl<'w> RowWriter<'w> {
     }
 }
 
-/// The name of a tool that was not recorded.
+/// The name for tools whose name was not recorded.
 const NO_TOOL: &str = "?";
 
-/// Returns the tools' names that are too long, each with a shorter, unique one.
+/// Returns the tools' names that are too long, each with a short form that no other tool has.
 fn short_names(entries: &[TimelineEntry<'_, '_>]) -> HashMap<String, String> {
     let tool = |entry: &TimelineEntry<'_, '_>| match entry {
         TimelineEntry::Call(_, call) => call.tool.map(str::to_owned),
@@ -325,9 +328,9 @@ fn turn_title(number: Option<usize>, prompt: &Prompt<'_>) -> String {
     format!("{what}: {end}")
 }
 
-/// Returns the details of a call: why it failed, its label, a long wait, and what the subagent that
-/// it started did together with those below it. Without bars it also
-/// has shorter waits, and how long the call's background work ran on.
+/// Returns the text at the end of a call's row: why the call failed, its label, a long wait, and
+/// the sums of the subagent that it started (`below`). Without bars, it also mentions shorter waits
+/// and how long the call's background work ran on.
 fn label(call: &Call<'_>, below: Option<SubtreeSums>, bars: bool) -> String {
     let error = call.error.map(escaped);
     let waited = call
@@ -343,7 +346,7 @@ fn label(call: &Call<'_>, below: Option<SubtreeSums>, bars: bool) -> String {
     let ran_on = ran_on
         .filter(|_| !bars)
         .map(|(gone, ended)| format!("ran on for {}", duration(ended.until(gone))));
-    // For a single call, the row below already says everything.
+    // If the subagent made a single call, that call's row already says everything.
     let below = below.filter(|sums| sums.calls > 1 || sums.tokens > 0);
     let below = below.map(subtree);
     let parts = [error, what, below, waited, other, ran_on]
@@ -353,7 +356,7 @@ fn label(call: &Call<'_>, below: Option<SubtreeSums>, bars: bool) -> String {
     parts.join(" · ")
 }
 
-/// Describes what a subagent did together with those below it: `7 calls, 1 failed, 12k tokens`.
+/// Describes the sums of a subagent and its descendants: `7 calls, 1 failed, 12k tokens`.
 pub(in crate::view) fn subtree(sums: SubtreeSums) -> String {
     let calls = match sums.calls {
         0 => None,
@@ -378,7 +381,7 @@ pub(in crate::view) fn short(state: CallState) -> &'static str {
     }
 }
 
-/// Returns the terminal's colour for a state, if it has one.
+/// Returns the code of the terminal colour for a state, or `None` for the default colour.
 pub(in crate::view) fn colour(state: CallState) -> Option<&'static str> {
     match state {
         CallState::Ok => None,
@@ -402,8 +405,8 @@ fn branch(depth: usize) -> String {
 }
 
 impl Scale {
-    /// Draws the call in the turn's time: `░` while it waited, `█` while it ran, `┄` while its
-    /// background work ran on.
+    /// Draws the bar of a call: `░` while it waited, `█` while it ran, `┄` while its background
+    /// work ran on.
     fn bar(&self, call: &Call<'_>, end: i64) -> String {
         let began = self.column(call.began.at);
         let over = call.ended.map_or(end, |ended| ended.at);
@@ -426,7 +429,7 @@ impl Scale {
         (0..self.columns).map(cell).collect()
     }
 
-    /// Returns the time from the turn's beginning to the call's.
+    /// Returns the time from the beginning of the turn to that of the call, as text.
     fn offset(&self, call: &Call<'_>) -> String {
         let micros = u64::try_from(call.began.at.saturating_sub(self.from)).unwrap_or(0);
         format!("+{}", duration(Duration::from_micros(micros)))
@@ -457,8 +460,9 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// Cuts each text to at most `width` columns, but keeps different texts different. It cuts off the
-/// end, or else a piece in the middle. If neither works, it adds a number.
+/// Cuts each text to at most `width` columns so that different texts stay different: cuts off the
+/// end, or else takes out a piece in the middle. If the results would still be equal, adds a
+/// number.
 pub fn cut_apart(texts: &[String], width: usize) -> Vec<String> {
     let mut short: Vec<String> = texts.iter().map(|text| cut(text, width)).collect();
     let mut by_short: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -500,8 +504,8 @@ pub fn cut_apart(texts: &[String], width: usize) -> Vec<String> {
     short
 }
 
-/// Cuts `text` to at most `width` columns: the first `head` and the last ones, with `…` between
-/// them.
+/// Cuts `text` to at most `width` columns: keeps the first `head` columns and the end, with `…`
+/// between them.
 fn cut_middle(text: &str, head: usize, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
