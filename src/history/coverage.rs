@@ -17,7 +17,7 @@ use crate::store::{Environment, Result, SessionDir};
 pub struct Coverage {
     /// The calls in the session's transcripts and its subagents', each counted once.
     pub calls: u64,
-    /// Those of `calls` for which a hook recorded at least one event.
+    /// How many of `calls` have at least one event that a hook recorded.
     pub recorded: u64,
 }
 

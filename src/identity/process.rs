@@ -54,7 +54,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Returns when the process started, as late as it can have been, in microseconds on the clock
+    /// Returns the latest time at which the process can have started, in microseconds on the clock
     /// of [`crate::store::clock::of_processes`].
     pub fn started_by(&self) -> u64 {
         system::started_by(self.start)

@@ -94,7 +94,8 @@ pub fn change(
     Ok(Some(own))
 }
 
-/// Makes the pointer name the session of the lease, and stores its former value in the lease.
+/// Makes the pointer name the session of the lease, and stores the pointer's former content in the
+/// lease.
 ///
 /// # Errors
 /// Fails if the lease cannot be changed (see [`change`]) or the pointer cannot be written.

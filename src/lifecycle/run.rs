@@ -287,7 +287,7 @@ impl SessionEnd {
         }
     }
 
-    /// Returns the end for a new session whose command was not started.
+    /// Returns how a new session ended whose command could not be started.
     fn not_started(at: Timestamp) -> Self {
         Self {
             at: Some(at),

@@ -124,7 +124,7 @@ pub struct Manifest {
     pub ended_at: Option<Timestamp>,
     pub archived_at: Timestamp,
     pub messages: u64,
-    /// True if the text contains the tool calls.
+    /// True if the archived text of the session contains the tool calls.
     pub tools: bool,
     /// The files from which the archive was made.
     pub transcript: Original,

@@ -59,7 +59,8 @@ pub(super) struct Boots {
 /// One setting of the wall clock: the events with about the same offset.
 #[derive(Debug, Clone, Copy)]
 struct OffsetGroup {
-    /// The least and the greatest offset.
+    /// The least and the greatest offset of these events: wall clock minus boot clock, in
+    /// microseconds.
     offsets: (i64, i64),
     reach: Reach,
     /// The value, in microseconds, that is added to the boot clock of its events.
@@ -361,7 +362,8 @@ impl BootGroups {
         }
     }
 
-    /// Returns the setting that represents the boot of the setting `place`.
+    /// Returns the index of the setting that represents all settings in the same boot as the
+    /// setting at index `place` (union-find).
     fn find(&mut self, mut place: usize) -> usize {
         while let Some(&next) = self.towards.get(place)
             && next != place

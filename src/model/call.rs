@@ -44,7 +44,7 @@ impl CallState {
 pub enum ClosingEvent {
     /// The call's own end event: `PostToolUse`, `PostToolUseFailure` or `PermissionDenied`.
     ByItself,
-    /// Its entry in a `PostToolBatch`.
+    /// The call's entry in a `PostToolBatch` event.
     ByBatch,
     /// The end of the subagent that made the call.
     BySubagent,
@@ -113,7 +113,7 @@ pub struct Call<'a> {
     pub has_begun: bool,
     /// When the call ended.
     pub ended: Option<Moment>,
-    /// The current state.
+    /// The state of the call after all events.
     pub state: CallState,
     /// The event that ended the call.
     pub closed: Option<ClosingEvent>,

@@ -170,7 +170,7 @@ mod linux {
                     dir: ReportedDir(event.wd()),
                     name: OsString::from_vec(name.unwrap_or_default()),
                 };
-                // A growing journal causes the same report again and again.
+                // A growing journal causes the same report again and again. Keep one of them.
                 if changes.last() != Some(&change) {
                     changes.push(change);
                 }

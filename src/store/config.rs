@@ -55,7 +55,7 @@ pub enum Complaint {
     /// A key that this version does not know.
     UnknownKey {
         key: String,
-        /// The configuration file that contains it.
+        /// The configuration file that contains the unknown key.
         path: PathBuf,
     },
     /// The whole file was rejected.

@@ -1,4 +1,4 @@
-//! Finds out which user of this machine made a connection to one of our ports.
+//! Finds out which user of this machine made a connection to a port of this process.
 
 use std::io::Read;
 use std::net::SocketAddrV4;
@@ -50,7 +50,7 @@ fn owner_in(lists: &[String], ours: SocketAddrV4, theirs: SocketAddrV4) -> PeerO
             .flat_map(|list| list.lines().skip(1))
             .filter_map(row)
     };
-    // The lists are only complete if they contain our own end of the connection.
+    // The lists are only complete if they contain the end of the connection that this process has.
     let is_complete = rows().any(|row| row.is_between(ours, theirs));
     let mut ends = rows().filter(|row| row.is_between(theirs, ours) && row.state != TIME_WAIT);
     match ends.next() {

@@ -44,30 +44,31 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Untrusted {
-    /// It is a symbolic link where none is allowed.
+    /// The file is a symbolic link where none is allowed.
     Symlink,
-    /// It is not a regular file but, for example, a FIFO, a socket, a device or a directory.
+    /// The file is not a regular file but, for example, a FIFO, a socket, a device or a directory.
     NotRegular,
-    /// It is not a directory.
+    /// The path is not a directory.
     NotDirectory,
-    /// It belongs to the user with this id.
+    /// The file belongs to the user with this id.
     ForeignOwner(u32),
-    /// It has more than one hard link.
+    /// The file has more than one hard link.
     HardLinked,
-    /// Others may write to it. Contains the permission bits.
+    /// Other users may write to the file. Contains the permission bits.
     WritableByOthers(u32),
-    /// Others may read or write it, although it contains secrets. Contains the permission bits.
+    /// Other users may read or write the file, although it contains secrets. Contains the
+    /// permission bits.
     ReadableByOthers(u32),
-    /// Others may enter a directory that must be private. Contains the permission bits.
+    /// Other users may enter a directory that must be private. Contains the permission bits.
     OpenToOthers(u32),
     /// Everybody may write to the directory, and it is not sticky: users can replace each other's
     /// files.
     NotSticky,
-    /// It is larger than allowed. Contains the size in bytes.
+    /// The file is larger than allowed. Contains the size in bytes.
     TooLarge(u64),
-    /// Another process has a file lease on it, so opening it would block.
+    /// Another process has a file lease on the file (see fcntl(2)), so opening it would block.
     Leased,
-    /// Claude Code would not have put it there.
+    /// The file is in a place where Claude Code would not have put it.
     Misplaced,
 }
 

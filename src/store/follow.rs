@@ -19,8 +19,8 @@ const END: u64 = 64 * 1024;
 /// For how many calls of `look` a session that is no longer live is still checked each time,
 /// because late events come soon after the end.
 const LINGER: u64 = 240;
-/// How many of the other sessions each call of `look` checks, in rotation. A session may continue
-/// without a new start.
+/// How many of the sessions that are not live each call of `look` checks, in rotation. They are
+/// checked because a session may continue without a new start.
 const IN_TURN: usize = 500;
 /// For how long after a change of a directory another change may have the same timestamp.
 const SAME_TIME: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use super::pointer::Pointers;
 use super::{Environment, Error, Places, StateDir};
 use crate::model::{Config, Timestamp};
 
-/// This user on this machine, at one moment.
+/// This machine as this user sees it at one moment: everything that questions about it need.
 #[derive(Debug, Clone, Copy)]
 pub struct Host<'a> {
     /// The environment of this process.

@@ -142,7 +142,7 @@ pub fn counts(state: &StateDir) -> LeaseFailures {
         .unwrap_or_default()
 }
 
-/// Changes the counts.
+/// Changes the counts of refused, taken-over and crashed leases.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written; the old counts then stay.

@@ -71,11 +71,12 @@ pub enum PointerReading {
 /// The freshness of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Written at most [`Pointers::ttl`] ago.
+    /// The pointer was written at most [`Pointers::ttl`] ago.
     Fresh,
-    /// Written longer ago.
+    /// The pointer was written longer ago.
     Stale,
-    /// Written more than five minutes in the future: a clock is wrong.
+    /// The pointer says that it was written more than five minutes in the future, so a clock was
+    /// wrong.
     Ahead,
 }
 
@@ -98,7 +99,7 @@ impl PointerReading {
 pub struct SweptFile {
     /// Where the file was.
     pub path: PathBuf,
-    /// Why it is removed.
+    /// Why the file is removed.
     pub why: SweepReason,
 }
 
@@ -107,8 +108,8 @@ pub struct SweptFile {
 pub struct SweepReport {
     /// The files that were removed, or would be.
     pub swept: Vec<SweptFile>,
-    /// The error if the lock could not be acquired for another reason than that a process holds it.
-    /// No pointer was removed then.
+    /// The error that prevented the sweep from acquiring the lock, if any. Then no pointer was
+    /// removed. A lock that another process holds is not an error.
     pub failed: Vec<Error>,
 }
 

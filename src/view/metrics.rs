@@ -63,18 +63,18 @@ pub struct SessionCounts {
     pub ends: u64,
 }
 
-/// The number of live sessions that wait for a person.
+/// How many live sessions wait for a person, by what they wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Waiting {
-    /// For permission to run a tool.
+    /// Sessions that wait for permission to run a tool.
     pub permission: u64,
-    /// For an answer to a question.
+    /// Sessions that wait for an answer to a question.
     pub question: u64,
-    /// For the approval of a plan.
+    /// Sessions that wait for the approval of a plan.
     pub plan: u64,
-    /// For a prompt, after the turn failed.
+    /// Sessions that wait for a prompt after a failed turn.
     pub error: u64,
-    /// For a prompt, after the turn is over.
+    /// Sessions that wait for a prompt after a finished turn.
     pub prompt: u64,
 }
 
@@ -152,7 +152,7 @@ pub struct ArchiveTotals {
     pub bytes: u64,
 }
 
-/// The result of counting. Ages and durations are in seconds.
+/// The metrics of all sessions that were counted. Ages and durations are in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MetricsSummary {
     /// All recorded sessions.

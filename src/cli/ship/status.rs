@@ -13,7 +13,7 @@ use crate::ship::Destination;
 use crate::ship::backlog::{self, Backlog};
 use crate::ship::cursor::{CursorState, Trouble};
 
-/// The answer as JSON.
+/// The status of all destinations, as `ship --status --json` prints it.
 #[derive(Debug, Serialize)]
 struct StatusOutput<'a> {
     v: u32,

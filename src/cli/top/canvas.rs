@@ -19,8 +19,6 @@ pub(super) struct Skin {
 
 /// A buffer of cells. Text beyond its edge is cut, and colours and characters that the terminal
 /// lacks are replaced.
-/// A buffer of cells. Text beyond its edge is cut, and colours and characters that the terminal lacks
-/// are replaced.
 pub(super) struct Canvas<'b> {
     buffer: &'b mut Buffer,
     skin: Skin,

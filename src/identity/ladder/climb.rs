@@ -48,7 +48,8 @@ enum Doubt {
     /// A person seems to work in this process, although a variable is from another Claude Code
     /// process. The session is still likely.
     Other(String),
-    /// Another Claude Code process may have left this process behind. Its session cannot be known.
+    /// This process may have been left behind by a Claude Code process that has ended. Then the
+    /// session of this process cannot be known.
     Left(String),
 }
 

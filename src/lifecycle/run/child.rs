@@ -158,9 +158,11 @@ pub(super) fn run(
 /// What a launcher passes to the process that becomes the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The file name of the owner that the process must find as the holder in the lease.
+    /// The launcher's owner file name. The command is started only if the lease still names it as
+    /// the holder.
     pub holder: String,
-    /// The number of the file descriptor that is the launcher's gate.
+    /// The number of the file descriptor on which the process waits until the launcher lets the
+    /// command start (see [`gate`]).
     pub gate: String,
     /// The signals that the launcher has blocked, and that the process must unblock.
     pub blocked: Vec<i32>,
@@ -266,9 +268,9 @@ fn outcome(status: WaitStatus) -> RunOutcome {
     }
 }
 
-/// Enters this process into the lease of `id`, if the launcher still holds it. Becomes the command
-/// when the launcher opens its gate. Returns only on failure: the error, and the exit status that a
-/// shell would use.
+/// Enters this process into the lease of `id`, if the launcher still holds the lease. Then waits
+/// until the launcher opens the gate, and executes the command in place of this program. Returns
+/// only on failure: the error, and the exit status that a shell would use.
 pub fn become_command(
     state: &StateDir,
     id: &SessionId,

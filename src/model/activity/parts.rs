@@ -23,7 +23,7 @@ pub struct Activity<'a> {
     pub events: u64,
     /// The number of events that were recorded again because hooks are registered more than once.
     pub duplicates: u64,
-    /// The indices of those events in the trace, in order.
+    /// The indices in the trace of the events that `duplicates` counts, in order.
     pub copies: Vec<usize>,
 }
 
@@ -139,17 +139,18 @@ pub struct Compaction<'a> {
 /// A stretch in which one process owned the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// When its `SessionStart` happened, or else its first event.
+    /// When the segment's `SessionStart` happened, or else its first event.
     pub began: Moment,
-    /// The time at which it ended.
+    /// When the segment ended; `None` if it has not ended.
     pub ended: Option<Moment>,
-    /// How it began (`startup`, `resume`, `clear`, …); `None` if its beginning was not recorded.
+    /// How the segment began (`startup`, `resume`, `clear`, …); `None` if its beginning was not
+    /// recorded.
     pub source: Option<&'a str>,
-    /// Why it ended, as Claude Code reported.
+    /// Why the segment ended, as Claude Code reported.
     pub reason: Option<&'a str>,
     /// The pid of the Claude Code process.
     pub pid: Option<u32>,
-    /// The time of its last event.
+    /// The time of the segment's last event.
     pub(super) last: Moment,
     /// True while all its events are of kinds that may precede a `SessionStart`, such as `Setup`
     /// and `InstructionsLoaded`.

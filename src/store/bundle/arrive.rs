@@ -410,8 +410,8 @@ fn add_imported(staged: &SessionDir, here: &SessionDir) -> Result<usize> {
     Ok(added)
 }
 
-/// Takes over `usage.json` if it is larger than the existing one, and `title.json` if there is
-/// none.
+/// Takes over `usage.json` if it is larger than the session's existing one, and `title.json` if the
+/// session has none.
 fn add_notes(staged: &SessionDir, here: &SessionDir) -> Result<()> {
     for (name, may_replace) in [("usage.json", true), ("title.json", false)] {
         let (from, to) = (staged.path().join(name), here.path().join(name));

@@ -288,8 +288,9 @@ impl Journal {
         Ok(damaged)
     }
 
-    /// Lists the files of the journal with the names and sizes that they had before they were put
-    /// aside and compressed. So the list does not change when only the storage does.
+    /// Lists the files of the journal with the names and sizes that they had before they were
+    /// renamed by rotation and compressed. So the list does not change if only the way of storage
+    /// does.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or

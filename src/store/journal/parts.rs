@@ -244,8 +244,8 @@ fn plain_name(number: u32) -> String {
     format!("events.{number}.jsonl")
 }
 
-/// Returns whether a part counts as one: it is not empty. An empty compressed file counts, because
-/// it is a damaged part.
+/// Returns whether a file counts as a part of the journal: an empty file does not. An empty
+/// compressed file does, because it is a damaged part.
 pub(super) fn has_content((path, meta): &(PathBuf, Meta)) -> bool {
     meta.size > 0 || is_compressed(path)
 }

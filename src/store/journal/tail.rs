@@ -73,7 +73,7 @@ impl Tail {
 
     /// Follows the journal from `bytes` bytes before its end on. Also returns the last `bytes`
     /// bytes of the full part before it, because `events.jsonl` may be short after a rotation. An
-    /// empty `events.jsonl`, from a journal that was put aside, does not count as a file.
+    /// empty `events.jsonl`, which [`Journal::put_aside`] leaves behind, does not count as a file.
     ///
     /// # Errors
     /// Returns [`Error::Io`](crate::store::Error::Io) if the journal cannot be inspected or read.
