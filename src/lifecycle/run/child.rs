@@ -162,7 +162,7 @@ pub struct Start {
     /// the holder.
     pub holder: String,
     /// The number of the file descriptor on which the process waits until the launcher lets the
-    /// command start (see [`gate`]).
+    /// command start (see `gate.rs`).
     pub gate: String,
     /// The signals that the launcher has blocked, and that the process must unblock.
     pub blocked: Vec<i32>,

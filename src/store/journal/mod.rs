@@ -288,9 +288,9 @@ impl Journal {
         Ok(damaged)
     }
 
-    /// Lists the files of the journal with the names and sizes that they had before they were
-    /// renamed by rotation and compressed. So the list does not change if only the way of storage
-    /// does.
+    /// Lists the files of the journal with the names and sizes that they had before
+    /// [`Self::put_aside`] renamed them and they were compressed. So the list stays the same if
+    /// only the way of storage changes.
     ///
     /// # Errors
     /// Returns [`Error::Untrusted`] or [`Error::Io`] if a file of the journal cannot be trusted or

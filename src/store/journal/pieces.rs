@@ -13,7 +13,8 @@ use crate::store::error::{Error, Result};
 pub struct JournalFile {
     /// The present path of the file.
     pub path: PathBuf,
-    /// The path that the file had before it was renamed by rotation and compressed.
+    /// The path that the file had before [`Journal::put_aside`](super::Journal::put_aside) renamed
+    /// it and it was compressed.
     pub name: PathBuf,
     /// The uncompressed size in bytes.
     pub size: u64,
