@@ -21,6 +21,9 @@ use crate::store::lines::{LineReader, ReadPosition};
 use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
+/// The model of a message that names none.
+const UNKNOWN_MODEL: &str = "unknown";
+
 const VERSION: u64 = 2;
 /// How many bytes of a transcript are searched at once.
 const BATCH: usize = 1 << 20;
@@ -507,7 +510,12 @@ fn message(
 ) -> Option<(u64, PartialMessage)> {
     let message: Message<'_> = line.message.get()?;
     let tokens: MessageTokens<'_> = message.usage.get()?;
-    let mut model = message.model.owned().filter(|model| model != MADE_UP)?;
+    // Some gateways leave out the model.
+    let named = message.model.owned().filter(|model| !model.is_empty());
+    let mut model = named.unwrap_or_else(|| UNKNOWN_MODEL.to_owned());
+    if model == MADE_UP {
+        return None;
+    }
     let unnamed = || {
         line.is_sidechain
             .is_true()
@@ -726,6 +734,20 @@ mod tests {
             json!({"type": "user", "message": {"content": "hello"}}),
         ]);
         assert_eq!(session.usage(), Usage::default());
+    }
+
+    #[test]
+    fn a_message_without_a_model_is_counted_as_one_of_an_unknown_model() {
+        let session = Session::new("startup");
+        let mut lines: Vec<Value> = ["m1", "m2", "m3"].map(|id| line(id, "12:00:01", 1)).into();
+        lines[0]["message"]["model"] = Value::Null;
+        lines[1]["message"]["model"] = "".into();
+        lines[2]["message"].as_object_mut().unwrap().remove("model");
+        session.write(&lines);
+        let usage = session.usage();
+        assert_eq!(usage.total().messages, 3);
+        assert_eq!(usage.by.len(), 1);
+        assert_eq!(usage.by[0].model, UNKNOWN_MODEL);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::body::{self, Bodies};
 use super::scan::{MemberAction, MemberPlan, Progress, ScannedMember, Scanner};
 use crate::claude::messages::{
-    error_class, is_task_notification, is_word, notified_task, outcome_in,
+    ended_tasks, error_class, is_task_notification, is_word, outcome_in,
 };
 use crate::model::event::{self, BatchCall};
 use crate::model::label::{self, beginning, label, prompt_label};
@@ -25,6 +25,8 @@ const CALL_NAME: usize = 192;
 const PATH: usize = 16 * 1024;
 /// The most bytes that are kept of a text that is only classified, such as an error.
 const OPENING: usize = 256;
+/// How much of a prompt is kept, in bytes. Claude Code joins the notices of several tasks in one.
+const PROMPT: usize = 4096;
 
 /// The members of a payload that the plan keeps.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ fn plan_with_bodies(parent: &str, key: &str) -> MemberAction {
 pub(super) fn plan(parent: &str, key: &str) -> MemberAction {
     match (parent, key) {
         ("", "tool_input" | "tool_response" | "tool_calls") => MemberAction::Enter,
-        ("", "prompt") => MemberAction::Keep(label::PART),
+        ("", "prompt") => MemberAction::Keep(PROMPT),
         ("", "error") => MemberAction::Keep(OPENING),
         ("", "cwd" | "transcript_path" | "old_cwd" | "new_cwd" | "session_title") => {
             MemberAction::Keep(PATH)
@@ -194,7 +196,7 @@ impl Payload {
             notification_type: self.text("notification_type"),
             background: self.background(),
             spawned_agent: self.get("tool_response", "agentId"),
-            task_id: self.text("task_id").or_else(|| self.notified_task()),
+            task_id: self.text("task_id").or_else(|| self.ended_tasks()),
             incomplete: self.progress != Progress::Complete,
             ..Event::default()
         };
@@ -300,12 +302,12 @@ impl Payload {
         self.get("tool_response", "backgroundTaskId").or_else(agent)
     }
 
-    /// Returns the task that a `<task-notification>` reports.
-    fn notified_task(&self) -> Option<String> {
+    /// Returns the tasks whose end a `<task-notification>` reports.
+    fn ended_tasks(&self) -> Option<String> {
         if !self.is_task_notification() {
             return None;
         }
-        notified_task(&self.opening("prompt")?)
+        event::task_id_of(&ended_tasks(&self.opening("prompt")?))
     }
 
     /// Returns the session's working directory that the payload states, if the path is absolute.
@@ -360,6 +362,7 @@ fn outcome_of(event: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
     use crate::model::event::CallOutcome;
@@ -488,12 +491,45 @@ mod tests {
 
     #[test]
     fn a_finished_task_is_not_a_persons_prompt() {
-        let text = r#"{"hook_event_name":"UserPromptSubmit","prompt":"<task-notification>\n<task-id>afab1</task-id> more"}"#;
+        let text = r#"{"hook_event_name":"UserPromptSubmit","prompt":"<task-notification>\n<task-id>afab1</task-id>\n<status>failed</status> more"}"#;
         assert!(payload(text).is_task_notification());
         let event = event(text);
         assert_eq!(event.source.as_deref(), Some("task-notification"));
         assert_eq!(event.task_id.as_deref(), Some("afab1"));
-        assert!(!payload(r#"{"prompt":"What is a <task-notification>?"}"#).is_task_notification());
+        for text in [
+            "What is a <task-notification>?",
+            "<task-notification> is what?",
+        ] {
+            let prompt = format!(r#"{{"prompt":"{text}"}}"#);
+            assert!(!payload(&prompt).is_task_notification(), "{text}");
+        }
+    }
+
+    #[test]
+    fn joined_notices_end_each_of_their_tasks_and_one_that_goes_on_ends_none() {
+        let notice = |task: &str, status: &str| {
+            format!(
+                "<task-notification>\n<task-id>{task}</task-id>\n<output-file>/tmp/{}</output-file>\n{status}</task-notification>",
+                "x".repeat(300)
+            )
+        };
+        let done = "<status>completed</status>\n";
+        for (prompt, ended) in [
+            (
+                notice("b1", done) + "\n\n" + &notice("b2", done) + &notice("b3", done),
+                Some("b1,b2,b3"),
+            ),
+            (
+                notice("b1", done) + &notice("b2", "<status>running</status>"),
+                Some("b1"),
+            ),
+            (notice("b1", "<summary>waits for input</summary>"), None),
+        ] {
+            let prompt = json!({"hook_event_name": "UserPromptSubmit", "prompt": prompt});
+            let event = event(&prompt.to_string());
+            assert_eq!(event.source.as_deref(), Some("task-notification"));
+            assert_eq!(event.task_id.as_deref(), ended);
+        }
     }
 
     proptest! {

@@ -16,6 +16,19 @@ use super::time::Timestamp;
 /// The version of a journal line that this ccsession writes.
 pub const VERSION: u64 = 1;
 
+/// Between the ids in the `task_id` of an event that reports the end of several tasks.
+const BETWEEN_TASKS: char = ',';
+
+/// Returns the `task_id` of an event that reports the end of these tasks.
+pub fn task_id_of(ended: &[String]) -> Option<String> {
+    (!ended.is_empty()).then(|| ended.join(&BETWEEN_TASKS.to_string()))
+}
+
+/// Returns the tasks in the `task_id` of an event.
+pub fn tasks_in(task_id: &str) -> impl Iterator<Item = &str> {
+    task_id.split(BETWEEN_TASKS)
+}
+
 /// The `source` of a prompt with which Claude Code itself reports the end of a background task.
 pub const TASK_NOTIFICATION: &str = "task-notification";
 /// The `origin` of an event that an import read from Claude Code's transcript. Also the `source` of

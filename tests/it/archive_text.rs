@@ -220,6 +220,12 @@ fn the_words_of_a_refusal_an_answer_and_a_changed_plan_are_there() {
     let answers = json!({"questions": [], "answers": {"Which?": "that one", "And?": ["a", "b"]}, "annotations": {"Which?": {"notes": "soon"}}});
     it.result(json!("User has answered your questions: …"), false, answers);
     it.result(json!("User has answered your questions: \"Why?\"=\"because\". You can now continue with the user's answers in mind."), false, json!("text"));
+    it.result(json!("Your questions have been answered: \"Who?\"=\"Ada\". You can now continue with these answers in mind."), false, json!("text"));
+    it.result(
+        json!("The user answered: \"When?\"=\"now\". Read the answers carefully"),
+        false,
+        json!("text"),
+    );
     it.result(
         json!("User has approved your plan.\n\n## Approved Plan (edited by user):\n1. mine"),
         false,
@@ -239,6 +245,8 @@ fn the_words_of_a_refusal_an_answer_and_a_changed_plan_are_there() {
         ("user", "slowly"),
         ("user", "And? a, b\nWhich? that one (soon)"),
         ("user", "\"Why?\"=\"because\""),
+        ("user", "\"Who?\"=\"Ada\""),
+        ("user", "\"When?\"=\"now\""),
         ("user", "1. mine"),
     ]);
 }

@@ -32,7 +32,16 @@ const REFUSED_WITH: [&str; 2] = [
 const REFUSAL_NOTE: &str = "\n\nNote: The user's next message may contain";
 /// How Claude Code introduces questions that a person wants to discuss instead of answering.
 const CLARIFIED: &str = "The user wants to clarify these questions.";
-const ANSWERED: &str = "User has answered your questions:";
+/// How a result that has a person's answers only as text begins.
+const ANSWERED: [&str; 3] = [
+    "User has answered your questions:",
+    "Your questions have been answered:",
+    "The user answered:",
+];
+/// What follows such answers.
+const BEHIND_ANSWERS: [&str; 2] = [". You can now continue", ". Read the answers carefully"];
+/// How the result of a plan that the user approved begins.
+const APPROVED: &str = "User has approved";
 /// The text before a plan that the user changed.
 const CHANGED_PLAN: &str = "## Approved Plan (edited by user):\n";
 /// Claude Code's placeholder for an answer without text, because the API requires one.
@@ -453,7 +462,8 @@ fn words_in<'a>(result: &Block<'a>, details: LazyMember<'a>) -> Vec<Utterance<'a
     // Search for the beginning first: most results are long and come from tools.
     let json = result.content.json().unwrap_or_default();
     let may_have = |words: &str| memchr::memmem::find(json.as_bytes(), words.as_bytes()).is_some();
-    if !result.is_error.is_true() && !may_have("User has a") {
+    let may_answer = || ANSWERED.iter().any(|begin| may_have(begin));
+    if !result.is_error.is_true() && !may_answer() && !may_have(APPROVED) {
         return Vec::new();
     }
     let text = plain_text(result.content);
@@ -465,16 +475,15 @@ fn words_in<'a>(result: &Block<'a>, details: LazyMember<'a>) -> Vec<Utterance<'a
 
 /// Returns the answers from a result that has them only as text.
 fn answered(text: &str) -> Option<&str> {
-    let answers = text.strip_prefix(ANSWERED)?;
-    let (answers, _) = answers
-        .rsplit_once(". You can now continue")
-        .unwrap_or((answers, ""));
+    let answers = ANSWERED.iter().find_map(|begin| text.strip_prefix(begin))?;
+    let end = BEHIND_ANSWERS.iter().find_map(|end| answers.rfind(end));
+    let answers = end.and_then(|end| answers.get(..end)).unwrap_or(answers);
     Some(answers.trim())
 }
 
 /// Returns the plan, if the user changed it.
 fn changed_plan(text: &str) -> Option<&str> {
-    let approved = Some(text).filter(|text| text.starts_with("User has approved"));
+    let approved = Some(text).filter(|text| text.starts_with(APPROVED));
     Some(approved?.split_once(CHANGED_PLAN)?.1)
 }
 

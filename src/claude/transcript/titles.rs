@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::line::LazyMember;
 use super::records;
+use super::said::wrapping::is_local_command;
 use super::said::{Speaker, SpokenRecord, plain_text};
-use crate::claude::messages::{is_interruption, is_local_command};
+use crate::claude::messages::is_interruption;
 use crate::model::SessionId;
 use crate::model::label::{prompt_label, session_name};
 use crate::model::redact::Redactor;

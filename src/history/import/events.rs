@@ -11,15 +11,17 @@ use super::claims::hash;
 use super::reading::SessionReader;
 use super::thread::{FirstPrompt, Thread};
 use crate::claude::messages::{
-    denial, ended_tasks, error_class, is_clients_own_prompt, is_interruption, is_local_command,
-    is_task_notification, is_word, notified_task, outcome_in,
+    denial, ended_tasks, error_class, is_clients_own_prompt, is_interruption, is_task_notification,
+    is_word, outcome_in,
 };
 use crate::claude::transcript::line::{
     Attachment, Block, CompactMetadata, LazyMember, MADE_UP, Message, Permission, ResultDetails,
     TranscriptLine, blocks, text_of,
 };
-use crate::claude::transcript::said::wrapping::typed;
-use crate::model::event::{self, CallOutcome, TASK_NOTIFICATION, TRANSCRIPT, name};
+use crate::claude::transcript::said::wrapping::{is_local_command, pieces, typed};
+use crate::model::event::{
+    self, CallOutcome, TASK_NOTIFICATION, TRANSCRIPT, name, task_id_of, tasks_in,
+};
 use crate::model::label::{self, beginning, label, prompt_label};
 use crate::model::redact::Redactor;
 use crate::model::{Capture, Event, Timestamp};
@@ -94,7 +96,7 @@ pub(super) struct ImportedEvent {
     /// The ids of a call and of the subagent that it started, if the event contains both.
     pub(super) spawns: Option<(String, String)>,
     /// The background task whose end the event reports.
-    pub(super) notifies: Option<String>,
+    pub(super) notifies: Vec<String>,
     pub(super) line: Vec<u8>,
 }
 
@@ -108,7 +110,12 @@ impl ImportedEvent {
             is_concluded: matches!(event.event.as_str(), name::STOP | name::SUBAGENT_STOP)
                 && event.error.is_none(),
             spawns: event.tool_use_id.clone().zip(event.spawned_agent.clone()),
-            notifies: event.task_id.clone(),
+            notifies: event
+                .task_id
+                .iter()
+                .flat_map(|ids| tasks_in(ids))
+                .map(str::to_owned)
+                .collect(),
             line: event.encode(),
         }
     }
@@ -201,25 +208,38 @@ impl SessionReader<'_> {
         if results.is_empty()
             && thread.agent.is_none()
             && !is_by_client.into_iter().any(LazyMember::is_true)
-            && let Some(text) = text_of(message.content).or_else(|| picture_of(&blocks))
         {
-            self.prompt(line, &text, at, thread);
+            let whole = message.content.text().into_iter();
+            let texts = whole.chain(blocks.iter().filter_map(text_block));
+            // Text for the model alone does not tell what a message is.
+            let texts: Vec<_> = texts.filter(|text| !pieces(text).is_empty()).collect();
+            if !texts.is_empty() || has_picture(&blocks) {
+                self.prompt(line, &texts, at, thread);
+            }
         }
     }
 
     fn prompt(
         &mut self,
         line: &TranscriptLine<'_>,
-        text: &str,
+        texts: &[Cow<'_, str>],
         at: Timestamp,
         thread: &mut Thread,
     ) {
-        let text = text.trim_start();
-        if is_interruption(text) {
+        let texts: Vec<&str> = texts.iter().map(|text| text.trim_start()).collect();
+        if texts.first().is_some_and(|text| is_interruption(text)) {
             self.turn_ends(thread, name::STOP, Some("interrupted".to_owned()), at);
             return;
         }
-        if is_local_command(text) || !thread.is_new_prompt(line) {
+        if texts.first().is_some_and(|text| is_local_command(text)) {
+            return;
+        }
+        let notices = texts.iter().filter(|text| is_task_notification(text));
+        let ended: Vec<String> = notices.flat_map(|text| ended_tasks(text)).collect();
+        if !thread.is_new_prompt(line) {
+            for task in ended {
+                self.task_ends(task, at, thread);
+            }
             return;
         }
         self.end_turn(thread);
@@ -227,13 +247,14 @@ impl SessionReader<'_> {
         let mut event = self.event(name::USER_PROMPT_SUBMIT, at, thread, line);
         // Claude Code writes this word where no branch is checked out.
         event.branch = line.git_branch.owned().filter(|branch| branch != "HEAD");
-        if is_task_notification(text) {
+        if texts.iter().any(|text| is_task_notification(text)) {
             event.source = Some(TASK_NOTIFICATION.to_owned());
-            event.task_id = notified_task(text);
-            self.notified.extend(event.task_id.clone());
+            event.task_id = task_id_of(&ended);
+            self.notified.extend(ended);
         } else if self.capture != Capture::Metadata {
+            let typed: Vec<_> = texts.iter().map(|text| typed(text)).collect();
             let mut redactor = Redactor::default();
-            event.what = prompt_label(&typed(text), true, &mut redactor);
+            event.what = prompt_label(&typed.join("\n"), true, &mut redactor);
             event.redacted = redactor.into_counts();
         }
         self.make(Subject::Prompt(thread.prompt_id.clone()), event);
@@ -606,11 +627,17 @@ impl SessionReader<'_> {
     }
 }
 
-/// Returns an empty text as the prompt if the blocks contain a picture or a document.
-fn picture_of(blocks: &[Block<'_>]) -> Option<Cow<'static, str>> {
+/// Returns the text of a block of text.
+fn text_block<'a>(block: &Block<'a>) -> Option<Cow<'a, str>> {
+    let is_text = block.kind.text().as_deref() == Some("text");
+    is_text.then(|| block.text.text()).flatten()
+}
+
+/// Returns true if the blocks contain a picture or a document.
+fn has_picture(blocks: &[Block<'_>]) -> bool {
     let is_one =
         |block: &Block<'_>| matches!(block.kind.text().as_deref(), Some("image" | "document"));
-    blocks.iter().any(is_one).then_some(Cow::Borrowed(""))
+    blocks.iter().any(is_one)
 }
 
 /// How a call came back, by its result.

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::events::Subject;
-use crate::model::event::name;
+use crate::model::event::{name, tasks_in};
 use crate::model::{Event, Timestamp};
 
 /// The ids of everything that hooks have recorded.
@@ -59,7 +59,8 @@ impl RecordedIds {
         }
         self.agents.extend(event.agent_id);
         if event.event == name::USER_PROMPT_SUBMIT {
-            self.notified.extend(event.task_id);
+            let tasks = event.task_id.iter().flat_map(|ids| tasks_in(ids));
+            self.notified.extend(tasks.map(str::to_owned));
         }
         self.has_start |= event.event == name::SESSION_START;
     }

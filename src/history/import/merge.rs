@@ -48,7 +48,7 @@ pub(super) fn merge(
     let prompted: HashSet<String> = all
         .iter()
         .filter(|(made, _)| matches!(made.subject, Subject::Prompt(_)))
-        .filter_map(|(made, _)| made.notifies.clone())
+        .flat_map(|(made, _)| made.notifies.iter().cloned())
         .collect();
     // A task's end counts only once. If a prompt reports it, drop the separate event that an
     // earlier reading made for it.

@@ -10,7 +10,7 @@ use super::running::{CallScope, Running, ToolUse};
 use super::segments::Segments;
 use crate::claude::words::is_clients_own_agent;
 use crate::model::call::{Call, CallState, ClosingEvent, Moment};
-use crate::model::event::CallOutcome;
+use crate::model::event::{CallOutcome, tasks_in};
 use crate::model::line::EventKind;
 use crate::model::step::{BatchedCall, Span, Step};
 use crate::model::time::Timestamp;
@@ -565,10 +565,12 @@ impl<'a> Fold<'a> {
         self.background_over(Some(agent_id), now);
     }
 
-    fn background_over(&mut self, task: Option<&str>, now: Moment) {
-        let place = task.and_then(|task| self.left_behind.get(task));
-        if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(*place)) {
-            call.background_ended.get_or_insert(now);
+    fn background_over(&mut self, task_id: Option<&str>, now: Moment) {
+        for task in task_id.into_iter().flat_map(tasks_in) {
+            let place = self.left_behind.get(task);
+            if let Some(call) = place.and_then(|place| self.activity.calls.get_mut(*place)) {
+                call.background_ended.get_or_insert(now);
+            }
         }
     }
 

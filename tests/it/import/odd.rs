@@ -100,6 +100,104 @@ fn the_end_of_a_background_task_is_found_in_each_form() {
 }
 
 #[test]
+fn one_message_with_the_notices_of_several_tasks_ends_them_all() {
+    let notice = |task: &str, status: &str| {
+        format!(
+            "<task-notification>\n<task-id>{task}</task-id>\n{status}<summary>s</summary>\n</task-notification>"
+        )
+    };
+    let done = |task| notice(task, "<status>completed</status>\n");
+    let joined = vec![json!(done("b1") + "\n\n" + &done("b2"))];
+    let blocks = ["b1", "b2"].map(|task| json!({"type": "text", "text": done(task)}));
+    let waits = json!(notice("b1", ""));
+    let cases = [
+        (joined, 2),
+        (vec![json!(blocks)], 2),
+        (vec![json!(done("b1")), json!(done("b2"))], 2),
+        (vec![waits.clone()], 0),
+        (vec![waits, json!(done("b2"))], 1),
+    ];
+    for (messages, expected) in cases {
+        let mut lines = vec![old_line("u0", None, 0, asked("go"))];
+        for task in ["b1", "b2"] {
+            let id = format!("toolu_{task}");
+            let call = called(&id, "Bash", json!({}));
+            lines.push(old_line(&format!("c{task}"), None, 1, call));
+            let mut result = old_line(&format!("r{task}"), None, 2, came_back(&id, "it runs"));
+            result["toolUseResult"] = json!({"backgroundTaskId": task});
+            lines.push(result);
+        }
+        for (place, message) in messages.iter().enumerate() {
+            let mut line = old_line(&format!("n{place}"), None, 30, asked(""));
+            line["message"]["content"] = message.clone();
+            line["promptId"] = "p2".into();
+            lines.push(line);
+        }
+        let sandbox = Sandbox::new();
+        sandbox.put_session(&lines);
+        sandbox.import();
+        let timeline = sandbox.timeline();
+        let calls = timeline["calls"].as_array().unwrap().iter();
+        let ended = calls.filter(|call| call["background_ended_at"].is_string());
+        assert_eq!(ended.count(), expected, "{messages:?}");
+        sandbox.import_again();
+    }
+}
+
+#[test]
+fn a_prompt_is_what_a_person_typed_even_if_it_quotes_claude_code() {
+    let block = |text: &str| json!({"type": "text", "text": text});
+    let typed = [
+        (
+            json!("[Request interrupted by user] is in the log, why?"),
+            "[Request interrupted by user] is in the log, why?",
+        ),
+        (
+            json!("<bash-stdout> is what I see; why?"),
+            "<bash-stdout> is what I see; why?",
+        ),
+        (
+            json!([
+                block("<ide_opened_file>a.rs is open</ide_opened_file>"),
+                block("fix the parser")
+            ]),
+            "fix the parser",
+        ),
+        (
+            json!([
+                block("<system-reminder>\nx\n</system-reminder>"),
+                block("and this")
+            ]),
+            "and this",
+        ),
+    ];
+    let mut lines = Vec::new();
+    for (place, (content, _)) in typed.iter().enumerate() {
+        let at = u32::try_from(place).unwrap() * 10;
+        let mut line = old_line(&format!("u{place}"), None, at, asked(""));
+        line["message"]["content"] = content.clone();
+        lines.push(line);
+        lines.push(old_line(
+            &format!("a{place}"),
+            None,
+            at + 1,
+            answered("yes"),
+        ));
+    }
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&lines);
+    sandbox.import();
+    let timeline = sandbox.timeline();
+    let labels: Vec<_> = timeline["prompts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| text(it, "what"))
+        .collect();
+    assert_eq!(labels, typed.map(|(_, label)| label));
+}
+
+#[test]
 fn what_the_client_runs_for_itself_is_not_a_subagent() {
     let sandbox = Sandbox::new();
     let task = json!({"prompt": "Warmup", "subagent_type": "general-purpose"});
