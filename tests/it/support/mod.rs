@@ -416,14 +416,22 @@ pub(crate) fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
 
 /// Writes a program, mode 0755. A child does it, as with [`copy_program`].
 pub(crate) fn write_program(path: impl AsRef<Path>, text: &str) {
-    let mut tee = Command::new("sh");
-    tee.args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
-        .arg(path.as_ref());
-    let mut child = tee.stdin(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
-    drop(stdin);
-    assert!(child.wait().unwrap().success(), "{tee:?}");
+    write_programs(&[(path.as_ref().to_owned(), text)]);
+}
+
+/// Writes several programs as [`write_program`] does, with one child for all of them.
+pub(crate) fn write_programs(programs: &[(PathBuf, &str)]) {
+    // The shell needs no other process for it, and the mode needs no open file.
+    const WRITE: &str = r#"while [ $# -gt 0 ]; do printf %s "$2" >"$1" || exit 1; shift 2; done"#;
+    let mut sh = Command::new("/bin/sh");
+    sh.args(["-c", WRITE, "sh"]);
+    for (path, text) in programs {
+        sh.arg(path).arg(text);
+    }
+    assert!(sh.status().unwrap().success(), "{sh:?}");
+    for (path, _) in programs {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 /// Waits for the end of a process; kills it and returns `None` if that takes longer than `patience`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::states::no_sweep;
-use super::{ID, Run, Sandbox, event, write_program};
+use super::{ID, Run, Sandbox, event, write_program, write_programs};
 
 /// The names of the executables.
 pub(crate) const EXECUTABLES: [&str; 4] = [
@@ -28,8 +28,15 @@ pub(crate) const OF_THIS_VERSION: &str = concat!(
 pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     fs::set_permissions(sandbox.home(), fs::Permissions::from_mode(0o700)).unwrap();
-    client(&sandbox, "echo '2.1.329 (Claude Code)'");
-    libexec(&sandbox.path("libexec"));
+    let (client, libexec) = (sandbox.path("client"), sandbox.path("libexec"));
+    fs::create_dir(&client).unwrap();
+    fs::create_dir(&libexec).unwrap();
+    let mut programs = executables(&libexec);
+    programs.push((
+        client.join("claude"),
+        "#!/bin/sh\necho '2.1.329 (Claude Code)'\n",
+    ));
+    write_programs(&programs);
     sandbox
 }
 
@@ -48,9 +55,13 @@ pub(crate) fn no_client(sandbox: &Sandbox) {
 /// Puts executables that pass for this version's hooks into the folder `dir`.
 pub(crate) fn libexec(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
-    for name in EXECUTABLES {
-        write_program(dir.join(name), OF_THIS_VERSION);
-    }
+    write_programs(&executables(dir));
+}
+
+fn executables(dir: &Path) -> Vec<(PathBuf, &'static str)> {
+    EXECUTABLES
+        .map(|name| (dir.join(name), OF_THIS_VERSION))
+        .into()
 }
 
 /// The CLI with the sandbox's client, if any, as the only one on the PATH, and with the sandbox's executables.
