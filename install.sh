@@ -250,7 +250,7 @@ measure_build() {
 # Replaces a file instead of overwriting it, because the program may be running.
 put() {
     # Removes whatever has that name, for example a link to elsewhere, so that it is not written to.
-    rm -f "$2.new"
+    [ ! -e "$2.new" ] && [ ! -L "$2.new" ] || rm -f "$2.new"
     cp "$1" "$2.new"
     chmod "${3:-755}" "$2.new"
     mv -f "$2.new" "$2"
@@ -293,7 +293,7 @@ shell_files() {
 
 install_shell_files() {
     shell_files | while read -r file place; do
-        { mkdir -p "$share/${place%/*}" && [ ! -d "$share/$place" ] && put "$here/contrib/$file" "$share/$place" 644; } 2>/dev/null ||
+        { { [ -d "$share/${place%/*}" ] || mkdir -p "$share/${place%/*}"; } && [ ! -d "$share/$place" ] && put "$here/contrib/$file" "$share/$place" 644; } 2>/dev/null ||
             say "could not install $share/$place; the programs are installed"
     done
 }
