@@ -173,13 +173,14 @@ const OWN: &[u8] = b"@ID";
 
 fn with_id(payload: &[u8], id: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut rest = payload;
-    while let Some(at) = rest.windows(OWN.len()).position(|window| window == OWN) {
-        bytes.extend_from_slice(&rest[..at]);
+    let mut done = 0;
+    // Some payloads are megabytes, and this crate is not optimised.
+    for at in memchr::memmem::find_iter(payload, OWN) {
+        bytes.extend_from_slice(&payload[done..at]);
         bytes.extend_from_slice(id.as_bytes());
-        rest = &rest[at + OWN.len()..];
+        done = at + OWN.len();
     }
-    bytes.extend_from_slice(rest);
+    bytes.extend_from_slice(&payload[done..]);
     bytes
 }
 
