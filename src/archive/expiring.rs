@@ -3,13 +3,13 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::claude::transcript::{self, SessionFiles};
 use crate::identity::liveness::Judge;
-use crate::model::{Config, Record, SessionId};
+use crate::model::{Config, Record, SessionId, Timestamp};
 use crate::store::archive::Archives;
-use crate::store::{Host, Result, archive_queue, index, tombstones};
+use crate::store::{Host, Result, archive_queue, file, index, tombstones};
 
 /// How many days before its deletion a transcript is reported and archived.
 pub const SOON: f64 = 7.0;
@@ -49,8 +49,8 @@ pub fn expiring(host: &Host<'_>, judge: &Judge<'_>, keeps: f64) -> Result<Vec<Ex
         let paths: Vec<PathBuf> = transcript::believed(host.env, &record, std::iter::empty())
             .chain(all.get(&id).cloned().unwrap_or_default())
             .collect();
-        let files = SessionFiles::of(&id, paths, &[]);
-        let Some(oldest) = files.mains.iter().map(|main| main.modified).min() else {
+        let written: Vec<Timestamp> = paths.iter().filter_map(|path| last_write(path)).collect();
+        let (Some(oldest), Some(newest)) = (written.iter().min(), written.iter().max()) else {
             continue;
         };
         let days = keeps - oldest.age(judge.now).as_secs_f64() / DAY;
@@ -58,8 +58,9 @@ pub fn expiring(host: &Host<'_>, judge: &Judge<'_>, keeps: f64) -> Result<Vec<Ex
             continue;
         }
         let is_archived = match super::known(&archives, &record) {
-            Ok(Some(known)) => super::has_all(&known.manifest, &files),
-            Ok(None) => was_pruned(judge, &record, &files),
+            // Lists whole folders of Claude Code, so only here.
+            Ok(Some(known)) => super::has_all(&known.manifest, &SessionFiles::of(&id, paths, &[])),
+            Ok(None) => was_pruned(judge, &record, *newest),
             Err(_) => false,
         };
         if !is_archived {
@@ -78,12 +79,18 @@ pub fn expiring(host: &Host<'_>, judge: &Judge<'_>, keeps: f64) -> Result<Vec<Ex
     Ok(found)
 }
 
-/// Returns whether the session's archive was pruned, and its transcripts have not changed since.
-fn was_pruned(judge: &Judge<'_>, record: &Record, files: &SessionFiles) -> bool {
+/// Returns when the transcript at `path` was last written to, or `None` if it is no file.
+fn last_write(path: &Path) -> Option<Timestamp> {
+    let found = file::look(path).ok()??;
+    found.is_file().then_some(found.meta.modified)
+}
+
+/// Returns whether the session's archive was pruned, and its transcripts have not changed since:
+/// `newest` is their last change.
+fn was_pruned(judge: &Judge<'_>, record: &Record, newest: Timestamp) -> bool {
     let id = &record.session_id;
-    let newest = files.mains.iter().map(|main| main.modified).max();
     let mut pruned = tombstones::of(judge.state, id.as_str()).into_iter();
-    record.archive.is_some() && pruned.any(|(of, at)| of == *id && Some(at) >= newest)
+    record.archive.is_some() && pruned.any(|(of, at)| of == *id && at >= newest)
 }
 
 /// Predicts which sessions a cleanup would archive now.
