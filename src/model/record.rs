@@ -192,8 +192,14 @@ impl Record {
     /// # Errors
     /// Returns [`InvalidRecord`] if the format is newer, or if the text is not a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
-        check_version(bytes)?;
-        serde_json::from_slice(bytes).map_err(|err| InvalidRecord::Malformed(err.to_string()))
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(record) if record.v == VERSION => Ok(record),
+            // Only the version tells why.
+            read => {
+                check_version(bytes)?;
+                read.map_err(|err| InvalidRecord::Malformed(err.to_string()))
+            }
+        }
     }
 
     /// Returns the text of `session.json`.
