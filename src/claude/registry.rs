@@ -44,12 +44,21 @@ struct Written {
 /// A path from a payload is used only if [`transcript::believed`] accepts it.
 pub fn folder(env: &Environment, record: &Record) -> Option<PathBuf> {
     // The path of a transcript is `{config}/projects/{slug}/{id}.jsonl`.
-    let beside = transcript::believed(env, record, std::iter::empty()).find_map(|path| {
+    let config_of = |path: &Path| {
         let projects = path.ancestors().nth(2)?;
         let is_clients = projects.file_name()? == "projects";
         is_clients.then(|| projects.parent().map(Path::to_owned))?
-    });
-    Some(beside.or_else(|| claude_dir(env))?.join("sessions"))
+    };
+    let own = claude_dir(env);
+    let recorded = record.transcript_path.as_deref();
+    let recorded = recorded.and_then(|path| config_of(Path::new(path)));
+    // Beside this user's transcripts, it is the same folder whether or not the path is believed.
+    if recorded.is_none() || recorded == own {
+        return Some(own?.join("sessions"));
+    }
+    let mut believed = transcript::believed(env, record, std::iter::empty());
+    let beside = believed.find_map(|path| config_of(&path));
+    Some(beside.or(own)?.join("sessions"))
 }
 
 /// Reads what the running process `owner` reports about itself, if it is in session `id`.
