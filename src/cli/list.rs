@@ -132,7 +132,7 @@ struct ListedSession {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct ListOutput<'a> {
-    sessions: &'a [ListedSession],
+    sessions: &'a [Box<ListedSession>],
     v: u64,
 }
 
@@ -149,7 +149,8 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
                 .any(|wanted| SessionState::from(*wanted) == state)
         }
     };
-    let mut sessions = Vec::new();
+    // In boxes, because they are sorted and large.
+    let mut sessions: Vec<Box<ListedSession>> = Vec::new();
     if let Some(state) = &state {
         let is_over = |state: &StateArg| !SessionState::from(*state).is_live();
         let ids = ids(
@@ -167,12 +168,12 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Status> {
         };
         for look in on_all_processors(&ids, |id| lister.look_at(id)) {
             match look {
-                ListLook::Listed(listed) => sessions.push(*listed),
+                ListLook::Listed(listed) => sessions.push(listed),
                 ListLook::NotWanted => {}
                 ListLook::LeftOut(why) => why.iter().for_each(|why| output::complain(why)),
             }
         }
-        sessions.sort_by(by_urgency);
+        sessions.sort_by(|one, other| by_urgency(one, other));
         if let Some(limit) = args.limit {
             sessions.truncate(limit.get());
             for listed in &mut sessions {
@@ -321,7 +322,7 @@ fn ids(state: &StateDir, all: bool) -> Result<Vec<SessionId>> {
 fn print(
     context: &Context,
     args: &ListArgs,
-    sessions: &[ListedSession],
+    sessions: &[Box<ListedSession>],
     state: Option<&StateDir>,
 ) -> Result<()> {
     if args.json {
@@ -377,7 +378,7 @@ fn print(
 }
 
 /// Colours what each session waits for. The row of a session that waits for nothing stays as it is.
-fn coloured(table: &str, sessions: &[ListedSession], now: Timestamp) -> String {
+fn coloured(table: &str, sessions: &[Box<ListedSession>], now: Timestamp) -> String {
     let mut lines = table.lines();
     let heading = lines.next().into_iter().map(|line| format!("{line}\n"));
     let rows = lines.zip(sessions).map(|(line, listed)| {
