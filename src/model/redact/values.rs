@@ -39,6 +39,15 @@ pub(super) enum Form {
     Prose,
 }
 
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Secret,
+    /// It stands for a secret, whatever name announces it.
+    StandIn,
+    SomethingElse,
+}
+
 /// A value, or its beginning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'t> {
@@ -316,6 +325,11 @@ impl<'t> Value<'t> {
     /// Returns true if the value is a secret, given the kind of secret that the name before it
     /// announces.
     pub(super) fn is_secret(&self, telling: SecretKind) -> bool {
+        self.verdict(telling) == Verdict::Secret
+    }
+
+    /// Judges the value, given the kind of name that announces it.
+    pub(super) fn verdict(&self, telling: SecretKind) -> Verdict {
         let value = self.text;
         // A value without quotes that begins with one of these signs is an expression.
         let is_bare = !self.is_quoted() && !matches!(self.form, Form::Variable | Form::Quoted);
@@ -331,14 +345,18 @@ impl<'t> Value<'t> {
         let is_option = !self.is_quoted() && matches!(value.as_bytes(), [b'-', b'-', ..]);
         let is_equation = value.as_bytes().first() == Some(&b'=');
         if value.len() < LEAST || is_equation || is_option || is_code {
-            return false;
+            return Verdict::SomethingElse;
         }
         let signs = Signs::of(value);
         // The cheapest check comes first.
-        self.may_be_secret(telling, signs)
-            && !(signs.has(b'/') && self.is_path(telling))
-            && !stand_ins::is_stand_in_of(value, signs)
-            && self.is_no_code(telling, signs)
+        if !self.may_be_secret(telling, signs) || signs.has(b'/') && self.is_path(telling) {
+            return Verdict::SomethingElse;
+        }
+        match stand_ins::is_stand_in_of(value, signs) {
+            true => Verdict::StandIn,
+            false if self.is_no_code(telling, signs) => Verdict::Secret,
+            false => Verdict::SomethingElse,
+        }
     }
 
     /// Returns whether the value is a path, and its form and the name before it are such that a

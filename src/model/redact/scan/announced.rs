@@ -108,7 +108,7 @@ impl<'t> SecretScan<'t> {
 
     /// Returns `value` as a secret, if it is one.
     pub(super) fn judged(
-        &self,
+        &mut self,
         view: View<'t>,
         value: Value<'t>,
         telling: SecretKind,
@@ -126,8 +126,7 @@ impl<'t> SecretScan<'t> {
                 value.with(form)
             }
         };
-        value
-            .is_secret(telling)
+        self.is_secret(&value, telling)
             .then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
@@ -258,13 +257,14 @@ impl<'t> SecretScan<'t> {
                 && telling == SecretKind::Password
                 && looks::is_numbered_name(value.text())
         };
-        (value.is_secret(telling) && !is_name()).then(|| by_shape(view, value.secret(view, NAMED)))
+        (self.is_secret(&value, telling) && !is_name())
+            .then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
     /// Returns the default value after a call that ends with the name, as in
     /// `env::var("NAME").unwrap_or("…")`.
     pub(super) fn after_call(
-        &self,
+        &mut self,
         view: View<'t>,
         at: usize,
         telling: SecretKind,
@@ -286,7 +286,12 @@ impl<'t> SecretScan<'t> {
     }
 
     /// Returns the default value at `at`, if it is a secret.
-    pub(super) fn default(&self, view: View<'t>, at: usize, telling: SecretKind) -> Option<Secret> {
+    pub(super) fn default(
+        &mut self,
+        view: View<'t>,
+        at: usize,
+        telling: SecretKind,
+    ) -> Option<Secret> {
         let value = Value::quoted(view, skip_blanks(view.bytes(), at))??;
         let form = match telling {
             SecretKind::Password => Form::Quoted,
@@ -298,7 +303,7 @@ impl<'t> SecretScan<'t> {
     /// Returns the second argument of a call, or the second element of a pair, if the first is a
     /// name that announces a secret.
     pub(super) fn second(
-        &self,
+        &mut self,
         view: View<'t>,
         start: usize,
         at: usize,

@@ -47,7 +47,7 @@ impl<'t> SecretScan<'t> {
             _ => value,
         };
         let secret = value.secret(view, NAMED);
-        (secret.end <= pipe && value.is_secret(SecretKind::Password))
+        (secret.end <= pipe && self.is_secret(&value, SecretKind::Password))
             .then(|| by_shape(view, secret))
     }
 
@@ -83,7 +83,78 @@ impl<'t> SecretScan<'t> {
         if is_listed {
             return None;
         }
-        known.places().find_map(|place| at_place(view, end, place))
+        known
+            .places()
+            .find_map(|place| self.at_place(view, end, place))
+    }
+
+    /// Returns the secret that `place`, one of [`commands::PLACES`], marks among the arguments from `at` on.
+    fn at_place(&mut self, view: View<'t>, at: usize, place: &[&str]) -> Option<Secret> {
+        let bytes = view.bytes();
+        let mut at = at;
+        for wanted in place.get(1..)? {
+            at = skip_blanks(bytes, at);
+            let wants_option = wanted.as_bytes().first() == Some(&b'-');
+            // Options may come between the arguments.
+            for _ in 0..2 {
+                let rest = bytes.get(at..)?;
+                if rest.first() != Some(&b'-') || wants_option {
+                    break;
+                }
+                let length = byte_search::first(b' ', rest.get(..NEAR).unwrap_or(rest))?;
+                at = skip_blanks(bytes, at + length);
+            }
+            // Most arguments are another word than the one that is wanted, or a shorter option. No option has a letter twice.
+            let is_open = matches!(wanted.as_bytes(), [b'_'] | [b'*', ..]);
+            let near = bytes.get(at..at + wanted.len()).unwrap_or_default();
+            let may_fit = near.first() == wanted.as_bytes().first()
+                && match wants_option {
+                    true => !near.contains(&b' '),
+                    false => near == wanted.as_bytes(),
+                };
+            if !is_open && !may_fit && !values::may_be_quoted(bytes, at) {
+                return None;
+            }
+            let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
+            match *wanted {
+                "*" => {
+                    let text = value.text();
+                    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                    let is_token = text.len() >= 8
+                        && digits > 0
+                        && !text.contains('=')
+                        && !looks::is_place(text)
+                        || text.len() >= 16 && looks::looks_random(text);
+                    return (is_token && self.is_secret(&value, SecretKind::Password))
+                        .then(|| by_shape(view, value.secret(view, NAMED)));
+                }
+                "**" => {
+                    let text = value.text();
+                    let is_word = text.starts_with(['/', '-']) || values::is_prose(view, at);
+                    return (!is_word && self.is_secret(&value, SecretKind::Password))
+                        .then(|| by_shape(view, value.secret(view, NAMED)));
+                }
+                "_" => {}
+                wanted => {
+                    let (text, wanted) = (value.text().as_bytes(), wanted.as_bytes());
+                    let fits = match (wanted, text) {
+                        // The letters of several options may form one word, in any order.
+                        ([b'-', letters @ ..], [b'-', of @ ..]) => {
+                            (letters.len() > 1 || !of.contains(&b'n'))
+                                && letters.iter().all(|letter| of.contains(letter))
+                        }
+                        ([.., b'.'], _) => text.starts_with(wanted),
+                        _ => text == wanted,
+                    };
+                    fits.then_some(())?;
+                }
+            }
+            at = value.end(view) + usize::from(value.is_quoted());
+            if value.text().is_empty() {
+                return None;
+            }
+        }
+        None
     }
 
     /// Returns the secret in the option from `start` to `end`, or after it.
@@ -196,7 +267,7 @@ impl<'t> SecretScan<'t> {
             && (takes != OptionForm::Apart
                 || !is_doubtful
                 || word.bytes().any(|b| b.is_ascii_digit()) && word.len() >= 6)
-            && secret.is_secret(SecretKind::Password);
+            && self.is_secret(&secret, SecretKind::Password);
         is_secret.then(|| by_shape(view, secret.secret(view, NAMED)))
     }
 }
@@ -247,75 +318,6 @@ fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     let flags = letters.iter().take_while(is_flag).count();
     let (letter, rest) = letters.get(flags..)?.split_first()?;
     (flags > 0).then_some((*letter, rest))
-}
-
-/// Returns the secret among the arguments from `at` on. `place`, one of [`commands::PLACES`], says
-/// where it is.
-fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Secret> {
-    let bytes = view.bytes();
-    let mut at = at;
-    for wanted in place.get(1..)? {
-        at = skip_blanks(bytes, at);
-        let wants_option = wanted.as_bytes().first() == Some(&b'-');
-        // Options may come between the arguments.
-        for _ in 0..2 {
-            let rest = bytes.get(at..)?;
-            if rest.first() != Some(&b'-') || wants_option {
-                break;
-            }
-            let length = byte_search::first(b' ', rest.get(..NEAR).unwrap_or(rest))?;
-            at = skip_blanks(bytes, at + length);
-        }
-        // Most arguments are another word than the one in `place`, or a shorter option. No option
-        // has a letter twice.
-        let is_open = matches!(wanted.as_bytes(), [b'_'] | [b'*', ..]);
-        let near = bytes.get(at..at + wanted.len()).unwrap_or_default();
-        let may_fit = near.first() == wanted.as_bytes().first()
-            && match wants_option {
-                true => !near.contains(&b' '),
-                false => near == wanted.as_bytes(),
-            };
-        if !is_open && !may_fit && !values::may_be_quoted(bytes, at) {
-            return None;
-        }
-        let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
-        match *wanted {
-            "*" => {
-                let text = value.text();
-                let digits = text.bytes().filter(u8::is_ascii_digit).count();
-                let is_token =
-                    text.len() >= 8 && digits > 0 && !text.contains('=') && !looks::is_place(text)
-                        || text.len() >= 16 && looks::looks_random(text);
-                return (is_token && value.is_secret(SecretKind::Password))
-                    .then(|| by_shape(view, value.secret(view, NAMED)));
-            }
-            "**" => {
-                let text = value.text();
-                let is_word = text.starts_with(['/', '-']) || values::is_prose(view, at);
-                return (!is_word && value.is_secret(SecretKind::Password))
-                    .then(|| by_shape(view, value.secret(view, NAMED)));
-            }
-            "_" => {}
-            wanted => {
-                let (text, wanted) = (value.text().as_bytes(), wanted.as_bytes());
-                let fits = match (wanted, text) {
-                    // The letters of several options may form one word, in any order.
-                    ([b'-', letters @ ..], [b'-', of @ ..]) => {
-                        (letters.len() > 1 || !of.contains(&b'n'))
-                            && letters.iter().all(|letter| of.contains(letter))
-                    }
-                    ([.., b'.'], _) => text.starts_with(wanted),
-                    _ => text == wanted,
-                };
-                fits.then_some(())?;
-            }
-        }
-        at = value.end(view) + usize::from(value.is_quoted());
-        if value.text().is_empty() {
-            return None;
-        }
-    }
-    None
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

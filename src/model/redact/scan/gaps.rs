@@ -41,7 +41,7 @@ impl<'t> SecretScan<'t> {
                     let view = self.view(limit);
                     let value =
                         Value::read(view, skip_blanks(view.bytes(), self.at), Form::Variable);
-                    let value = value.filter(|value| value.is_secret(SecretKind::Password));
+                    let value = value.filter(|value| self.is_secret(value, SecretKind::Password));
                     self.propose(value.map(|value| by_shape(view, value.secret(view, NAMED))));
                 }
             }
@@ -108,7 +108,7 @@ impl<'t> SecretScan<'t> {
                 .cell_end(view, start)
                 .and_then(|end| Value::between(view, start, end)),
         };
-        let value = value.filter(|value| value.is_secret(telling));
+        let value = value.filter(|value| self.is_secret(value, telling));
         self.propose(value.map(|value| by_shape(view, value.secret(view, NAMED))));
     }
 

@@ -13,8 +13,13 @@ use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
 use crate::model::redact::{Secret, View};
 
 impl<'t> SecretScan<'t> {
-    /// Returns the password of SQL's `IDENTIFIED BY 'password'`. The word `by` ends at `end`.
-    pub(super) fn identified(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+    /// Returns the password of SQL's `IDENTIFIED BY 'password'`, where `by` ends at `end`.
+    pub(super) fn identified(
+        &mut self,
+        view: View<'t>,
+        start: usize,
+        end: usize,
+    ) -> Option<Secret> {
         let bytes = view.bytes();
         let mut at = skip_blanks(bytes, end);
         if bytes
@@ -39,8 +44,7 @@ impl<'t> SecretScan<'t> {
         memchr::memchr2_iter(b'f', b'F', before)
             .any(is_identified)
             .then_some(())?;
-        value
-            .is_secret(SecretKind::Password)
+        self.is_secret(&value, SecretKind::Password)
             .then(|| value.secret(view, NAMED))
     }
 }

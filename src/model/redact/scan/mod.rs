@@ -29,7 +29,7 @@ use crate::model::redact::keys;
 use crate::model::redact::names::SecretKind;
 use crate::model::redact::prefilter;
 use crate::model::redact::tables::{Separator, Tables};
-use crate::model::redact::values::quote_at;
+use crate::model::redact::values::{Value, Verdict, quote_at};
 use crate::model::redact::{MARK, Secret, View, byte_search, mark_at};
 
 pub(super) use word::is_web_number;
@@ -164,6 +164,8 @@ pub(super) struct SecretScan<'t> {
     /// more words this is remembered.
     given: Option<(SecretKind, u8)>,
     tables: Tables,
+    /// The beginning and the length of the last long value that turned out to be a stand-in.
+    stand_in: (usize, usize),
     /// The position up to which there is no pipe and no end of the line after an `echo`.
     without_pipe: usize,
     /// The last pipe after an `echo`, the end of the text that was seen, and what [`Self::piped`]
@@ -198,6 +200,7 @@ impl<'t> SecretScan<'t> {
             cookie: None,
             given: None,
             tables: Tables::default(),
+            stand_in: (0, 0),
             without_pipe: 0,
             reader: None,
             mark: None,
@@ -496,6 +499,22 @@ impl<'t> SecretScan<'t> {
             is_cut: limit < self.text.len(),
             barrier: self.barrier,
         }
+    }
+
+    /// Returns whether `value` is a secret, given the kind of name that announces it.
+    ///
+    /// A long stand-in is judged once, however many names announce it.
+    fn is_secret(&mut self, value: &Value<'_>, telling: SecretKind) -> bool {
+        const LONG: usize = 16;
+        let text = (value.start(), value.text().len());
+        if text == self.stand_in {
+            return false;
+        }
+        let verdict = value.verdict(telling);
+        if verdict == Verdict::StandIn && text.1 >= LONG {
+            self.stand_in = text;
+        }
+        verdict == Verdict::Secret
     }
 
     /// Returns whether a string is open in the line at `at`.
