@@ -4,7 +4,7 @@
 //! This module judges a value alone. It knows neither the value's form nor the name before it.
 
 use super::foreign;
-use super::looks::{Signs, has_part, has_words, is_identifier, signs_of};
+use super::looks::{Signs, has_words, is_identifier, signs_of};
 use super::names::SecretKind::{Hardly, Password, Phrase};
 use super::names::{ending, ending_by, hint, telling};
 use super::shapes::Alphabet;
@@ -57,7 +57,7 @@ pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
             value.get(..end.map_or(0, |end| end + 1)).unwrap_or(value)
         }
     };
-    !is_alnum && is_reference(value, signs)
+    !is_alnum && (is_reference(value, signs) || is_elided(value.as_bytes(), signs))
         || is_one_character(value, signs)
         || !signs.has_any(NO_PLAIN) && is_plain(word.as_bytes())
         || is_name(word, signs)
@@ -78,9 +78,7 @@ fn is_plain(word: &[u8]) -> bool {
 /// `your-api-key-here`.
 fn is_placeholder(value: &str, signs: Signs) -> bool {
     const MOST_DIGITS: usize = 3;
-    if signs.has(b'.') && has_part(value.as_bytes(), b"...")
-        || signs.may_have('…') && value.contains('…')
-    {
+    if signs.may_have('…') && value.contains('…') {
         return true;
     }
     let is_one = |word: &[u8]| word.len() >= 3 && PLACEHOLDER_WORDS.has(word);
@@ -248,10 +246,24 @@ fn is_reference(value: &str, signs: Signs) -> bool {
         .any(|begin| begin.as_bytes().first() == Some(first) && value.starts_with(begin)),
         _ => false,
     };
-    begins
-        || signs.has(b'*') && has_part(bytes, b"***")
-        || signs.has(b'{') && has_part(bytes, b"{{")
-        || signs.may_have('•') && value.contains("•••")
+    begins || signs.may_have('•') && value.contains("•••")
+}
+
+/// Returns whether something in `value` is left out or filled in later: it has `***`, `...` or `{{`.
+fn is_elided(value: &[u8], signs: Signs) -> bool {
+    // All of them in one pass: a search for each would take longer.
+    signs.has_any(const { signs_of(b"*.{") })
+        && value
+            .array_windows()
+            .enumerate()
+            .any(|(at, [first, second])| {
+                first == second
+                    && match first {
+                        b'{' => true,
+                        b'*' | b'.' => value.get(at + 2) == Some(first),
+                        _ => false,
+                    }
+            })
 }
 
 /// Returns whether `value` repeats one character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.

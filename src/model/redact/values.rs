@@ -605,7 +605,11 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
             looks::is_identifier(rest) && (plain || is_argument(next))
         })
     };
-    let has = |part: &[u8; 2]| looks::has_part(bytes, part);
+    // All parts in one pass: a search for each would read the value four times.
+    let has_joint = || {
+        let mut pairs = bytes.array_windows();
+        pairs.any(|pair| matches!(pair, b"::" | b"->" | b"=>" | b"?."))
+    };
     matches!(next, Some(b'(' | b'[' | b'<' | b'{'))
         || signs.has(b'(')
         || signs.has(b'[')
@@ -617,9 +621,7 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
         || value.len() <= 12 && looks::is_type_of_number(value)
         || signs.has(b'_') && looks::is_constant(value)
         || signs.has(b'.') && dotted()
-        || signs.has(b':') && has(b"::")
-        || signs.has(b'>') && (has(b"->") || has(b"=>"))
-        || signs.has(b'?') && has(b"?.")
+        || signs.has_any(const { signs_of(b":>?") }) && has_joint()
         || signs.has(b'+') && is_increment(value)
 }
 
