@@ -197,9 +197,13 @@ pub(super) fn hint(name: &[u8]) -> u8 {
         .copied()
         .unwrap_or_default();
     let seconds = 1 << (second & 31);
-    let is = |bits: u32, hint: u8| if bits & seconds == 0 { 0 } else { hint };
     let is_shortest = [third | 32, last | 32] == *b"pw";
     let as_shortest = if is_shortest { AS_SHORTEST } else { 0 };
+    // A sign may have the same lower bits as a letter.
+    if (as_ending | as_suffix) & seconds == 0 || !second.is_ascii_alphabetic() {
+        return as_shortest;
+    }
+    let is = |bits: u32, hint: u8| if bits & seconds == 0 { 0 } else { hint };
     is(as_ending, AS_ENDING) | is(as_suffix, AS_SUFFIX) | as_shortest
 }
 

@@ -122,13 +122,24 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
         && value.split_ascii_whitespace().any(|word| {
             let word = match signs.is_ascii || word.is_ascii() {
                 true => trimmed(word),
-                false => word.trim_matches(|c: char| !c.is_alphanumeric()),
+                false => word.trim_matches(|c: char| is_sign(c) || !c.is_alphanumeric()),
             };
             is_plain(word.as_bytes())
                 || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
                 || !word.is_ascii() && foreign::length_before(word.as_bytes()).is_some()
                 || word == "passe"
         })
+}
+
+/// Returns whether `character` is an ASCII sign, an arrow, a mathematical sign or a full-width sign.
+/// The tables of the standard library take longer to tell these.
+fn is_sign(character: char) -> bool {
+    match character {
+        '\0'..='\x7f' => !character.is_ascii_alphanumeric(),
+        _ => {
+            matches!(character, '\u{2190}'..='\u{22ff}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}')
+        }
+    }
 }
 
 /// The ASCII signs that occur in no identifier, except those that may end a sentence.
@@ -290,6 +301,13 @@ pub(super) fn is_one_letter(value: &str) -> bool {
 mod tests {
     use super::super::foreign;
     use super::*;
+
+    #[test]
+    fn no_sign_is_a_letter_or_a_digit() {
+        for character in '\0'..=char::MAX {
+            assert!(!is_sign(character) || !character.is_alphanumeric());
+        }
+    }
 
     #[test]
     fn the_lists_are_in_order() {
