@@ -93,7 +93,7 @@ pub(super) const fn beginnings() -> [u8; 1 << HASH_BITS] {
     }
     at = 0;
     while at < foreign::NAMES.len() {
-        let name = foreign::NAMES[at].as_bytes();
+        let name = foreign::NAMES[at].0.as_bytes();
         if let Some(offset) = foreign::window(name) {
             mark_key(&mut marks, from(name, offset), FOREIGN);
         }
@@ -268,6 +268,6 @@ pub(super) const fn rare_fours() -> [u32; RARE.len()] {
 }
 
 /// Parts of keys and of private key blocks. They count anywhere in a word.
-pub(super) const LITERALS: [&[u8]; 9] = [
-    b"-BEG", b"-END", b"-us0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk",
+pub(super) const LITERALS: [&[u8]; 10] = [
+    b"JQQJ", b"-BEG", b"-END", b"-us0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk",
 ];

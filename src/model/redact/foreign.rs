@@ -1,56 +1,44 @@
-//! Lists the names that announce a password in letters that are not ASCII.
+//! Lists the names that announce a secret in letters that are not ASCII.
 //!
 //! Other modules decide which of the values after these names are secrets.
 
-/// The names, each in all spellings of upper and lower case that occur.
-pub(super) const NAMES: &[&str] = &[
-    "contraseña",
-    "Contraseña",
-    "CONTRASEÑA",
-    "lösenord",
-    "Lösenord",
-    "hasło",
-    "Hasło",
-    "şifre",
-    "Şifre",
-    "jelszó",
-    "Jelszó",
-    "heslo",
-    "пароль",
-    "Пароль",
-    "ПАРОЛЬ",
-    "лозинка",
-    "парола",
-    "κωδικός",
-    "Κωδικός",
-    "סיסמה",
-    "סיסמא",
-    "كلمة المرور",
-    "密码",
-    "密碼",
-    "口令",
-    "パスワード",
-    "暗証番号",
-    "암호",
-    "비밀번호",
-    "รหัสผ่าน",
-    "पासवर्ड",
-    "mật khẩu",
-    "Mật khẩu",
-    "salasanä",
+use super::names::SecretKind::{self, Key, Password, Perhaps};
+
+/// The names, each in the cases in which it is written, and the kind of secret that each announces. A name that
+/// ends with another one stands before it.
+#[rustfmt::skip]
+pub(super) const NAMES: &[(&str, SecretKind)] = &[
+    ("contraseña", Password), ("Contraseña", Password), ("CONTRASEÑA", Password), ("lösenord", Password), ("Lösenord", Password),
+    ("LÖSENORD", Password), ("hasło", Password), ("Hasło", Password), ("HASŁO", Password), ("şifre", Password), ("Şifre", Password),
+    ("ŞIFRE", Password), ("jelszó", Password), ("Jelszó", Password), ("JELSZÓ", Password), ("heslo", Password), ("пароль", Password),
+    ("Пароль", Password), ("ПАРОЛЬ", Password), ("лозинка", Password), ("Лозинка", Password), ("ЛОЗИНКА", Password), ("парола", Password),
+    ("Парола", Password), ("ПАРОЛА", Password), ("κωδικός", Password), ("Κωδικός", Password), ("ΚΩΔΙΚΌΣ", Password), ("סיסמה", Password),
+    ("סיסמא", Password), ("كلمة المرور", Password), ("كلمة السر", Password), ("رمز عبور", Password), ("گذرواژه", Password), ("密码", Password),
+    ("密碼", Password), ("口令", Password), ("パスワード", Password), ("暗証番号", Password), ("암호", Password), ("비밀번호", Password), ("패스워드", Password),
+    ("รหัสผ่าน", Password), ("पासवर्ड", Password), ("পাসওয়ার্ড", Password), ("mật khẩu", Password), ("Mật khẩu", Password), ("MẬT KHẨU", Password),
+    ("salasanä", Password), ("parolă", Password), ("Parolă", Password), ("slaptažodis", Password), ("құпиясөз", Password), ("նշանաբառ", Password),
+    ("密钥", Key), ("密鑰", Key), ("金鑰", Key), ("秘钥", Key), ("私钥", Key), ("私鑰", Key), ("令牌", Key), ("APIキー", Key), ("アクセスキー", Key), ("秘密鍵", Key),
+    ("シークレット", Key), ("トークン", Key), ("API 키", Key), ("API키", Key), ("비밀키", Key), ("시크릿", Key), ("토큰", Key), ("токен", Key), ("Токен", Key),
+    ("ТОКЕН", Key), ("ключ API", Key), ("Ключ API", Key), ("КЛЮЧ API", Key), ("API-ключ", Key), ("секрет", Key), ("Секрет", Key), ("СЕКРЕТ", Key),
+    ("секретный ключ", Key), ("API-Schlüssel", Key), ("API-SCHLÜSSEL", Key), ("api-schlüssel", Key), ("clé API", Key), ("Clé API", Key),
+    ("CLÉ API", Key), ("clé secrète", Key), ("Clé secrète", Key), ("clé privée", Key), ("khóa API", Key), ("Khóa API", Key), ("API anahtarı", Key),
+    ("anahtarı", Key), ("klíč API", Key), ("API klíč", Key), ("kľúč API", Key), ("API-nøgle", Key), ("API-nøkkel", Key), ("κλειδί API", Key),
+    ("מפתח API", Key), ("مفتاح API", Key), ("टोकन", Key), ("โทเค็น", Key), ("schlüssel", Perhaps), ("Schlüssel", Perhaps), ("SCHLÜSSEL", Perhaps),
+    ("ключ", Perhaps), ("Ключ", Perhaps), ("κλειδί", Perhaps), ("מפתח", Perhaps), ("مفتاح", Perhaps),
 ];
 
 /// The length of the longest of [`NAMES`], in bytes.
-pub(super) const LONGEST: usize = 24;
+pub(super) const LONGEST: usize = 32;
 
-/// Returns the length of the name with which `text` ends, if it ends with one.
-pub(super) fn length_before(text: &[u8]) -> Option<usize> {
+/// Returns the name with which `text` ends, if it ends with one: its length, and the kind of secret
+/// that it announces.
+pub(super) fn before(text: &[u8]) -> Option<(usize, SecretKind)> {
     let four: [u8; 4] = *text.last_chunk()?;
     // Most texts do not end with the last byte of a name.
     has(&LASTS, four[3]).then_some(())?;
     alike(&FOURS.last, u32::from_le_bytes(four))
-        .find(|name| text.ends_with(name))
-        .map(<[u8]>::len)
+        .find(|(name, _)| text.ends_with(name))
+        .map(|(name, telling)| (name.len(), telling))
 }
 
 /// Returns the length of the name with which `text` begins, or 0.
@@ -64,14 +52,16 @@ pub(super) fn length_at(text: &[u8]) -> usize {
         return 0;
     };
     alike(&FOURS.first, u32::from_le_bytes(*first))
-        .find(|name| text.starts_with(name))
-        .map_or(0, <[u8]>::len)
+        .filter(|(name, _)| text.starts_with(name))
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default()
 }
 
 /// Returns the beginning of the name whose [`window`] begins at `at`.
 pub(super) fn around(bytes: &[u8], at: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
-    alike(&FOURS.window, four).find_map(|name| {
+    alike(&FOURS.window, four).find_map(|(name, _)| {
         let start = at.checked_sub(window(name)?)?;
         bytes.get(start..)?.starts_with(name).then_some(start)
     })
@@ -110,7 +100,7 @@ const fn outermost(is_last: bool) -> [u32; 8] {
     let mut bytes = [0; 8];
     let mut at = 0;
     while at < NAMES.len() {
-        let name = NAMES[at].as_bytes();
+        let name = NAMES[at].0.as_bytes();
         let byte = name[if is_last { name.len() - 1 } else { 0 }];
         bytes[(byte >> 5) as usize] |= 1 << (byte & 31);
         at += 1;
@@ -119,9 +109,12 @@ const fn outermost(is_last: bool) -> [u32; 8] {
 }
 
 /// Returns the names whose entry in `fours` is `four`.
-fn alike(fours: &'static [u32; NAMES.len()], four: u32) -> impl Iterator<Item = &'static [u8]> {
+fn alike(
+    fours: &'static [u32; NAMES.len()],
+    four: u32,
+) -> impl Iterator<Item = (&'static [u8], SecretKind)> {
     let alike = fours.iter().zip(NAMES).filter(move |(of, _)| **of == four);
-    alike.map(|(_, name)| name.as_bytes())
+    alike.map(|(_, (name, telling))| (name.as_bytes(), *telling))
 }
 
 /// Groups of four bytes from each of [`NAMES`]: the first four, the last four, and the [`window`].
@@ -148,7 +141,7 @@ const fn fours() -> NameFours {
     };
     let mut at = 0;
     while at < NAMES.len() {
-        let name = NAMES[at].as_bytes();
+        let name = NAMES[at].0.as_bytes();
         fours.first[at] = four(name, 0);
         fours.last[at] = four(name, name.len() - 4);
         if let Some(window) = window(name) {

@@ -16,6 +16,7 @@ use super::shapes;
 pub(super) const PARTS: &[&[u8]] = &[
     // Many words end like these names, so the filter looks for a part further to the left.
     b"auth", b"sscode", b"tpcode", b"facode", b"fa_", b"fa code", b"torcode", b"tor_", b"or code", b"eydata",
+    b"upcode", b"up_code", b"rycode", b"ry_code", b"tstring", b"t_string",
     b"skode", b"swort", b"nwort", b"_wort", b"hrase", b"hiave",
     b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
 ];
@@ -177,8 +178,8 @@ pub(super) const fn start_of(word: &[u8], or: u32) -> [u32; 3] {
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 pub(super) const fn is_told_by_end(name: &[u8]) -> bool {
-    const MANY: [&[u8]; 9] = [
-        b"code", b"tion", b"ture", b"data", b"ogin", b"kode", b"wort", b"rase", b"iave",
+    const MANY: [&[u8]; 10] = [
+        b"ring", b"code", b"tion", b"ture", b"data", b"ogin", b"kode", b"wort", b"rase", b"iave",
     ];
     let length = name.len();
     let mut at = 0;
@@ -355,7 +356,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     }
     at = 0;
     while at < foreign::NAMES.len() {
-        let name = foreign::NAMES[at].as_bytes();
+        let name = foreign::NAMES[at].0.as_bytes();
         if let Some(offset) = foreign::window(name) {
             mark_bytes(&mut fours, from(name, offset));
         }

@@ -5,8 +5,8 @@
 
 use super::beginnings::{ANYWHERE, AT_START, beginning};
 use super::shapes::Alphabet::{self, Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
-use super::shapes::{SHORTEST, shapes_of};
-use super::{Secret, View, byte_search};
+use super::shapes::{Part, SHORTEST, shapes_of};
+use super::{Secret, View, byte_search, looks};
 
 /// The length of the shortest word that can contain a key. A shorter word can only be the beginning
 /// of a key.
@@ -26,7 +26,7 @@ pub(super) fn in_word(
     let next = bytes.get(end).copied();
     if end - start < LEAST_WORD {
         return match next {
-            Some(b'/' | b'+' | b'=' | b'~' | b'$') => {
+            Some(b'/' | b'+' | b'=' | b'~' | b'$' | b':' | b'|' | b' ') => {
                 let window = *bytes.get(start..)?.first_chunk()?;
                 (beginning(window) != 0).then_some(())?;
                 prefixed(view, start, true)
@@ -108,7 +108,7 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
     let bytes = view.bytes();
     let rest = bytes.get(at..)?;
     let mut alike = shapes_of(rest);
-    let (shape, body) = alike.find_map(|shape| {
+    let (shape, length) = alike.find_map(|shape| {
         // After most prefixes, something else than a key follows.
         shape.begins(rest).then_some(())?;
         let body = rest.get(shape.prefix.len()..)?;
@@ -116,17 +116,51 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
         let is_key = (shape.anywhere || begins)
             && !(shape.alone && is_in_base64(view, at))
             && shape.alphabet.has_all(least)
-            && (matches!(shape.alphabet, Upper) || is_no_word(least))
+            && (matches!(shape.alphabet, Upper) || !shape.form.is_empty() || is_no_word(least))
+            && (!shape.random || is_random(least) && begins_whole(view, at))
             && (!shape.exact
                 || ends_at(view, at + shape.prefix.len() + shape.least, shape.alphabet));
-        is_key.then_some((shape, body))
+        is_key.then_some(())?;
+        let length = match shape.form {
+            [] => run(body, shape.alphabet, usize::MAX),
+            form => formed(view, at + shape.prefix.len(), form)?,
+        };
+        Some((shape, length))
     })?;
     let prefix = shape.prefix.len();
     Some(Secret {
         start: at + if shape.keeps_prefix { prefix } else { 0 },
-        end: at + prefix + run(body, shape.alphabet, usize::MAX),
+        end: at + prefix + length,
         rule: shape.rule,
     })
+}
+
+/// Returns the length of the parts of `form` at `at`, if all are there and the last one ends there.
+fn formed(view: View<'_>, at: usize, form: &[Part]) -> Option<usize> {
+    let body = view.bytes().get(at..)?;
+    let mut length = 0;
+    let mut last = Alnum;
+    for part in form {
+        let rest = body.get(length..)?;
+        length += match *part {
+            Part::Run(alphabet, least, most) => {
+                last = alphabet;
+                Some(run(rest, alphabet, most)).filter(|length| *length >= least)?
+            }
+            Part::Sign(sign) => rest.starts_with(sign.as_bytes()).then_some(sign.len())?,
+        };
+    }
+    (ends_at(view, at + length, last) && is_no_word(body.get(..length)?)).then_some(length)
+}
+
+/// Returns whether no joint continues a word to `at`: `pk_live_…` does not contain a key `live_…`.
+fn begins_whole(view: View<'_>, at: usize) -> bool {
+    let before = view.bytes().get(view.barrier.min(at)..at);
+    !matches!(before, Some([.., b'_' | b'-' | b'.']))
+}
+
+fn is_random(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(looks::looks_random)
 }
 
 /// Returns how many characters of `alphabet` `bytes` begins with, at most `most`.
@@ -215,6 +249,10 @@ fn terraform(bytes: &[u8], start: usize, at: usize) -> Option<Secret> {
 /// parts.
 fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
     let word = bytes.get(start..end)?;
+    // A point may end the sentence.
+    let stop = word.iter().rev().take_while(|byte| **byte == b'.').count();
+    let end = end - stop;
+    let word = bytes.get(start..end)?;
     let all = |rule| Some(Secret { start, end, rule });
     let is = |part: Option<&[u8]>, alphabet: Alphabet| {
         part.is_some_and(|part| part.iter().all(|byte| alphabet.has(*byte)))
@@ -224,6 +262,12 @@ fn by_parts(bytes: &[u8], start: usize, end: usize) -> Option<Secret> {
     match word.first()? {
         _ if matches!(length, 80..=90)
             && word.get(length - 8..length - 4) == Some(b"AZDO")
+            && is(Some(word), Alnum) =>
+        {
+            return all("azure");
+        }
+        _ if matches!(length, 80..=90)
+            && word.get(52..58) == Some(b"JQQJ99")
             && is(Some(word), Alnum) =>
         {
             return all("azure");
@@ -327,11 +371,13 @@ pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Se
             (end - 5, tail(Parts, 1, 20)?, "azure")
         }
         // A Telegram bot's number, `:AA`, and its token.
-        b':' if (8..=11).contains(&word.len())
+        b':' if (8..=14).contains(&word.len())
             && matches!(rest, [_, b'A', b'A', ..])
-            && word.iter().all(u8::is_ascii_digit) =>
+            && without_bot(word).iter().all(u8::is_ascii_digit) =>
         {
-            (start, tail(Word, 1, 30)?, "telegram")
+            let number = without_bot(word).len();
+            (8..=11).contains(&number).then_some(())?;
+            (end - number, tail(Word, 1, 30)?, "telegram")
         }
         b':' if (8..=30).contains(&word.len()) && rest.starts_with(b":APA91b") => {
             (start, tail(Word, 1, 60)?, "firebase")
@@ -378,4 +424,9 @@ pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Se
         _ => return None,
     };
     Some(Secret { start, end, rule })
+}
+
+/// Returns a Telegram bot's number without the `bot` before it in a URL.
+fn without_bot(word: &[u8]) -> &[u8] {
+    word.strip_prefix(b"bot").unwrap_or(word)
 }

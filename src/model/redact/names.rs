@@ -3,7 +3,7 @@
 //!
 //! `looks` and `stand_ins` decide which of the values after these names are secrets.
 
-use super::words::{WordList, last_bytes};
+use super::words::{LONGEST_PLAIN, WordList, last_bytes};
 
 /// The kind of secret that a name announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,12 @@ pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("passwort", Password), ("kennwort", Password), ("contrasena", Password), ("motdepasse", Password), ("senha", Password),
     ("wachtwoord", Password), ("losenord", Password), ("passord", Password), ("adgangskode", Password), ("salasana", Password),
     ("heslo", Password), ("haslo", Password), ("jelszo", Password), ("parola", Password), ("sifre", Password),
-    ("katasandi", Password), ("matkhau", Password), ("parolachiave", Password),
+    ("katasandi", Password), ("matkhau", Password), ("parolachiave", Password), ("lozinka", Password), ("palavrapasse", Password),
+    ("contrassenya", Password), ("redisauth", Password),
+    ("geheimnis", Secret), ("apischluessel", Key), ("clavedeapi", Key), ("claveapi", Key), ("clavesecreta", Key), ("chavedeapi", Key),
+    ("chavesecreta", Key), ("chaveapi", Key), ("chiaveapi", Key), ("cleapi", Key), ("apisleutel", Key), ("kluczapi", Key), ("apianahtari", Key),
+    ("secretstring", Secret), ("otpseed", Key), ("totpseed", Key), ("mfaseed", Key), ("hotpseed", Key), ("backupcode", Code), ("recoverycode", Code),
+    ("servicerolekey", Key), ("jwt", Perhaps),
     ("mnemonic", Phrase), ("seedphrase", Phrase), ("recoveryphrase", Phrase), ("secretphrase", Phrase), ("mnemonicphrase", Phrase),
     ("backupphrase", Phrase),
     ("secret", Secret), ("secretid", Key), ("token", Key), ("tokensecret", Key), ("keydata", Key),
@@ -68,6 +73,7 @@ pub(super) const WORDS: &[(&str, SecretKind)] = &[
     ("psk", Password),
     SHORTEST,
     ("mdp", Password),
+    ("sas", Perhaps),
 ];
 
 /// The only one of [`WORDS`] with two letters.
@@ -83,6 +89,32 @@ const OPEN_KEYS: &[&str] = &[
     "meta", "new", "object", "old", "output", "parent", "partition", "path", "primary", "project", "property", "pub", "public",
     "publishable", "query", "range", "react", "registry", "routing", "row", "s3", "setting", "shard", "shift", "short", "site",
     "sort", "state", "tag", "task", "test", "translation", "unique",
+];
+
+/// The words that are written together with `pass` or `pw`: `dbpass`, `MYSQLPASS`. In order.
+#[rustfmt::skip]
+pub(super) const JOINED: &[&str] = &[
+    "admin", "api", "app", "auth", "backup", "bind", "cert", "client", "database", "db", "dbadmin", "dbuser", "email", "esxi", "ftp", "git", "guest", "http",
+    "imap", "ipmi", "jdbc", "jenkins", "jmx", "jwt", "keystore", "ldap", "login", "mail", "mailer", "mariadb", "mongo", "mongodb", "mqtt", "mssql",
+    "mysql", "nexus", "ora", "oracle", "pdf", "pg", "pgsql", "pop3", "postgres", "postgresql", "proxy", "psql", "rabbit", "rabbitmq", "rcon", "redis", "registry",
+    "remote", "root", "router", "rpc", "samba", "server", "sftp", "smb", "smtp", "snmp", "sql", "ssh", "ssl", "sudo", "svn", "system", "telnet", "tls",
+    "truststore", "user", "usr", "vault", "vnc", "vpn", "web", "wifi", "wlan", "wordpress", "wp", "zip",
+];
+
+/// The providers and algorithms whose name before `key` makes it a secret one. In order.
+#[rustfmt::skip]
+pub(super) const KEEPERS: &[&str] = &[
+    "aes", "ahrefs", "aiven", "alchemy", "algolia", "amplitude", "anthropic", "apify", "assemblyai", "azure", "azureml", "bedrock", "blockfrost", "brave",
+    "braze", "browserless", "bugsnag", "cerebras", "clerk", "cloudflare", "cloudinary", "cohere", "coinbase", "coingecko", "datadog", "deepgram",
+    "deepinfra", "deepl", "deepseek", "elevenlabs", "encryption", "etherscan", "fal", "fernet", "finnhub", "firecrawl", "fireworks", "flask", "flutterwave",
+    "gemini", "giphy", "github", "gitlab", "grafana", "groq", "heroku", "honeycomb", "hubspot", "huggingface", "infura", "intercom", "ipinfo", "ipstack",
+    "jina", "langchain", "langfuse", "langsmith", "launchdarkly", "lemonsqueezy", "linode", "logtail", "mailchimp", "mailersend", "mailgun", "mailjet", "mandrill",
+    "mapbox", "mapquest", "maptiler", "mistral", "mixpanel", "mollie", "moralis", "newrelic", "newsapi", "ngrok", "nvidia", "nylas", "okta", "omdb", "openai",
+    "opencage", "openrouter", "openweather", "openweathermap", "opsgenie", "paddle", "pagerduty", "paypal", "paystack", "perplexity", "pexels", "pinecone",
+    "pixabay", "plaid", "postmark", "pusher", "qdrant", "quicknode", "rapidapi", "razorpay", "replicate", "resend", "rollbar", "runpod",
+    "sendgrid", "sendinblue", "sentry", "serpapi", "serper", "shodan", "shopify", "sparkpost", "splunk", "spotify", "stability", "stripe", "supabase",
+    "svix", "tavily", "tiingo", "tmdb", "togetherai", "tomtom", "trello", "twilio", "twitch", "typesense", "unsplash", "upstash", "vapid", "vercel",
+    "virustotal", "voyage", "voyageai", "vultr", "wandb", "weatherapi", "weaviate", "wolfram", "wolframalpha", "xai", "youtube", "zendesk",
 ];
 
 /// Names that announce a secret in the query of a URL, as a whole.
@@ -305,7 +337,10 @@ pub(super) fn ending_by(name: &[u8], hint: u8) -> Option<(&'static str, SecretKi
     };
     match hint & AS_SHORTEST {
         0 => long,
-        _ => long.or_else(|| ends_with_word(name, SHORTEST.0.as_bytes()).then_some(SHORTEST)),
+        _ => long.or_else(|| {
+            let is_one = ends_with_word(name, SHORTEST.0.as_bytes()) || is_joined(name, 2);
+            is_one.then_some(SHORTEST)
+        }),
     }
 }
 
@@ -345,10 +380,22 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
         Some(ending) if ending < ENDINGS.len() => ENDINGS.get(ending).copied(),
         Some(word) => {
             let word = WORDS.get(word - ENDINGS.len()).copied();
-            word.filter(|(word, _)| ends_with_word(name, word.as_bytes()))
+            word.filter(|(word, _)| {
+                ends_with_word(name, word.as_bytes()) || *word == "pass" && is_joined(name, 4)
+            })
         }
-        None => is_some_key(name, four).then_some(("key", Hardly)),
+        None => is_some_key(name, four).map(|telling| ("key", telling)),
     }
+}
+
+/// Returns whether one of [`JOINED`] precedes the last `length` bytes of `name`, without a joint.
+fn is_joined(name: &[u8], length: usize) -> bool {
+    let before = name.get(..name.len().saturating_sub(length));
+    let before = before.unwrap_or_default();
+    let letters = before.iter().rev().take(LONGEST_PLAIN + 1);
+    let letters = letters.take_while(|b| b.is_ascii_alphanumeric()).count();
+    let noun = before.get(before.len() - letters..).unwrap_or_default();
+    JOINED_WORDS.has(noun)
 }
 
 /// Returns whether an ending in a bucket has the same last four letters as a name.
@@ -435,9 +482,9 @@ const fn letters() -> [u8; 256] {
 /// Returns whether `name` ends in `key` after a word that is not one of [`OPEN_KEYS`].
 ///
 /// `four` contains the last four letters of the name.
-fn is_some_key(name: &[u8], four: u32) -> bool {
+fn is_some_key(name: &[u8], four: u32) -> Option<SecretKind> {
     if !matches!(four.to_le_bytes(), [b'y', b'e', b'k', _]) {
-        return false;
+        return None;
     }
     let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();
     let before = trimmed(before);
@@ -453,7 +500,10 @@ fn is_some_key(name: &[u8], four: u32) -> bool {
             .get(word.len().saturating_sub(small + 1)..)
             .unwrap_or(word),
     };
-    !word.is_empty() && !OPEN_WORDS.has(last)
+    if word.is_empty() || OPEN_WORDS.has(last) {
+        return None;
+    }
+    Some(if KEEPER_WORDS.has(last) { Key } else { Hardly })
 }
 
 /// An ending in the form in which it is compared, from its last letter backwards.
@@ -598,15 +648,18 @@ pub(super) fn is_of_query(name: &[u8]) -> bool {
 }
 
 static OPEN_WORDS: WordList<{ OPEN_KEYS.len() }> = WordList::of(OPEN_KEYS);
+static JOINED_WORDS: WordList<{ JOINED.len() }> = WordList::of(JOINED);
+static KEEPER_WORDS: WordList<{ KEEPERS.len() }> = WordList::of(KEEPERS);
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::LONGEST_PLAIN;
     use super::*;
 
     #[test]
     fn the_list_of_open_keys_is_in_order() {
-        assert!(OPEN_KEYS.is_sorted_by(|a, b| a < b), "{OPEN_KEYS:?}");
-        assert!(OPEN_KEYS.iter().all(|word| word.len() <= LONGEST_PLAIN));
+        for list in [OPEN_KEYS, JOINED, KEEPERS] {
+            assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
+            assert!(list.iter().all(|word| word.len() <= LONGEST_PLAIN));
+        }
     }
 }

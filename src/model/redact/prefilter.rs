@@ -314,7 +314,7 @@ fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
             .get(3..3 + LOOKED_AT)
             .is_some_and(|key| Alphabet::Parts.has_all(key)),
         [b'0'..=b'9', b':', b'A', b'A'] => true,
-        [b'A', b'Z', b'D', b'O'] | [b'N', b'R', b'A', b'L'] => true,
+        [b'A', b'Z', b'D', b'O'] | [b'N', b'R', b'A', b'L'] | [b'J', b'Q', b'Q', b'J'] => true,
         [b'A', b'z', b'S', b'e'] | [b'A', b'z', b'F', b'u'] | [b'A', b'z', b'C', b'a'] => true,
         [b'm', b's', b'h', _] => rest().get(25..28) == Some(b"jsn"),
         [b'M', b'C'..=b'H', _, b'C'] => is_base64_line(rest()),

@@ -27,6 +27,8 @@ pub(super) enum Alphabet {
     Parts = 1 << 5,
     /// Hexadecimal digits and `-`, as in a UUID.
     Uuid = 1 << 6,
+    /// All characters of the alphabets above, `:`, `$`, `@`, `|` and `!`: a key of parts that such signs join.
+    Joined = 1 << 7,
 }
 
 /// For each byte, the alphabets that contain it, as one bit each.
@@ -66,6 +68,9 @@ const fn alphabets() -> [u8; 256] {
         if byte == b'-' {
             bits |= Uuid as u8;
         }
+        if bits & Parts as u8 != 0 || matches!(byte, b':' | b'$' | b'@' | b'|' | b'!') {
+            bits |= Joined as u8;
+        }
         table[at] = bits;
         at += 1;
     }
@@ -91,7 +96,17 @@ impl Alphabet {
     }
 }
 
-use Alphabet::{Alnum, Base64, Hex, Parts, Upper, Uuid, Word};
+use Alphabet::{Alnum, Base64, Hex, Joined, Parts, Upper, Uuid, Word};
+
+/// A part of a key, for keys whose parts have fixed lengths.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    /// Characters of an alphabet: the least and the greatest number.
+    Run(Alphabet, usize, usize),
+    Sign(&'static str),
+}
+
+use Part::{Run, Sign};
 
 /// A shape of keys.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +127,10 @@ pub(super) struct SecretShape {
     /// True if the prefix does not count after `+` or `/`, because it occurs in every large file in
     /// base64.
     pub(super) alone: bool,
+    /// Whether the rest must look random, because words begin like this, too.
+    pub(super) random: bool,
+    /// The parts after the prefix, if the key has parts.
+    pub(super) form: &'static [Part],
 }
 
 /// How many characters after a prefix decide if a key may begin there.
@@ -135,6 +154,13 @@ impl SecretShape {
     const fn alone(self) -> Self {
         Self {
             alone: true,
+            ..self
+        }
+    }
+
+    const fn random(self) -> Self {
+        Self {
+            random: true,
             ..self
         }
     }
@@ -170,6 +196,24 @@ const fn shape(
         anywhere: false,
         keeps_prefix: false,
         alone: false,
+        random: false,
+        form: &[],
+    }
+}
+
+/// Returns the shape of a key whose parts have fixed lengths. The first part is a run.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of bounds does not build"
+)]
+const fn formed(rule: &'static str, prefix: &'static str, form: &'static [Part]) -> SecretShape {
+    let (alphabet, least) = match form[0] {
+        Run(alphabet, least, _) => (alphabet, least),
+        Sign(_) => panic!("a form begins with a run"),
+    };
+    SecretShape {
+        form,
+        ..shape(rule, prefix, alphabet, least)
     }
 }
 
@@ -355,7 +399,6 @@ const SHAPES: &[SecretShape] = &[
     shape("plaid", "access-production-", Uuid, 30),
     shape("plaid", "access-development-", Uuid, 30),
     shape("plaid", "access-sandbox-", Uuid, 30),
-    shape("paypal", "access_token$production$", Alnum, 20).anywhere(),
     shape("paypal", "A21AA", Word, 80),
     shape("woocommerce", "ck_", Hex, 40),
     shape("woocommerce", "cs_", Hex, 40),
@@ -475,6 +518,330 @@ const SHAPES: &[SecretShape] = &[
     shape("inngest", "signkey-prod-", Hex, 30),
     shape("inngest", "signkey-test-", Hex, 30),
     shape("bip32", "xprv", Alnum, 100),
+    // Clouds and hosting, again.
+    shape("aws", "da2-", Alnum, 26).exactly(),
+    shape("aws", "FwoGZXIvYXdz", Base64, 80).alone(),
+    shape("aws", "FQoGZXIvYXdz", Base64, 80).alone(),
+    shape("aws", "eyJwYXlsb2FkIjoi", Base64, 100),
+    shape("aws", "k8s-aws-v1.", Word, 40),
+    shape("aws", "aws-k8s-v1.", Word, 40),
+    shape("amazon", "amzn1.oa2-cs.v1.", Hex, 40),
+    shape("amazon", "amzn.mws.", Uuid, 36),
+    shape("amazon", "Atzr|", Parts, 60),
+    shape("amazon", "Atza|", Parts, 60),
+    shape("azure", "0.A", Parts, 200).random(),
+    shape("azure", "1.A", Parts, 200).random(),
+    shape("azure", "M.C5", Joined, 80).random(),
+    shape("google", "GOOG1E", Upper, 55),
+    shape("google", "GOOG", Upper, 20).exactly(),
+    shape("akamai", "akab-", Word, 33).random(),
+    shape("alibaba", "SEC", Hex, 64).exactly(),
+    shape("baidu", "bce-v3/", Parts, 60),
+    shape("baidu", "ALTAK", Alnum, 21).random(),
+    shape("volcengine", "AKLT", Base64, 40).alone().random(),
+    shape("jdcloud", "JDC_", Upper, 20),
+    shape("yandex", "t1.9eu", Parts, 100),
+    shape("vk", "vk1.a.", Word, 60),
+    shape("scaleway", "SCW", Upper, 17).exactly().random(),
+    shape("upcloud", "ucat_", Alnum, 24),
+    shape("netbird", "nbp_", Alnum, 36),
+    shape("neon", "npg_", Alnum, 12).exactly(),
+    shape("xata", "xau_", Alnum, 36),
+    shape("xata", "xdb_", Alnum, 36),
+    shape("deno", "ddp_", Alnum, 36),
+    shape("deno", "ddo_", Alnum, 36),
+    shape("deno", "ddw_", Alnum, 36),
+    shape("convex", "eyJ2MiI6", Base64, 40),
+    shape("cloudflare", "eyJhIjoi", Base64, 140),
+    shape("backblaze", "K00", Base64, 28).exactly().alone().random(),
+    shape("tigris", "tsec_", Word, 40),
+    shape("coreweave", "CW-SECRET-", Alnum, 40),
+    shape("porkbun", "pk1_", Hex, 60),
+    shape("porkbun", "sk1_", Hex, 60),
+    shape("appwrite", "standard_", Hex, 100),
+    formed("astra", "AstraCS:", &[Run(Alnum, 24, 24), Sign(":"), Run(Hex, 64, 64)]),
+    shape("tinybird", "p.eyJ", Parts, 60),
+    shape("databricks", "dkea", Hex, 32),
+    shape("aikido", "AIK_", Word, 30).random(),
+    shape("imagekit", "private_", Base64, 28).exactly().random(),
+    shape("pipedream", "pd_", Alnum, 40).random(),
+    // Containers and clusters.
+    formed("rancher", "token-", &[Run(Alnum, 5, 10), Sign(":"), Run(Alnum, 54, 54)]),
+    formed("rancher", "kubeconfig-", &[Run(Word, 5, 60), Sign(":"), Run(Alnum, 54, 54)]),
+    formed("k3s", "K10", &[Run(Hex, 64, 64), Sign("::"), Run(Joined, 16, usize::MAX)]),
+    shape("docker", "SWMTKN-1-", Word, 40),
+    shape("docker", "SWMKEY-1-", Base64, 40),
+    shape("portainer", "ptr_", Base64, 40),
+    shape("namespace", "nsct_", Word, 40),
+    // Version control and continuous integration, again.
+    shape("github", "v1.", Hex, 40).exactly(),
+    shape("atlassian", "ATSTT3", Parts, 60),
+    shape("atlassian", "ATOATT3", Parts, 60),
+    shape("buildkite", "bkaj_", Word, 36),
+    shape("buildkite", "bkct_", Word, 20).random(),
+    formed("harness", "pat.", &[Run(Word, 20, 24), Sign("."), Run(Hex, 24, 24), Sign("."), Run(Alnum, 20, 20)]),
+    formed("harness", "sat.", &[Run(Word, 20, 24), Sign("."), Run(Hex, 24, 24), Sign("."), Run(Alnum, 20, 20)]),
+    shape("deepsource", "dsp_", Hex, 36),
+    shape("deepsource", "dsp_", Alnum, 36).random(),
+    shape("socket", "sktsec_", Word, 30),
+    shape("endor", "endr+", Alnum, 14),
+    shape("chromatic", "chpt_", Alnum, 12),
+    shape("percy", "web_", Hex, 64),
+    shape("percy", "auto_", Hex, 64),
+    shape("lambdatest", "LT_", Alnum, 40).random(),
+    shape("sourcegraph", "sgamp_", Word, 40),
+    shape("sourcegraph", "slk_", Hex, 64),
+    shape("octopus", "API-", Upper, 30).exactly(),
+    shape("gitpod", "gitpod_pat_", Parts, 40),
+    // Chat and hooks, again.
+    shape("slack", "hooks.slack-gov.com/services/", Base64, 30).anywhere().keeps_prefix(),
+    shape("discord", "discord.com/api/v10/webhooks/", Parts, 60).anywhere().keeps_prefix(),
+    shape("discord", "discord.com/api/v9/webhooks/", Parts, 60).anywhere().keeps_prefix(),
+    shape("discord", "discord.com/api/v8/webhooks/", Parts, 60).anywhere().keeps_prefix(),
+    shape("zapier", "hooks.zapier.com/hooks/standard/", Parts, 12).anywhere().keeps_prefix(),
+    shape("office", "webhook.office.com/webhookb2/", Joined, 60).anywhere().keeps_prefix(),
+    shape("office", "outlook.office.com/webhook/", Joined, 60).anywhere().keeps_prefix(),
+    shape("feishu", "open.feishu.cn/open-apis/bot/v2/hook/", Uuid, 30).anywhere().keeps_prefix(),
+    shape("feishu", "open.larksuite.com/open-apis/bot/v2/hook/", Uuid, 30).anywhere().keeps_prefix(),
+    shape("make", "hook.eu1.make.com/", Alnum, 20).anywhere().keeps_prefix(),
+    shape("make", "hook.eu2.make.com/", Alnum, 20).anywhere().keeps_prefix(),
+    shape("make", "hook.us1.make.com/", Alnum, 20).anywhere().keeps_prefix(),
+    shape("make", "hook.us2.make.com/", Alnum, 20).anywhere().keeps_prefix(),
+    shape("ifttt", "with/key/", Word, 20).anywhere().keeps_prefix(),
+    shape("bark", "api.day.app/", Alnum, 20).anywhere().keeps_prefix().random(),
+    shape("serverchan", "sctapi.ftqq.com/SCT", Alnum, 20).anywhere().keeps_prefix(),
+    shape("google", "private-", Hex, 32),
+    shape("alchemy", "alchemy.com/v2/", Word, 20).anywhere().keeps_prefix(),
+    shape("alchemy", "alchemyapi.io/v2/", Word, 20).anywhere().keeps_prefix(),
+    shape("infura", "infura.io/v3/", Hex, 32).anywhere().keeps_prefix(),
+    shape("infura", "infura.io/ws/v3/", Hex, 32).anywhere().keeps_prefix(),
+    shape("quicknode", "quiknode.pro/", Hex, 32).anywhere().keeps_prefix(),
+    shape("chainstack", "core.chainstack.com/", Hex, 32).anywhere().keeps_prefix(),
+    shape("ankr", "rpc.ankr.com/eth/", Hex, 32).anywhere().keeps_prefix(),
+    shape("matrix", "syt_", Word, 24),
+    formed("matrix", "mat_", &[Run(Alnum, 30, 30), Sign("_"), Run(Alnum, 6, 6)]),
+    formed("matrix", "mar_", &[Run(Alnum, 30, 30), Sign("_"), Run(Alnum, 6, 6)]),
+    formed("matrix", "mct_", &[Run(Alnum, 30, 30), Sign("_"), Run(Alnum, 6, 6)]),
+    shape("kakao", "KakaoAK ", Hex, 32).keeps_prefix(),
+    shape("wxpusher", "AT_", Alnum, 32).exactly().random(),
+    shape("ntfy", "tk_", Alnum, 29).exactly().random(),
+    // Providers of models, again.
+    shape("openai", "ek_", Hex, 32),
+    shape("cursor", "crsr_", Hex, 40),
+    shape("mem0", "m0-", Alnum, 36).random(),
+    shape("modal", "ak-", Alnum, 22).exactly().random(),
+    shape("luma", "luma-", Uuid, 36),
+    shape("featherless", "rc_", Hex, 60),
+    shape("chutes", "cpk_", Parts, 60),
+    shape("brave", "BSA", Word, 27).exactly().random(),
+    shape("brave", "BSA", Word, 28).exactly().random(),
+    shape("hyperbrowser", "hb_", Hex, 28),
+    shape("browseruse", "bu_", Word, 40).random(),
+    shape("steel", "ste-", Word, 50).random(),
+    shape("braintrust", "bt-st-", Alnum, 36),
+    shape("humanloop", "hl_sk_", Hex, 40),
+    shape("logfire", "pylf_v1_", Word, 30),
+    shape("logfire", "pylf_v2_", Word, 30),
+    shape("langsmith", "ls__", Hex, 32),
+    shape("kaggle", "KGAT_", Hex, 32),
+    shape("cartesia", "sk_car_", Word, 20),
+    shape("retell", "key_", Hex, 28).exactly(),
+    shape("letta", "sk-let-", Base64, 40),
+    shape("chroma", "ck-", Alnum, 43).exactly().random(),
+    shape("turbopuffer", "tpuf_", Alnum, 30),
+    shape("nomic", "nk-", Word, 43).exactly().random(),
+    shape("continue", "con-", Hex, 60),
+    shape("coderabbit", "cr-", Hex, 50),
+    shape("devin", "apk_user_", Base64, 40),
+    shape("warp", "wk-1.", Hex, 60),
+    shape("factory", "fk-", Word, 40).random(),
+    shape("anyscale", "aph0_", Word, 40),
+    shape("openai", "sk-", Hex, 32),
+    // Payment, again.
+    shape("paypal", "access_token$sandbox$", Joined, 40).anywhere(),
+    shape("paypal", "access_token$production$", Joined, 40).anywhere(),
+    shape("mollie", "live_", Alnum, 30).exactly().random(),
+    shape("mollie", "test_", Alnum, 30).exactly().random(),
+    shape("chargebee", "live_", Alnum, 32).random(),
+    shape("chargebee", "test_", Alnum, 32).random(),
+    shape("lob", "live_", Hex, 35).exactly(),
+    shape("lob", "test_", Hex, 35).exactly(),
+    shape("gocardless", "live_", Word, 40).exactly().random(),
+    shape("paddle", "pdl_live_", Word, 30),
+    shape("paddle", "pdl_sdbx_", Word, 30),
+    shape("paddle", "pdl_ntfset_", Word, 30),
+    shape("mercadopago", "APP_USR-", Word, 36),
+    formed("mercadopago", "TEST-", &[Run(Hex, 16, 16), Sign("-"), Run(Hex, 6, 6), Sign("-"), Run(Hex, 32, 32), Sign("-"), Run(Hex, 6, 12)]),
+    shape("klarna", "klarna_live_", Parts, 40),
+    shape("klarna", "klarna_test_", Parts, 40),
+    shape("square", "sq0csb-", Word, 40),
+    formed("adyen", "AQE", &[Run(Base64, 40, 200), Sign("-"), Run(Base64, 40, 100), Sign("-"), Run(Joined, 8, usize::MAX)]),
+    shape("shopify", "shptka_", Hex, 28),
+    shape("shopify", "shpua_", Hex, 28),
+    shape("checkout", "sk_sbox_", Word, 24),
+    shape("brex", "bxt_", Alnum, 40),
+    shape("midtrans", "Mid-server-", Word, 20),
+    shape("xendit", "xnd_production_", Word, 30),
+    shape("xendit", "xnd_development_", Word, 30),
+    shape("omise", "skey_", Alnum, 19).exactly().random(),
+    shape("omise", "skey_test_", Alnum, 16),
+    shape("pagarme", "ak_live_", Alnum, 24),
+    shape("pagarme", "ak_test_", Alnum, 24),
+    shape("asaas", "aact_prod_", Base64, 40),
+    shape("asaas", "aact_hmlg_", Base64, 40),
+    shape("efi", "Client_Secret_", Hex, 36),
+    shape("wompi", "prv_prod_", Alnum, 24),
+    shape("wompi", "prv_test_", Alnum, 24),
+    shape("sumup", "sup_sk_", Alnum, 30),
+    shape("cashfree", "cfsk_ma_", Word, 30),
+    shape("openpay", "sk_", Hex, 32).exactly(),
+    shape("revenuecat", "sk_", Alnum, 28).random(),
+    shape("liveblocks", "sk_dev_", Word, 30),
+    shape("liveblocks", "sk_prod_", Word, 40),
+    shape("crossmint", "sk_production_", Alnum, 40),
+    shape("crossmint", "sk_staging_", Alnum, 40),
+    shape("ebay", "PRD-", Uuid, 28).exactly(),
+    shape("ebay", "PRD-", Uuid, 32).exactly(),
+    shape("ebay", "SBX-", Uuid, 32).exactly(),
+    // Mail, again.
+    shape("mailersend", "mlsn.", Hex, 48),
+    shape("mandrill", "md-", Word, 22).exactly().random(),
+    shape("klaviyo", "pk_", Hex, 34).exactly(),
+    shape("courier", "pk_prod_", Alnum, 26),
+    shape("zeptomail", "Zoho-enczapikey ", Parts, 40).keeps_prefix(),
+    shape("zoho", "Zoho-oauthtoken ", Parts, 40).keeps_prefix(),
+    // Tokens of open standards.
+    shape("paseto", "v1.local.", Parts, 40),
+    shape("paseto", "v2.local.", Parts, 40),
+    shape("paseto", "v3.local.", Parts, 40),
+    shape("paseto", "v4.local.", Parts, 40),
+    shape("paseto", "v1.public.", Parts, 40),
+    shape("paseto", "v2.public.", Parts, 40),
+    shape("paseto", "v3.public.", Parts, 40),
+    shape("paseto", "v4.public.", Parts, 40),
+    shape("paserk", "k1.", Parts, 40).random(),
+    shape("paserk", "k2.", Parts, 40).random(),
+    shape("paserk", "k3.", Parts, 40).random(),
+    shape("paserk", "k4.", Parts, 40).random(),
+    shape("phoenix", "SFMyNTY.", Parts, 40),
+    shape("age", "AGE-SECRET-KEY-PQ-1", Upper, 40).anywhere(),
+    shape("age", "AGE-PLUGIN-YUBIKEY-1", Upper, 20).anywhere(),
+    shape("minisign", "RWRTY0Iy", Base64, 100),
+    shape("signify", "RWRCSwAA", Base64, 100),
+    // Wallets.
+    shape("nostr", "nsec1", Alnum, 58),
+    shape("nostr", "ncryptsec1", Alnum, 80),
+    shape("tezos", "edsk", Alnum, 50).random(),
+    shape("tezos", "edesk", Alnum, 80).random(),
+    shape("tezos", "spsk", Alnum, 50).exactly().random(),
+    shape("tezos", "p2sk", Alnum, 50).exactly().random(),
+    shape("bip32", "yprv", Alnum, 100),
+    shape("bip32", "zprv", Alnum, 100),
+    shape("bip32", "tprv", Alnum, 100),
+    shape("bip32", "uprv", Alnum, 100),
+    shape("bip32", "vprv", Alnum, 100),
+    shape("cardano", "ed25519_sk1", Alnum, 50),
+    shape("cardano", "ed25519e_sk1", Alnum, 80),
+    shape("cardano", "root_xsk1", Alnum, 100),
+    shape("cardano", "acct_xsk1", Alnum, 100),
+    shape("cardano", "addr_xsk1", Alnum, 100),
+    shape("sui", "suiprivkey1", Alnum, 50),
+    shape("aptos", "ed25519-priv-0x", Hex, 60),
+    shape("aptos", "secp256k1-priv-0x", Hex, 60),
+    shape("near", "ed25519:", Alnum, 80),
+    shape("eos", "PVT_K1_", Alnum, 45),
+    shape("eos", "PVT_R1_", Alnum, 45),
+    shape("zcash", "secret-extended-key-main1", Alnum, 100),
+    shape("lightning", "AgEDbG5k", Base64, 60),
+    // More of everything else.
+    formed("bitwarden", "0.", &[Run(Uuid, 36, 36), Sign("."), Run(Alnum, 30, 30), Sign(":"), Run(Base64, 22, 24)]),
+    shape("dashlane", "dls_", Parts, 60).random(),
+    shape("infisical", "st.", Hex, 20),
+    shape("1password", "eyJhbGciOiJBMjU2R0NNIiwi", Parts, 100),
+    shape("pagerduty", "pdus+", Word, 20),
+    shape("pagerduty", "pdeu+", Word, 20),
+    shape("axiom", "xaat-", Uuid, 36),
+    shape("axiom", "xapt-", Uuid, 36),
+    shape("axiom", "xait-", Uuid, 36),
+    shape("checkly", "cu_", Hex, 32),
+    shape("newrelic", "NRRA-", Hex, 42),
+    shape("newrelic", "NRSP-", Word, 30),
+    shape("sentry", "sntrya_", Hex, 30),
+    shape("sentry", "sntryi_", Hex, 30),
+    shape("dynatrace", "dt0s01.", Parts, 60),
+    shape("dynatrace", "dt0s02.", Parts, 60),
+    shape("dynatrace", "dt0s08.", Parts, 60),
+    shape("dynatrace", "dt0e01.", Parts, 40),
+    shape("honeycomb", "hcalk_", Alnum, 40),
+    shape("honeycomb", "hcblk_", Alnum, 40),
+    shape("honeycomb", "hcxik_", Alnum, 40),
+    shape("honeycomb", "hcxlk_", Alnum, 40),
+    shape("statsig", "secret-", Alnum, 40).random(),
+    shape("statsig", "console-", Alnum, 40).random(),
+    shape("configcat", "configcat-sdk-1/", Parts, 40),
+    shape("flagsmith", "ser.", Alnum, 22).exactly().random(),
+    shape("growthbook", "secret_admin_", Base64, 20),
+    shape("growthbook", "secret_readonly_", Base64, 20),
+    shape("growthbook", "secret_user_", Base64, 30),
+    shape("devcycle", "dvc_server_", Word, 30),
+    shape("hubspot", "pat-na3-", Uuid, 30),
+    shape("hubspot", "pat-ap1-", Uuid, 30),
+    shape("figma", "figu_", Word, 36),
+    shape("figma", "figoh_", Word, 30),
+    shape("figma", "figor_", Word, 30),
+    shape("figma", "figur_", Word, 30),
+    shape("canva", "cnvca", Word, 30).random(),
+    shape("builderio", "bpk-", Hex, 32),
+    shape("retool", "retool_01", Alnum, 22),
+    shape("n8n", "n8n_api_", Parts, 36),
+    shape("cal", "cal_live_", Hex, 28),
+    shape("cal", "cal_test_", Hex, 28),
+    shape("cal", "cal_", Hex, 32),
+    shape("tally", "tly-", Alnum, 32),
+    shape("arcgis", "AAPK", Word, 60).alone(),
+    shape("arcgis", "AAPT", Word, 60).alone(),
+    shape("arcgis", "AATK", Word, 60).alone(),
+    formed("mapillary", "MLY|", &[Run(Hex, 10, 20), Sign("|"), Run(Hex, 32, 32)]),
+    shape("riot", "RGAPI-", Uuid, 36),
+    shape("roblox", "WARNING:-DO-NOT-SHARE-THIS.", Joined, 100),
+    shape("modrinth", "mrp_", Alnum, 50),
+    shape("thunderstore", "tss_", Alnum, 40),
+    shape("meta", "THAA", Alnum, 80).alone(),
+    shape("meta", "THQW", Alnum, 80).alone(),
+    shape("tiktok", "act.", Joined, 50).random(),
+    shape("linkedin", "AQV", Word, 200).alone().random(),
+    shape("linkedin", "WPL_AP1.", Parts, 20),
+    shape("pinterest", "pina_", Alnum, 50),
+    shape("permit", "permit_key_", Alnum, 40),
+    shape("ttn", "NNSXS.", Parts, 50),
+    shape("adobe", "p8e-", Alnum, 32).exactly(),
+    shape("ionic", "ion_", Alnum, 42).exactly().random(),
+    shape("persona", "persona_production_", Uuid, 30),
+    shape("persona", "persona_sandbox_", Uuid, 30),
+    shape("rootly", "rootly_", Hex, 60),
+    shape("samsara", "samsara_api_", Alnum, 28),
+    shape("wakatime", "waka_", Uuid, 36),
+    shape("blockprotocol", "b10ck5.", Parts, 40),
+    shape("valtown", "vtwn_", Alnum, 20),
+    shape("dynamic", "dyn_", Alnum, 50).random(),
+    shape("mintlify", "mint_", Alnum, 22).random(),
+    shape("gitbook", "gb_api_", Alnum, 36),
+    shape("seam", "seam_", Word, 28).random(),
+    shape("datasette", "dstok_", Word, 30),
+    shape("hex", "hxtp_", Hex, 60),
+    shape("hex", "hxtw_", Hex, 60),
+    shape("metabase", "mb_", Base64, 44).exactly().random(),
+    shape("qstash", "sig_", Alnum, 26).random(),
+    shape("basecamp", "BAhbB", Base64, 80).alone(),
+    shape("defined", "dnkey-", Word, 40),
+    shape("mystic", "pipeline_sk_", Word, 28),
+    shape("lightdash", "ldpat_", Alnum, 20),
+    // Hashes of passwords that begin with a word.
+    shape("password-hash", "pbkdf2_sha256$", Joined, 30),
+    shape("password-hash", "pbkdf2_sha1$", Joined, 30),
+    shape("password-hash", "pbkdf2:sha256:", Joined, 30),
+    shape("password-hash", "pbkdf2:sha512:", Joined, 30),
+    shape("password-hash", "scrypt:32768:", Joined, 40),
 ];
 
 /// The rules for keys that a prefix does not identify. Only the test of the documentation uses
@@ -763,8 +1130,18 @@ pub(super) fn examples() -> impl Iterator<Item = (&'static str, String)> {
         };
         characters.into_iter().cycle().take(length).collect()
     };
+    let formed = move |form: &[Part]| -> String {
+        let part = |part: &Part| match *part {
+            Run(alphabet, least, _) => fill(alphabet, least),
+            Sign(sign) => sign.to_owned(),
+        };
+        form.iter().map(part).collect()
+    };
     SHAPES.iter().map(move |shape| {
-        let body = fill(shape.alphabet, shape.least);
+        let body = match shape.form {
+            [] => fill(shape.alphabet, shape.least),
+            form => formed(form),
+        };
         (shape.rule, format!("{}{body}", shape.prefix))
     })
 }

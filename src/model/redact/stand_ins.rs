@@ -126,7 +126,7 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
             };
             is_plain(word.as_bytes())
                 || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
-                || !word.is_ascii() && foreign::length_before(word.as_bytes()).is_some()
+                || !word.is_ascii() && foreign::before(word.as_bytes()).is_some()
                 || word == "passe"
         })
 }
@@ -314,7 +314,7 @@ mod tests {
         assert!(
             foreign::NAMES
                 .iter()
-                .all(|name| name.len() <= foreign::LONGEST)
+                .all(|(name, _)| name.len() <= foreign::LONGEST)
         );
         for list in [PLAIN, PLACEHOLDERS] {
             assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");

@@ -70,9 +70,9 @@ impl<'t> SecretScan<'t> {
                 let colon = matches!(run, [.., 0xef, 0xbc, 0x9a | 0x9d]);
                 let end = self.at - if colon { 3 } else { 0 };
                 let from = self.barrier.max(end.saturating_sub(MAX_NAME));
-                let name = bytes.get(from..end).and_then(foreign::length_before);
-                if let Some(name) = name {
-                    let found = self.named(view, end - name, end, SecretKind::Password);
+                let name = bytes.get(from..end).and_then(foreign::before);
+                if let Some((name, telling)) = name {
+                    let found = self.named(view, end - name, end, telling);
                     self.propose(found.map(|secret| without_announcement(view, secret)));
                 }
             }

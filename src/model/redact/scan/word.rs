@@ -32,7 +32,12 @@ impl<'t> SecretScan<'t> {
             .filter(|word| !word.is_empty())?;
         let mut next = view.byte(end);
         // Look for a key in the word. The first one counts.
-        if word.len() >= 14 || matches!(next, Some(b'/' | b'+' | b'=' | b'~' | b'$')) {
+        if word.len() >= 14
+            || matches!(
+                next,
+                Some(b'/' | b'+' | b'=' | b'~' | b'$' | b':' | b'|' | b' ')
+            )
+        {
             if let Some(key) = pem::bare_at(view, start) {
                 return Some(key);
             }
@@ -102,8 +107,10 @@ impl<'t> SecretScan<'t> {
         if next.is_some_and(|byte| !byte.is_ascii()) {
             self.slow = self.slow.max(end + foreign::LONGEST);
         }
-        if before.is_some_and(|byte| !byte.is_ascii()) && foreign::length_before(name).is_some() {
-            return self.named(view, start, end, SecretKind::Password);
+        let may_end_foreign = before.is_some_and(|byte| !byte.is_ascii())
+            || before == Some(b' ') && matches!(word, b"API" | b"api");
+        if may_end_foreign && let Some((_, telling)) = foreign::before(name) {
+            return self.named(view, start, end, telling);
         }
         // A number belongs to the name before it, and was examined with that name.
         if first.is_ascii_digit() && word.iter().all(u8::is_ascii_digit) {
