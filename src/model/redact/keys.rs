@@ -117,6 +117,7 @@ fn prefixed(view: View<'_>, at: usize, begins: bool) -> Option<Secret> {
             && !(shape.alone && is_in_base64(view, at))
             && shape.alphabet.has_all(least)
             && (matches!(shape.alphabet, Upper) || !shape.form.is_empty() || is_no_word(least))
+            && !(matches!(shape.alphabet, Upper) && least.ends_with(b"EXAMPLE"))
             && (!shape.random || is_random(least) && begins_whole(view, at))
             && (!shape.exact
                 || ends_at(view, at + shape.prefix.len() + shape.least, shape.alphabet));

@@ -91,6 +91,13 @@ const OPEN_KEYS: &[&str] = &[
     "sort", "state", "tag", "task", "test", "translation", "unique",
 ];
 
+/// The words before `token` that name a place in a list, or a token of a text or of an assembly. In order.
+#[rustfmt::skip]
+const OPEN_TOKENS: &[&str] = &[
+    "bos", "cls", "continuation", "continue", "current", "cursor", "end", "eos", "input", "mask", "max", "next", "output", "pad", "page", "pagination",
+    "resume", "sep", "special", "start", "stop", "sync", "unk",
+];
+
 /// The words that are written together with `pass` or `pw`: `dbpass`, `MYSQLPASS`. In order.
 #[rustfmt::skip]
 pub(super) const JOINED: &[&str] = &[
@@ -362,7 +369,8 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     let number = last_bytes(name) | u128::from_ne_bytes([0x20; COMPARED]);
     let found = found_in(bucket((number as u32).to_le_bytes()), number);
     if let Some(found) = found.filter(|of| of.is_plain) {
-        return ENDINGS.get(usize::from(found.ending)).copied();
+        let ending = ENDINGS.get(usize::from(found.ending)).copied()?;
+        return announced(name, ending);
     }
     let four = match found {
         Some(_) => number as u32,
@@ -377,7 +385,7 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
         false => None,
     };
     match found.map(|of| usize::from(of.ending)) {
-        Some(ending) if ending < ENDINGS.len() => ENDINGS.get(ending).copied(),
+        Some(ending) if ending < ENDINGS.len() => announced(name, *ENDINGS.get(ending)?),
         Some(word) => {
             let word = WORDS.get(word - ENDINGS.len()).copied();
             word.filter(|(word, _)| {
@@ -386,6 +394,34 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
         }
         None => is_some_key(name, four).map(|telling| ("key", telling)),
     }
+}
+
+/// Returns what a name with this ending announces, if the word before the ending does not open it.
+#[inline]
+fn announced(
+    name: &[u8],
+    (ending, telling): (&'static str, SecretKind),
+) -> Option<(&'static str, SecretKind)> {
+    let kind = match ending {
+        "token" => {
+            let before = trimmed(name.get(..name.len() - ending.len()).unwrap_or_default());
+            let last = last_word(before);
+            let is_public_key = || {
+                let key = before.get(before.len().saturating_sub(9)..);
+                key.is_some_and(|key| key.eq_ignore_ascii_case(b"publickey"))
+            };
+            if OPEN_TOKEN_WORDS.has(last) || is_public_key() {
+                return None;
+            }
+            // A client chooses it so that a request is not carried out twice.
+            let is_client = last.eq_ignore_ascii_case(b"client");
+            if is_client { Perhaps } else { telling }
+        }
+        // The id of a key in a setting of Git.
+        "signingkey" if name.to_ascii_lowercase().ends_with(b"user.signingkey") => return None,
+        _ => telling,
+    };
+    Some((ending, kind))
 }
 
 /// Returns whether one of [`JOINED`] precedes the last `length` bytes of `name`, without a joint.
@@ -488,22 +524,26 @@ fn is_some_key(name: &[u8], four: u32) -> Option<SecretKind> {
     }
     let before = name.get(..name.len().saturating_sub(3)).unwrap_or_default();
     let before = trimmed(before);
-    // The word before `key`, also within a name such as `myPublicKey`.
-    let back = before.iter().rev();
+    let last = last_word(before);
+    if last.is_empty() || OPEN_WORDS.has(last) {
+        return None;
+    }
+    Some(if KEEPER_WORDS.has(last) { Key } else { Hardly })
+}
+
+/// Returns the last word of a name, also within a name such as `myPublic`.
+fn last_word(name: &[u8]) -> &[u8] {
+    let back = name.iter().rev();
     let length = back.take_while(|b| b.is_ascii_alphanumeric()).count();
-    let word = before.get(before.len() - length..).unwrap_or_default();
+    let word = name.get(name.len() - length..).unwrap_or_default();
     let small = word.iter().rev();
     let small = small.take_while(|b| !b.is_ascii_uppercase()).count();
-    let last = match small {
+    match small {
         0 => word,
         _ => word
             .get(word.len().saturating_sub(small + 1)..)
             .unwrap_or(word),
-    };
-    if word.is_empty() || OPEN_WORDS.has(last) {
-        return None;
     }
-    Some(if KEEPER_WORDS.has(last) { Key } else { Hardly })
 }
 
 /// An ending in the form in which it is compared, from its last letter backwards.
@@ -648,6 +688,7 @@ pub(super) fn is_of_query(name: &[u8]) -> bool {
 }
 
 static OPEN_WORDS: WordList<{ OPEN_KEYS.len() }> = WordList::of(OPEN_KEYS);
+static OPEN_TOKEN_WORDS: WordList<{ OPEN_TOKENS.len() }> = WordList::of(OPEN_TOKENS);
 static JOINED_WORDS: WordList<{ JOINED.len() }> = WordList::of(JOINED);
 static KEEPER_WORDS: WordList<{ KEEPERS.len() }> = WordList::of(KEEPERS);
 
@@ -657,7 +698,7 @@ mod tests {
 
     #[test]
     fn the_list_of_open_keys_is_in_order() {
-        for list in [OPEN_KEYS, JOINED, KEEPERS] {
+        for list in [OPEN_KEYS, OPEN_TOKENS, JOINED, KEEPERS] {
             assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
             assert!(list.iter().all(|word| word.len() <= LONGEST_PLAIN));
         }

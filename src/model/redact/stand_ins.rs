@@ -57,7 +57,10 @@ pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
             value.get(..end.map_or(0, |end| end + 1)).unwrap_or(value)
         }
     };
-    !is_alnum && (is_reference(value, signs) || is_elided(value.as_bytes(), signs))
+    !is_alnum
+        && (is_reference(value, signs)
+            || is_elided(value.as_bytes(), signs)
+            || is_version(value, signs))
         || is_one_character(value, signs)
         || !signs.has_any(NO_PLAIN) && is_plain(word.as_bytes())
         || is_name(word, signs)
@@ -103,6 +106,20 @@ fn is_placeholder(value: &str, signs: Signs) -> bool {
     has_placeholder(value.as_bytes())
         && (!signs.has_digit() || value.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS)
         && has_words(value)
+}
+
+/// Returns whether `value` is a version or a range of versions: `^9.0.2`, `~1.2`, `>=2.0`, `0.5.3`.
+fn is_version(value: &str, signs: Signs) -> bool {
+    const SIGNS: u128 = signs_of(b"0123456789.^~<>=*");
+    const LONGEST: usize = 16;
+    let is_point = |at: usize| value.as_bytes().get(at) == Some(&b'.');
+    signs.is_ascii
+        && signs.seen & !SIGNS == 0
+        && signs.has(b'.')
+        && signs.has_digit()
+        && value.len() <= LONGEST
+        && !is_point(value.len() - 1)
+        && (signs.has_any(const { signs_of(b"^~<>=*") }) || value.matches('.').count() == 2)
 }
 
 /// Returns whether `value` contains one of [`PLACEHOLDERS`] between signs.
@@ -242,7 +259,7 @@ fn is_reference(value: &str, signs: Signs) -> bool {
         b'&' => value.starts_with("&lt;"),
         b'@' | b'#' => value.starts_with("@{") || value.starts_with("#{"),
         b'*' => bytes.iter().all(|b| *b == b'*'),
-        b'p' | b'o' | b'i' | b's' | b'E' | b'v' | b'e' => [
+        b'p' | b'o' | b'i' | b's' | b'E' | b'v' | b'e' | b'a' => [
             "process.env",
             "os.environ",
             "import.meta.env",
@@ -251,6 +268,7 @@ fn is_reference(value: &str, signs: Signs) -> bool {
             "env.",
             "vault:",
             "op://",
+            "arn:aws",
             "env(",
         ]
         .iter()

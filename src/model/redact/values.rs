@@ -218,7 +218,11 @@ impl<'t> Value<'t> {
             is_whole,
             quote: None,
             form,
-            next: view.byte(seen),
+            // A closing tag ends the value, as a quote does.
+            next: match (view.byte(seen), view.byte(seen + 1)) {
+                (Some(b'<'), Some(b'/')) => Some(b'"'),
+                (next, _) => next,
+            },
         })
     }
 

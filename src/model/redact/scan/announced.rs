@@ -21,6 +21,9 @@ impl<'t> SecretScan<'t> {
         telling: SecretKind,
     ) -> Option<Secret> {
         let bytes = view.bytes();
+        if self.before(start, 1) == b":" && self.is_in_other_name(bytes, start, end) {
+            return None;
+        }
         if let Some(cell) = HeadingCell::at(view, self.before(start, 3), end, telling) {
             self.know(start);
             self.tables.telling(cell, telling);
@@ -104,6 +107,15 @@ impl<'t> SecretScan<'t> {
             return None; // an arrow function
         }
         self.judged(view, value, telling)
+    }
+
+    /// Returns whether the name from `start` to `end`, with a colon before it, is part of an ARN or ends the name
+    /// of a type in quotes: `arn:aws:secretsmanager:eu-west-1:1:secret:a-b1`, `"AWS::SecretsManager::Secret"`.
+    fn is_in_other_name(&self, bytes: &[u8], start: usize, end: usize) -> bool {
+        let is_type = || {
+            self.before(start, 2) == b"::" && matches!(bytes.get(end), Some(b'"' | b'\'' | b'`'))
+        };
+        is_type() || looks::has_part(self.before(start, MAX_NAME), b"arn:aws")
     }
 
     /// Returns `value` as a secret, if it is one.
