@@ -861,7 +861,11 @@ fn the_page_lists_what_the_tables_have() {
         .map(|(name, _)| *name);
     assert_eq!(
         listed("names"),
-        owned(endings.chain(foreign::NAMES.iter().map(|(name, _)| *name)).collect())
+        owned(
+            endings
+                .chain(foreign::NAMES.iter().map(|(name, _)| *name))
+                .collect()
+        )
     );
     assert_eq!(listed("query"), owned(names::QUERY.to_vec()));
     let options = commands::PROGRAMS.iter().flat_map(|program| {
