@@ -9,7 +9,7 @@ use crate::model::redact::commands;
 use crate::model::redact::foreign;
 use crate::model::redact::keys;
 use crate::model::redact::looks;
-use crate::model::redact::names::{self, SecretKind};
+use crate::model::redact::names;
 use crate::model::redact::pem;
 use crate::model::redact::stand_ins;
 use crate::model::redact::urls;
