@@ -224,13 +224,13 @@ pub(super) const KEYS: [&[u8]; 2] = [b"eyJ", b"LS0tLS1C"];
 pub(super) const WORDS: &[&[u8]] = &[
     b"by ", b"by\t", b"BY ", b"BY\t", b"By ",
     // Keys that `keys` recognises by their parts.
-    b"re_", b"pk_", b"at_", b"pat", b"A3-", b"00D", b"AAAAA",
+    b"re_", b"pk_", b"at_", b"pat", b"A3-", b"00D", b"AAAAA", b"WIFI:",
 ];
 
 /// Words that the filter finds by their four rarest bytes.
 #[rustfmt::skip]
 pub(super) const RARE: &[&[u8]] = &[
-    b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz",
+    b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz", b"accounts: [", b"Wallet(",
 ];
 
 /// For each of [`RARE`], the offset of its four rarest bytes.

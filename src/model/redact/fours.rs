@@ -16,9 +16,15 @@ use super::shapes;
 pub(super) const PARTS: &[&[u8]] = &[
     // Many words end like these names, so the filter looks for a part further to the left.
     b"auth", b"sscode", b"tpcode", b"facode", b"fa_", b"fa code", b"torcode", b"tor_", b"or code", b"eydata",
-    b"upcode", b"up_code", b"rycode", b"ry_code", b"tstring", b"t_string",
+    b"upcode", b"up_code", b"rycode", b"ry_code", b"tstring", b"t_string", b"tpseed", b"tp_seed", b"faseed", b"vesecreta", b"ve_secreta",
     b"skode", b"swort", b"nwort", b"_wort", b"hrase", b"hiave",
     b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
+];
+
+/// The beginnings of hashes of passwords, and of the vault of Ansible.
+const HASHES: &[&[u8]] = &[
+    b"$y$j", b"$gy$", b"$apr", b"$arg", b"$scr", b"$pbk", b"$bcr", b"$sha", b"$krb", b"$P$B",
+    b"$H$9", b"$S$D", b"$S$C", b"$S$E", b"$md5", b"$ANS",
 ];
 
 /// The kinds of bytes, apart from letters. The kind of a letter is its position in the alphabet,
@@ -178,8 +184,9 @@ pub(super) const fn start_of(word: &[u8], or: u32) -> [u32; 3] {
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 pub(super) const fn is_told_by_end(name: &[u8]) -> bool {
-    const MANY: [&[u8]; 10] = [
-        b"ring", b"code", b"tion", b"ture", b"data", b"ogin", b"kode", b"wort", b"rase", b"iave",
+    const MANY: [&[u8]; 12] = [
+        b"ring", b"seed", b"reta", b"code", b"tion", b"ture", b"data", b"ogin", b"kode", b"wort",
+        b"rase", b"iave",
     ];
     let length = name.len();
     let mut at = 0;
@@ -294,6 +301,36 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
         [1 << SIGN, one(b'd'), one(b'p') | one(b'q'), quotes],
     );
     mark(&mut fours, [1 << SIGN, one(b'q'), one(b'i'), quotes]);
+    mark(
+        &mut fours,
+        [
+            1 << SIGN,
+            one(b'd') | one(b'p') | one(b'q') | one(b'k'),
+            1 << MARK,
+            1 << SIGN,
+        ],
+    );
+    mark(
+        &mut fours,
+        [1 << SIGN, one(b'd'), one(b'p') | one(b'q'), 1 << MARK],
+    );
+    mark(&mut fours, [1 << SIGN, one(b'q'), one(b'i'), 1 << MARK]);
+    // Hashes of passwords: `$6$…`, `$2b$…`, `$y$…`, `$argon2id$…`, `{SSHA}…`.
+    mark(
+        &mut fours,
+        [1 << MARK, 1 << DIGIT, 1 << MARK, ALNUM | 1 << SIGN],
+    );
+    mark(&mut fours, [1 << MARK, 1 << DIGIT, ALNUM, 1 << MARK]);
+    at = 0;
+    while at < HASHES.len() {
+        mark_bytes(&mut fours, HASHES[at]);
+        at += 1;
+    }
+    mark(&mut fours, [1 << SIGN, one(b's'), one(b's'), one(b'h')]);
+    mark(&mut fours, [1 << SIGN, one(b's'), one(b'h'), one(b'a')]);
+    // The accounts of a local chain, and lists of numbers.
+    mark(&mut fours, [1 << DIGIT, 1 << SIGN, 1 << SIGN, 1 << DIGIT]);
+    mark(&mut fours, [1 << SIGN, 1 << MARK, 1 << DIGIT, 1 << DIGIT]);
     // The beginning of `1/123…:`. Then what follows a number or a key: `:AA`, `:APA91b`, `:fx`,
     // `Q~`.
     mark_start(&mut fours, [1 << DIGIT, 1 << MARK, 1 << DIGIT]);

@@ -19,6 +19,7 @@ mod byte_search;
 mod commands;
 mod foreign;
 mod fours;
+mod hashes;
 mod json;
 mod keys;
 mod looks;
@@ -33,6 +34,7 @@ mod tables;
 mod tests;
 mod urls;
 mod values;
+mod wallets;
 mod words;
 
 use std::borrow::Cow;

@@ -41,7 +41,7 @@ pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("passwort", Password), ("kennwort", Password), ("contrasena", Password), ("motdepasse", Password), ("senha", Password),
     ("wachtwoord", Password), ("losenord", Password), ("passord", Password), ("adgangskode", Password), ("salasana", Password),
     ("heslo", Password), ("haslo", Password), ("jelszo", Password), ("parola", Password), ("sifre", Password),
-    ("katasandi", Password), ("matkhau", Password), ("parolachiave", Password), ("lozinka", Password), ("palavrapasse", Password),
+    ("katasandi", Password), ("matkhau", Password), ("parolachiave", Password), ("lozinka", Password),
     ("contrassenya", Password), ("redisauth", Password),
     ("geheimnis", Secret), ("apischluessel", Key), ("clavedeapi", Key), ("claveapi", Key), ("clavesecreta", Key), ("chavedeapi", Key),
     ("chavesecreta", Key), ("chaveapi", Key), ("chiaveapi", Key), ("cleapi", Key), ("apisleutel", Key), ("kluczapi", Key), ("apianahtari", Key),

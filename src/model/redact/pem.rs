@@ -29,7 +29,14 @@ pub(super) fn block_before(view: View<'_>, start: usize, end: usize) -> Option<S
     let begin = end - BEGIN.len();
     let body = header(bytes.get(begin..)?)?;
     let from = bytes.len() - body.len();
-    let dashes = memchr::memmem::find(body, DASHES);
+    // More dashes may precede those of the last line, as in `k.pem-9------END`.
+    let dashes = memchr::memmem::find(body, DASHES).map(|at| {
+        let more = body.get(at + DASHES.len()..).unwrap_or_default().iter();
+        at + more
+            .take(DASHES.len())
+            .take_while(|byte| **byte == b'-')
+            .count()
+    });
     let armour = armour(body, view.is_cut);
     let (size, kept) = match dashes.map(|at| (at, body.get(at..).unwrap_or_default())) {
         Some((at, rest)) if rest.starts_with(END) => (at + closing_line(rest), at),
@@ -242,7 +249,8 @@ fn header(text: &[u8]) -> Option<&[u8]> {
     let near = label.get(..MAX_LABEL + DASHES.len()).unwrap_or(label);
     let end = memchr::memmem::find(near, DASHES)?;
     let (label, rest) = label.split_at_checked(end)?;
-    memchr::memmem::find(label, LABEL)?;
+    const STATIC_KEY: &[u8] = b"OpenVPN ";
+    memchr::memmem::find(label, LABEL).or_else(|| memchr::memmem::find(label, STATIC_KEY))?;
     rest.strip_prefix(DASHES)
 }
 
@@ -259,7 +267,7 @@ fn closing_line(text: &[u8]) -> usize {
 ///
 /// Text after the end of an incomplete key does not belong to it. Nor does a word before a
 /// redaction mark, because nobody knows where that word ended.
-fn armour(text: &[u8], is_cut: bool) -> usize {
+pub(super) fn armour(text: &[u8], is_cut: bool) -> usize {
     let mut end = 0;
     let mut was_long = false;
     let mut at = 0;

@@ -14,6 +14,7 @@ use super::beginnings::{
 };
 use super::foreign;
 use super::fours::{ENDS, FOURS, PRODUCTS, SIGN, four_hash, four_product};
+use super::hashes;
 use super::keys;
 use super::names::{self, SecretKind};
 use super::pem;
@@ -21,6 +22,7 @@ use super::scan::is_word;
 use super::shapes;
 use super::shapes::{Alphabet, LOOKED_AT};
 use super::urls;
+use super::wallets;
 use super::{byte_search, commands};
 
 /// How many bytes are looked up before one branch decides about all of them.
@@ -172,8 +174,8 @@ const fn looks() -> [u8; 256] {
     let mut at = 0;
     while at < 256 {
         looks[at] = match at as u8 {
-            b'\\' | 0x1b | b'%' | b'?' | b'&' | b';' => SIGN_FIRST,
-            b':' | b'Q' => SIGN_SECOND,
+            b'\\' | 0x1b | b'%' | b'?' | b'&' | b';' | b'$' | b'{' => SIGN_FIRST,
+            b':' | b'Q' | b'[' | b')' => SIGN_SECOND,
             b'-' => DASH,
             b'M' | b'N' | b'O' | b'0' | b'1' | b'2' => LETTER,
             b'"' | b'\'' | b'd' | b'p' | b'q' | b'k' => NUMBER,
@@ -219,7 +221,11 @@ fn look(
     let of_number = u8::from(bytes.get(at + 10) == Some(&b'-')) * (of_second & DASH);
     let sign =
         of_first & SIGN_FIRST | of_second & SIGN_SECOND | of_first & of_second & NUMBER | of_number;
-    if word | part | sign == 0 && !is_end([first, letters[0], letters[1]]) {
+    let of_unquoted = match letters {
+        [_, b':', b' '] | [_, _, b':'] => of_second & NUMBER,
+        _ => 0,
+    };
+    if word | part | sign | of_unquoted == 0 && !is_end([first, letters[0], letters[1]]) {
         return None;
     }
     if begins_word {
@@ -291,6 +297,10 @@ fn is_sign(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
         [b'-', b'B', b'E', b'G'] | [b'-', b'E', b'N', b'D'] => true,
         [b'-', b'u', b's', b'0'..=b'9'] | [b'_', b'm', b'm', b'k'] => true,
         [b'.', b'a', b't', b'l'] => rest().starts_with(b".atlasv1."),
+        [b'$' | b'{', ..] => hashes::length(rest(), false).is_some(),
+        [_, b'[', b'0'..=b'9', b'0'..=b'9'] => rest()
+            .get(2..)
+            .is_some_and(|list| wallets::list(list).is_some()),
         [b'?' | b'&' | b';', ..] => {
             let name = rest().get(1..).unwrap_or_default();
             let length = name
@@ -314,6 +324,8 @@ fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
             .get(3..3 + LOOKED_AT)
             .is_some_and(|key| Alphabet::Parts.has_all(key)),
         [b'0'..=b'9', b':', b'A', b'A'] => true,
+        // An account of a local chain: `(0) 0x…`.
+        [b'0'..=b'9', b')', b' ', b'0'] => rest().get(4) == Some(&b'x'),
         [b'A', b'Z', b'D', b'O'] | [b'N', b'R', b'A', b'L'] | [b'J', b'Q', b'Q', b'J'] => true,
         [b'A', b'z', b'S', b'e'] | [b'A', b'z', b'F', b'u'] | [b'A', b'z', b'C', b'a'] => true,
         [b'm', b's', b'h', _] => rest().get(25..28) == Some(b"jsn"),
@@ -413,6 +425,9 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
         }
         // The name of a number and its closing quote, perhaps an escaped one.
         [b'd' | b'p' | b'q' | b'k', behind @ ..] if begins_quote(&behind) => true,
+        [b'd' | b'p' | b'q' | b'k', b':', b' ', b'"' | b'\'']
+        | [b'd', b'p' | b'q', b':', b' ']
+        | [b'q', b'i', b':', b' '] => true,
         [b'd', b'p' | b'q', behind @ ..] | [b'q', b'i', behind @ ..] if begins_quote(&behind) => {
             true
         }
@@ -433,6 +448,7 @@ fn is_other(rest: &[u8], window: [u8; 4], what: u8) -> bool {
         [b'A', b'3', b'-', _] => is_long(36),
         [b'0', b'0', b'D', _] => rest.get(15) == Some(&b'!') || rest.get(18) == Some(&b'!'),
         [b'A', b'A', b'A', b'A'] => rest.get(4) == Some(&b'A'),
+        [b'W', b'I', b'F', b'I'] => rest.get(4) == Some(&b':'),
         _ => false,
     }
 }

@@ -870,6 +870,7 @@ pub(super) const BY_PARTS: &[&str] = &[
     "terraform",
     "twitch",
     "twitter",
+    "wifi",
 ];
 
 /// The length of the shortest key.

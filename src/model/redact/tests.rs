@@ -116,6 +116,42 @@ fn a_private_key_is_redacted_as_a_block() {
 }
 
 #[test]
+fn hashes_of_passwords_and_keys_of_wallets_are_found_by_what_is_around_them() {
+    let (salt, hash) = ("a1B2c3D4", "a1B2c3D4e5F6g7H8i9J0k1");
+    check(
+        &format!("bob:$apr1${salt}${hash}."),
+        "bob:[redacted:password-hash].",
+    );
+    let digits = "3f8a1c9e0b7d24653f8a1c9e0b7d24653f8a1c9e0b7d24653f8a1c9e0b7d2465";
+    check(
+        &format!("accounts: ['0x{digits}']"),
+        "accounts: ['[redacted:private-key]']",
+    );
+    let list = vec!["217"; 64].join(",");
+    check(
+        &format!("$ cat id.json\n[{list}]"),
+        "$ cat id.json\n[[redacted:private-key]]",
+    );
+    check_kept(&format!("[{list},1]"));
+    check(
+        "{ kty: 'OKP', d: 'a1B2c3D4e5F6g7H8i9J0k1L2', x: 'Zy9Xw8Vu7' }",
+        "{ kty: 'OKP', d: '[redacted:private-key]', x: 'Zy9Xw8Vu7' }",
+    );
+    check(
+        "WIFI:T:WPA;S:Home;P:a\\;b;;",
+        "WIFI:T:WPA;S:Home;P:[redacted:wifi];;",
+    );
+    check_kept("cost is $6$ or $1$2");
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC";
+    check(
+        &format!(
+            "k.pem-0------BEGIN PRIVATE KEY-----\nk.pem-1-{line}\nk.pem-2------END PRIVATE KEY-----"
+        ),
+        "k.pem-0-[redacted:private-key]",
+    );
+}
+
+#[test]
 fn values_behind_telling_names_are_found() {
     for (before, after) in [
         ("DB_PASSWORD=", " run"),
@@ -722,7 +758,11 @@ impl Filler {
                     let parts = [8, 4, 4, 4, 12].map(|length| self.characters("h", length));
                     filled.push_str(&parts.join("-"));
                 }
-                _ => filled.push_str(&self.characters(&what[..1], what[1..].parse().unwrap())),
+                _ => match what[1..].parse() {
+                    Ok(length) => filled.push_str(&self.characters(&what[..1], length)),
+                    // The braces belong to the secret, as in `{SSHA}…`.
+                    Err(_) => filled.push_str(&format!("{{{what}}}")),
+                },
             }
             rest = after;
         }

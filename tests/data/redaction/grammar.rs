@@ -40,4 +40,8 @@ pub const TOKENS: &[&str] = &[
     "user,password\n", "id;token\n", "a\tpassword\n", "| user | password |\n", "|---|---|\n", "bob,", "| bob | ", "name: ", "value: ", "\"value\":", "name: DB_PASSWORD\n",
     // JSON.
     "{\"", "\"}", "\":", "{\"kty\":\"EC\",\"d\":\"", "{", "[\"--password\", \"", "\",\"",
+    // Hashes, wallets, networks, keys of several parts, names in other writings.
+    "$6$", "$6$a1B2c3D4$", "$2b$12$", "$argon2id$v=19$", "$9$", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6", "{SSHA}", "$ANSIBLE_VAULT;1.1;AES256\n", "WIFI:T:WPA;S:x;P:", ";;", "accounts: [",
+    "ethers.Wallet(", "(0) 0x", "0x3f8a1c9e0b7d24653f8a1c9e0b7d24653f8a1c9e0b7d24653f8a1c9e0b7d2465", "[217,", "21,", "kty: ", " d: '", "token-abcde:", "K10", "::server:", "Atzr|", "access_token$production$", "bot123456789:AA",
+    "0.5b48472b-1111-4222-8333-444455556666.", "live_", "secret-", "密钥", "ключ API", "APIキー", "API-Schlüssel", "clé API", "dbpass", "arn:aws:", "nextPageToken", "openaiKey", "otp_seed", "^9.0.2", "EXAMPLE", "-----BEGIN OpenVPN Static key V1-----",
 ];

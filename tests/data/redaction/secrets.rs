@@ -63,6 +63,9 @@ pub const SHAPES: &[&str] = &[
     "vtwn_{a26}", "dyn_{a56}", "mint_{a28}", "gb_api_{a42}", "seam_{w34}", "dstok_{w36}", "hxtp_{h66}", "hxtw_{h66}", "mb_{b44}", "sig_{a32}", "BAhbB{b86}", "dnkey-{w46}", "pipeline_sk_{w34}",
     "ldpat_{a26}", "token-{l5}:{l54}", "kubeconfig-u-{l10}:{l54}", "K10{h64}::server:{h32}", "pat.{w22}.{h24}.{a20}", "sat.{w22}.{h24}.{a20}", "mat_{a30}_{a6}", "TEST-{d16}-{d6}-{h32}-{d9}",
     "AQE{a60}-{a43}=-{a16}", "0.{uuid}.{a30}:{a22}==", "MLY|{d16}|{h32}", "AstraCS:{a24}:{h64}", "{a52}JQQJ99BAAC{a14}AAAB{a4}", "access_token$production${l16}${h32}", "/bot{d10}:AA{w33}/getMe",
+    "$apr1${a8}${a22}", "$1${a8}${a22}", "$5${a16}${a43}", "$5$rounds=10000${a16}${a43}", "$6${a16}${a86}", "$y$j9T${a22}${a43}", "$2b$12${a53}", "$2y$10${a53}", "$argon2id$v=19$m=65536,t=3,p=4${a22}${a43}",
+    "$scrypt$ln=16,r=8,p=1${a22}${a43}", "$pbkdf2-sha256$29000${a22}${a43}", "pbkdf2_sha256$600000${a22}${b43}=", "$P$B{a30}", "$8${a14}${a43}", "$9${a14}${a43}", "{SSHA}{b32}", "{SHA512}{b88}", "{SSHA512}{b90}",
+    "$ANSIBLE_VAULT;1.1;AES256\n{h80}\n{h80}", "WIFI:T:WPA;S:Home;P:{a16};;", "accounts: ['0x{h64}']", "ethers.Wallet('0x{h64}', provider)", "(3) 0x{h64}",
 ];
 
 /// Places for a secret that needs no name: where the secret stands, and what around it.
@@ -154,4 +157,5 @@ pub const LOOK_ALIKES: &[&str] = &[
     "\"publicKeyToken\": \"b03f5f7f11d50a3a\"", "git config --global user.signingkey 3AA5C34371567BD2", "--client-token 550e8400-e29b-41d4-a716-446655440000", "\"NextToken\": \"eyJ2IjoxLCJzIjoxLCJpIjoibEhXdlNpUXF5RzhoL1JyUW52\"",
     "\"next_page_token\":\"CiAKGjBpNDd2Nmp2Zml2cXRwYjBpOXA\"", "\"continuationToken\": \"1!48!MDAwMDA5IXRlc3QudHh0\"", "AKIAIOSFODNN7EXAMPLE", "\"apiKey\": \"API-Schlüssel\",", "pk_live_51cMWS7ENRjEbK2aBZseOGgrHQG7BHqofVB5Z",
     "compass=a1b2c3d4e5", "bypass: x1y2z3", "renderpass=pass1a2b3c", "test_getBlobClientFromConnectionString", "private_key_to_address_mapping", "token-12345678901234567890.svg", "v1.2.3", "0.5341234123", "as-a-service",
+    "s/(a)(b)/$1$2/", "$1$2$3", "echo $1$HOME/bin", "cost is $6$", "(1) 0x1f", "[12,34,56]", "WIFI: connected", "accounts: [1, 2]", "d: 12, p: 3", "{SHA}", "hash: 3f8a1c9e0b7d24653f8a1c9e0b7d24653f8a1c9e0b7d24653f8a1c9e0b7d2465",
 ];

@@ -7,6 +7,7 @@ use super::headers::{basic, bearer, netrc};
 use super::{COOKIE, NAMED, SecretScan, by_shape};
 use crate::model::redact::commands;
 use crate::model::redact::foreign;
+use crate::model::redact::hashes;
 use crate::model::redact::keys;
 use crate::model::redact::looks;
 use crate::model::redact::names;
@@ -14,6 +15,7 @@ use crate::model::redact::pem;
 use crate::model::redact::stand_ins;
 use crate::model::redact::urls;
 use crate::model::redact::values::{self, Form, Value, quote_at, skip_blanks};
+use crate::model::redact::wallets;
 use crate::model::redact::{Secret, View};
 
 impl<'t> SecretScan<'t> {
@@ -31,6 +33,11 @@ impl<'t> SecretScan<'t> {
             .get(start..end)
             .filter(|word| !word.is_empty())?;
         let mut next = view.byte(end);
+        if matches!(before, Some(b'$' | b'{'))
+            && let Some(hash) = hashes::before(view, start)
+        {
+            return Some(hash);
+        }
         // Look for a key in the word. The first one counts.
         if word.len() >= 14
             || matches!(
@@ -66,7 +73,12 @@ impl<'t> SecretScan<'t> {
             _ => {}
         }
         let first = *word.first()?;
-        if first == b'-' && word.len() > 1 || word == b"p" {
+        let is_armour = matches!(
+            word,
+            [.., b'-', b'B', b'E', b'G', b'I', b'N'] | [.., b'-', b'E', b'N', b'D']
+        );
+        let is_option = first == b'-' && word.len() > 1 || word == b"p";
+        if is_option || is_armour {
             if matches!(word, [.., b'-', b'B', b'E', b'G', b'I', b'N'])
                 && let Some(block) = pem::block_before(view, start, end)
             {
@@ -77,7 +89,7 @@ impl<'t> SecretScan<'t> {
             {
                 return Some(rest);
             }
-            if let Some(secret) = self.argument(view, start, end) {
+            if is_option && let Some(secret) = self.argument(view, start, end) {
                 if !self.is_ahead(&mut view, end, secret) {
                     return Some(secret);
                 }
@@ -173,6 +185,21 @@ impl<'t> SecretScan<'t> {
         match *word {
             [b'B', b'a', b's', b'i', b'c'] => basic(view, end),
             [b'b' | b'B', b'y' | b'Y'] => self.identified(view, start, end),
+            [b'W', b'I', b'F', b'I'] if view.byte(end) == Some(b':') => wallets::wifi(view, end),
+            [b'a', b'c', b'c', b'o', b'u', b'n', b't', b's']
+                if bytes
+                    .get(end..)
+                    .is_some_and(|rest| rest.starts_with(b": [")) =>
+            {
+                wallets::key_at(view, end + 3)
+            }
+            [.., b'W', b'a', b'l', b'l', b'e', b't'] if view.byte(end) == Some(b'(') => {
+                wallets::key_at(view, end + 1)
+            }
+            [b'0'..=b'9'] if self.before(start, 1) == b"(" && view.byte(end) == Some(b')') => {
+                wallets::key_at(view, end + 2)
+            }
+            [b'0'..=b'9', ..] if self.before(start, 1) == b"[" => wallets::list_at(view, start),
             [b'v' | b'V', b'a', b'l', b'u', b'e'] if self.given.is_some() => {
                 let (telling, _) = self.given.take()?;
                 self.named(view, start, end, telling)
@@ -228,15 +255,22 @@ impl<'t> SecretScan<'t> {
     /// Returns a private number of a JSON Web Key. Its name is from `start` to `end`.
     pub(super) fn web_key(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         let bytes = view.bytes();
-        let quote = quote_at(bytes, end)?;
-        let colon = skip_blanks(bytes, end + quote.1 + 1);
-        (self.before(start, 1) == [quote.0] && view.byte(colon) == Some(b':')).then_some(())?;
+        // In JavaScript, the name needs no quotes.
+        let colon = match quote_at(bytes, end) {
+            Some(quote) => {
+                (self.before(start, 1) == [quote.0]).then_some(())?;
+                skip_blanks(bytes, end + quote.1 + 1)
+            }
+            None => end,
+        };
+        (view.byte(colon) == Some(b':')).then_some(())?;
         let value = Value::quoted(view, skip_blanks(bytes, colon + 1))??;
         let is_number = is_web_number(value.text());
         let text = self.text.as_bytes();
         let has_web_key = || {
             memchr::memmem::find(text, b"\"kty").is_some()
                 || memchr::memmem::find(text, b"\"kty\\").is_some()
+                || memchr::memmem::find(text, b"kty: ").is_some()
         };
         (is_number && *self.has_web_key.get_or_insert_with(has_web_key))
             .then(|| value.secret(view, pem::RULE))
