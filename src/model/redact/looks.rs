@@ -196,6 +196,46 @@ fn each_word(name: &[u8], mut is_word: impl FnMut(usize) -> bool) -> bool {
     length == 0 || is_word(length)
 }
 
+/// Returns whether `value` has only letters, of both cases, that form no words: a random key without
+/// a digit.
+pub(super) fn is_letters_key(value: &str, signs: Signs) -> bool {
+    const LEAST: usize = 12;
+    const LEAST_WORDS: usize = 4;
+    const LEAST_ODD: usize = 2;
+    let is_mixed = signs.has_capital() && signs.has_small() && !signs.has_digit();
+    if value.len() < LEAST || !signs.is_alnum() || !is_mixed {
+        return false;
+    }
+    let bytes = value.as_bytes();
+    let (mut words, mut odd, mut at) = (0, 0, 0);
+    each_word(bytes, |length| {
+        let word = bytes.get(at..at + length).unwrap_or_default();
+        words += 1;
+        odd += usize::from(is_unspeakable(word));
+        at += length;
+        true
+    });
+    let has_mean = |mean: usize| value.len() >= mean * words;
+    words >= LEAST_WORDS && (!has_mean(MEAN) || !has_mean(MEAN + 1) && odd >= LEAST_ODD)
+}
+
+/// Returns whether a word has no vowel, or five consonants in a row.
+fn is_unspeakable(word: &[u8]) -> bool {
+    const MOST: usize = 4;
+    let (mut run, mut longest, mut has_vowel) = (0, 0, false);
+    for (at, byte) in word.iter().enumerate() {
+        let is_vowel = match byte.to_ascii_lowercase() {
+            b'a' | b'e' | b'i' | b'o' | b'u' => true,
+            b'y' => at > 0,
+            _ => false,
+        };
+        has_vowel |= is_vowel;
+        run = if is_vowel { 0 } else { run + 1 };
+        longest = longest.max(run);
+    }
+    word.len() > 2 && !has_vowel || longest > MOST
+}
+
 /// Returns whether `value` looks like the name of a constant or a type in C: `NAME_OF_A_CONSTANT`.
 pub(super) fn is_constant(value: &str) -> bool {
     let is_word = |part: &&str| {

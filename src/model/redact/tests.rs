@@ -152,6 +152,43 @@ fn hashes_of_passwords_and_keys_of_wallets_are_found_by_what_is_around_them() {
 }
 
 #[test]
+fn keys_of_letters_phrases_and_disguised_passwords_are_found() {
+    let mark = "[redacted:named-secret]";
+    for (before, value, after) in [
+        ("?access_token=", "isnXyoxnfzcgluTdhgYtjlKDhIOhTAYZ", "&z=1"),
+        ("token: ", "WrXqLbTnVkzPgHsDfJmQwRtY", "\n"),
+        (
+            "Seed phrase: ",
+            "legal yellow winner legal yellow wave useful winner velvet orbit sausage legal",
+            "",
+        ),
+        (
+            "ENV SEED_PHRASE ",
+            "legal yellow winner legal yellow wave useful winner velvet orbit sausage legal",
+            "\nRUN x",
+        ),
+        ("username bob password 7 ", "0822455D0A16", "\n"),
+        ("enable secret 0 ", "hunter22", "\n"),
+        (" set password ENC ", "AK1mA0XyZb3kQ9=", "\n"),
+    ] {
+        check(
+            &format!("{before}{value}{after}"),
+            &format!("{before}{mark}{after}"),
+        );
+    }
+    for text in [
+        "token = getTokenFromURLById",
+        "pub GetToken: KspGetTokenFn,",
+        "pub ExpandWriteKey: SslExpandWriteKeyFn,",
+        "?token=nextPageTokenFromList",
+        "the password 7 days later",
+        "a seed phrase: twelve words that you must write down and keep in a safe place",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
 fn values_behind_telling_names_are_found() {
     for (before, after) in [
         ("DB_PASSWORD=", " run"),

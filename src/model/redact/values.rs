@@ -379,6 +379,13 @@ impl<'t> Value<'t> {
         let length = self.text.len();
         let (digit, letter) = (signs.has_digit(), signs.has_letter());
         let word = !digit && !signs.has_any(NO_WORD);
+        // A random key of letters only.
+        if !digit
+            && matches!(telling, SecretKind::Key | SecretKind::Secret)
+            && looks::is_letters_key(self.text, signs)
+        {
+            return true;
+        }
         match (self.form, telling) {
             (_, SecretKind::Perhaps) => digit && letter && length >= 16,
             (_, SecretKind::Hardly) => digit && letter && length >= 20,
@@ -449,7 +456,9 @@ impl<'t> Value<'t> {
         match (self.form, telling) {
             (Form::Quoted | Form::Variable, SecretKind::Password) => !number || !signs.has(b':'),
             (Form::Quoted, _) => {
-                let is_named = telling == SecretKind::Key && looks::is_words(value);
+                let is_named = telling == SecretKind::Key
+                    && looks::is_words(value)
+                    && !looks::is_letters_key(value, signs);
                 !is_named && !number && !is_thing(value, signs)
             }
             (Form::Beside, SecretKind::Password) => !number && !is_thing(value, signs),
@@ -459,7 +468,9 @@ impl<'t> Value<'t> {
             _ if number || is_code(value, signs, next) => false,
             (Form::Tight, SecretKind::Password) => !word || !stand_ins::is_part_of_name(value),
             (Form::Tight | Form::Option, SecretKind::Key | SecretKind::Secret) => {
-                signs.has_digit() || !looks::is_identifier(value)
+                signs.has_digit()
+                    || !looks::is_identifier(value)
+                    || looks::is_letters_key(value, signs)
             }
             (Form::Prose, SecretKind::Password) => {
                 !signs.has(b'/') || looks::looks_random_of(value, signs)
@@ -467,7 +478,9 @@ impl<'t> Value<'t> {
             (Form::Prose, SecretKind::Key | SecretKind::Secret) => {
                 looks::looks_random_of(value, signs) && !looks::is_uuid(value)
             }
-            (Form::Loose, SecretKind::Key) => !looks::is_numbered_name(value),
+            (Form::Loose, SecretKind::Key) => {
+                !looks::is_numbered_name(value) || looks::is_letters_key(value, signs)
+            }
             _ => true,
         }
     }

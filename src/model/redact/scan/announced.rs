@@ -89,6 +89,11 @@ impl<'t> SecretScan<'t> {
         {
             return None;
         }
+        if telling == SecretKind::Phrase
+            && let Some(phrase) = phrase(view, value)
+        {
+            return Some(phrase);
+        }
         let form = match separator {
             Some(b'=') if is_tight => {
                 let name = bytes.get(start..end)?;
@@ -157,6 +162,16 @@ impl<'t> SecretScan<'t> {
         ];
         let bytes = view.bytes();
         let word = bytes.get(start..end)?;
+        if telling == SecretKind::Phrase
+            && let Some(phrase) = phrase(view, at)
+        {
+            return Some(phrase);
+        }
+        if matches!(telling, SecretKind::Password | SecretKind::Secret)
+            && let Some(typed) = typed(view, at)
+        {
+            return Some(typed);
+        }
         if let [b'-', ..] = word {
             let is_option = word.len() > 2;
             return match telling {
@@ -423,6 +438,61 @@ fn closed_name(bytes: &[u8], end: usize) -> (usize, usize) {
         length -= 1;
     }
     (end + length, length)
+}
+
+/// Returns the words of a wallet's phrase at `at`: twelve or more short words in small letters, one blank apart.
+fn phrase(view: View<'_>, at: usize) -> Option<Secret> {
+    const LEAST: usize = 12;
+    const MOST: usize = 24;
+    let bytes = view.bytes();
+    // `is: `, as in `the phrase is: …`.
+    let verb = match bytes.get(at..)? {
+        [b'i', b's', b':', b' ', ..] => 4,
+        [b'i', b's', b' ', ..] => 3,
+        _ => 0,
+    };
+    let start = at + verb;
+    let (mut end, mut words) = (start, 0);
+    while words < MOST {
+        let from = if words == 0 { end } else { end + 1 };
+        let is_apart = words == 0 || bytes.get(end) == Some(&b' ');
+        let letters = bytes.get(from..).unwrap_or_default().iter().take(9);
+        let length = letters.take_while(|b| b.is_ascii_lowercase()).count();
+        if !is_apart || !(3..=8).contains(&length) {
+            break;
+        }
+        (end, words) = (from + length, words + 1);
+    }
+    (words >= LEAST && !view.touches(end)).then_some(Secret {
+        start,
+        end,
+        rule: NAMED,
+    })
+}
+
+/// Returns the value behind the type of its disguise, as in the settings of routers: `password 7 0822455D0A16`,
+/// `secret 0 word1`, `set password ENC base64`.
+fn typed(view: View<'_>, at: usize) -> Option<Secret> {
+    const LEAST: usize = 6;
+    let rest = view.bytes().get(at..)?;
+    let start = match rest {
+        [b'0' | b'5'..=b'9', b' ', ..] => at + 2,
+        [b'E', b'N', b'C', b' ', ..] => at + 4,
+        _ => return None,
+    };
+    let value = Value::bare(view, start, Form::Variable)?;
+    let text = value.text();
+    let is_one = match rest.first()? {
+        b'0' => text.bytes().any(|b| b.is_ascii_digit()) && value.ends_line(view),
+        b'E' => text.len() >= 2 * LEAST && looks::Signs::of(text).has_digit(),
+        _ => {
+            text.len() % 2 == 0
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || matches!(b, b'A'..=b'F'))
+        }
+    };
+    (is_one && text.len() >= LEAST).then(|| value.secret(view, NAMED))
 }
 
 fn closes_code(first: Option<u8>) -> bool {
