@@ -268,6 +268,7 @@ pub(super) const fn rare_fours() -> [u32; RARE.len()] {
 }
 
 /// Parts of keys and of private key blocks. They count anywhere in a word.
-pub(super) const LITERALS: [&[u8]; 10] = [
-    b"JQQJ", b"-BEG", b"-END", b"-us0", b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk",
+pub(super) const LITERALS: [&[u8]; 16] = [
+    b"+ACR", b"+ASt", b"+ABa", b"+ASb", b"+AEh", b"+ARm", b"JQQJ", b"-BEG", b"-END", b"-us0",
+    b"AZDO", b"AzSe", b"AzFu", b"AzCa", b"NRAL", b"_mmk",
 ];

@@ -427,6 +427,31 @@ pub(super) fn beside_word(view: View<'_>, start: usize, end: usize) -> Option<Se
     Some(Secret { start, end, rule })
 }
 
+/// Returns the key of an Azure service that has the sign of the service, such as `+ASt`, near its end. The sign begins
+/// before the word at `start`.
+pub(super) fn signed(view: View<'_>, start: usize) -> Option<Secret> {
+    const LONGEST: usize = 80;
+    let bytes = view.bytes();
+    let (before, behind) = match bytes.get(start..start + 3)? {
+        b"ACR" => (42, 9),
+        b"ASt" | b"ABa" => (76, 11),
+        b"ASb" | b"AEh" | b"ARm" => (33, 10),
+        _ => return None,
+    };
+    let sign = start.checked_sub(1)?;
+    let lead = bytes.get(view.barrier.min(sign)..sign)?.iter().rev();
+    let lead = lead.take(LONGEST);
+    let lead = lead.take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
+    let is_key = lead.count() == before
+        && run(bytes.get(start..)?, Base64, LONGEST) == behind
+        && !view.touches(start + behind);
+    is_key.then_some(Secret {
+        start: sign - before,
+        end: start + behind,
+        rule: "azure",
+    })
+}
+
 /// Returns a Telegram bot's number without the `bot` before it in a URL.
 fn without_bot(word: &[u8]) -> &[u8] {
     word.strip_prefix(b"bot").unwrap_or(word)

@@ -326,6 +326,8 @@ fn is_part(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
         [b'0'..=b'9', b':', b'A', b'A'] => true,
         // An account of a local chain: `(0) 0x…`.
         [b'0'..=b'9', b')', b' ', b'0'] => rest().get(4) == Some(&b'x'),
+        [b'+', b'A', b'C', b'R'] | [b'+', b'A', b'S', b't' | b'b'] => true,
+        [b'+', b'A', b'B', b'a'] | [b'+', b'A', b'E', b'h'] | [b'+', b'A', b'R', b'm'] => true,
         [b'A', b'Z', b'D', b'O'] | [b'N', b'R', b'A', b'L'] | [b'J', b'Q', b'Q', b'J'] => true,
         [b'A', b'z', b'S', b'e'] | [b'A', b'z', b'F', b'u'] | [b'A', b'z', b'C', b'a'] => true,
         [b'm', b's', b'h', _] => rest().get(25..28) == Some(b"jsn"),

@@ -204,6 +204,7 @@ const fn shape(
 /// Returns the shape of a key whose parts have fixed lengths. The first part is a run.
 #[allow(
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 const fn formed(rule: &'static str, prefix: &'static str, form: &'static [Part]) -> SecretShape {

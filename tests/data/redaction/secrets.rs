@@ -66,6 +66,7 @@ pub const SHAPES: &[&str] = &[
     "$apr1${a8}${a22}", "$1${a8}${a22}", "$5${a16}${a43}", "$5$rounds=10000${a16}${a43}", "$6${a16}${a86}", "$y$j9T${a22}${a43}", "$2b$12${a53}", "$2y$10${a53}", "$argon2id$v=19$m=65536,t=3,p=4${a22}${a43}",
     "$scrypt$ln=16,r=8,p=1${a22}${a43}", "$pbkdf2-sha256$29000${a22}${a43}", "pbkdf2_sha256$600000${a22}${b43}=", "$P$B{a30}", "$8${a14}${a43}", "$9${a14}${a43}", "{SSHA}{b32}", "{SHA512}{b88}", "{SSHA512}{b90}",
     "$ANSIBLE_VAULT;1.1;AES256\n{h80}\n{h80}", "WIFI:T:WPA;S:Home;P:{a16};;", "accounts: ['0x{h64}']", "ethers.Wallet('0x{h64}', provider)", "(3) 0x{h64}",
+    "{a42}+ACR{a6}", "{a76}+ASt{a6}==", "{a33}+ASb{a6}=", "{a33}+AEh{a6}=",
 ];
 
 /// Places for a secret that needs no name: where the secret stands, and what around it.

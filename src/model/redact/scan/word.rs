@@ -33,6 +33,11 @@ impl<'t> SecretScan<'t> {
             .get(start..end)
             .filter(|word| !word.is_empty())?;
         let mut next = view.byte(end);
+        if before == Some(b'+')
+            && let Some(key) = keys::signed(view, start)
+        {
+            return Some(key);
+        }
         if matches!(before, Some(b'$' | b'{'))
             && let Some(hash) = hashes::before(view, start)
         {
