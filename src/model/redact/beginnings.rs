@@ -231,6 +231,8 @@ pub(super) const WORDS: &[&[u8]] = &[
 #[rustfmt::skip]
 pub(super) const RARE: &[&[u8]] = &[
     b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz", b"accounts: [", b"Wallet(",
+    b"value", b"Value", b"sensitive", b"apiVersion",
+    b"content=", b"TRUE\t", b"FALSE\t", b"5432:", b"5433:", b"6432:",
 ];
 
 /// For each of [`RARE`], the offset of its four rarest bytes.

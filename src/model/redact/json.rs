@@ -28,6 +28,10 @@ struct StringContext {
     names_value: bool,
     /// The kind of secret that this name announces for the member `value`.
     telling_value: Option<SecretKind>,
+    /// The kind of secret that the object's name announces for its member `value`.
+    telling_below: Option<SecretKind>,
+    /// The kind of secret that the object's name announces for each of its members.
+    telling_all: Option<SecretKind>,
     /// True if the member contains an id.
     is_id: bool,
     /// True if the member has the name of a private number of a JSON Web Key, such as `d`.
@@ -73,7 +77,17 @@ fn pass(redactor: &mut Redactor, text: &str, is_id: fn(&str) -> bool) -> Option<
             break;
         };
         match byte {
-            b'{' => open.push(StringContext::default()),
+            b'{' => {
+                let object = StringContext {
+                    telling_below: around.telling.filter(|of| is_person_or_machine(*of)),
+                    telling_all: around
+                        .telling_each
+                        .filter(|_| !around.is_array)
+                        .map(|_| SecretKind::Perhaps),
+                    ..StringContext::default()
+                };
+                open.push(object);
+            }
             b'[' => {
                 let array = StringContext {
                     is_array: true,
@@ -150,6 +164,14 @@ impl StringContext {
             self.telling = named;
             self.is_doubtful = true;
         }
+        if self.telling.is_none() && VALUES.contains(&name) {
+            self.telling = self.telling_below;
+            self.is_doubtful = true;
+        }
+        if self.telling.is_none() && self.telling_all.is_some() {
+            self.telling = self.telling_all;
+            self.is_doubtful = true;
+        }
         self.names_value = matches!(name, "name" | "Name" | "key" | "Key");
         let one = name.strip_suffix(['s', 'S']);
         let telling_one = one.and_then(|one| telling(one.as_bytes()));
@@ -161,9 +183,27 @@ impl StringContext {
     }
 }
 
+/// The members that hold the value of the name one level above.
+const VALUES: [&str; 6] = [
+    "value",
+    "Value",
+    "stringValue",
+    "StringValue",
+    "plaintext",
+    "plainText",
+];
+
+fn is_person_or_machine(telling: SecretKind) -> bool {
+    matches!(
+        telling,
+        SecretKind::Password | SecretKind::Key | SecretKind::Secret
+    )
+}
+
 /// Returns the kind of secret that a member's name announces, except [`SecretKind::Hardly`].
 fn telling(name: &[u8]) -> Option<SecretKind> {
-    names::telling(name).filter(|telling| *telling != SecretKind::Hardly)
+    names::telling(name)
+        .filter(|telling| !matches!(telling, SecretKind::Hardly | SecretKind::Several))
 }
 
 impl Redactor {

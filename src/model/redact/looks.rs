@@ -401,6 +401,43 @@ pub(super) fn looks_random_of(value: &str, signs: Signs) -> bool {
         && !is_alphabet()
 }
 
+/// Returns whether `value` is a path of names in a program, as `local.db_password2`.
+pub(super) fn is_member(value: &str) -> bool {
+    const ROOTS: [&str; 12] = [
+        "local", "var", "data", "module", "self", "this", "config", "settings", "env", "options",
+        "params", "args",
+    ];
+    let mut names = value.split('.');
+    let is_root = names.next().is_some_and(|root| ROOTS.contains(&root));
+    let mut rest = value.split('.');
+    (is_root || value.contains('_') && !value.bytes().any(|b| b.is_ascii_uppercase()))
+        && value.contains('.')
+        && !value.contains('-')
+        && is_identifier(value)
+        && rest.all(|name| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.bytes().filter(u8::is_ascii_digit).count() <= 3
+        })
+}
+
+/// Returns whether `value` is a range of numbers, as `8-64`.
+pub(super) fn is_range(value: &str) -> bool {
+    value.len() <= 9
+        && value.split('-').count() == 2
+        && value
+            .split('-')
+            .all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Returns whether `value` has letters whose case changes as in no name, and no signs.
+pub(super) fn is_mixed(value: &str, signs: Signs) -> bool {
+    let value = value.trim_end_matches('=');
+    signs.has_capital()
+        && signs.has_small()
+        && value.bytes().all(|b| b.is_ascii_alphanumeric())
+        && !has_words(value)
+}
+
 /// Returns whether `value` has the form of a UUID.
 pub(super) fn is_uuid(value: &str) -> bool {
     value.len() == 36

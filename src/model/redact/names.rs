@@ -26,9 +26,13 @@ pub(super) enum SecretKind {
     Perhaps,
     /// Almost never a secret. A value is one only if it cannot be anything else.
     Hardly,
+    /// Several secrets, in a list or a map.
+    Several,
 }
 
-use SecretKind::{Authorization, Code, Cookie, Hardly, Key, Password, Perhaps, Phrase, Secret};
+use SecretKind::{
+    Authorization, Code, Cookie, Hardly, Key, Password, Perhaps, Phrase, Secret, Several,
+};
 
 /// The ends of names that announce a secret, in lower case and without joints (`_`, `-`). So
 /// `apikey` also stands for `API_KEY`, `x-api-key` and `apiKey`.
@@ -64,6 +68,10 @@ pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("authorization", Authorization), ("cookie", Cookie),
     ("auth", Perhaps), ("bearer", Perhaps), ("credential", Perhaps), ("credentials", Perhaps), ("creds", Perhaps), ("salt", Perhaps),
     ("sonarlogin", Perhaps), ("webhooktoken", Key), ("cookiesecret", Key),
+    ("validationkey", Key),
+    ("passwords", Several), ("passphrases", Several), ("secrets", Several), ("tokens", Several), ("apikeys", Several),
+    ("accesskeys", Several), ("secretkeys", Several), ("authkeys", Several), ("signingkeys", Several),
+    ("encryptionkeys", Several), ("privatekeys", Several), ("licensekeys", Several),
 ];
 
 /// More ends of names that announce a secret. These count only as separate words: after a joint,

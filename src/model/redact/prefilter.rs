@@ -267,10 +267,13 @@ fn look(
 /// `last`.
 fn rare_around(bytes: &[u8], from: usize, last: usize) -> Option<usize> {
     let four = u32::from_le_bytes(*bytes.get(..=last)?.last_chunk()?);
-    let of = RARE_FOURS.iter().position(|of| *of == four)?;
-    let start = last.checked_sub(3 + RARE_AT.get(of)?)?;
-    let is_there = bytes.get(start..)?.starts_with(RARE.get(of)?);
-    (is_there && begins_word(bytes, from, start)).then_some(start)
+    let alike = RARE_FOURS.iter().enumerate();
+    let mut alike = alike.filter(|(_, of)| **of == four);
+    alike.find_map(|(of, _)| {
+        let start = last.checked_sub(3 + RARE_AT.get(of)?)?;
+        let is_there = bytes.get(start..)?.starts_with(RARE.get(of)?);
+        (is_there && begins_word(bytes, from, start)).then_some(start)
+    })
 }
 
 /// Returns whether a word begins at `at`, perhaps after an escape such as `\n`. Only the text from

@@ -130,7 +130,7 @@ fn has_placeholder(value: &[u8]) -> bool {
 
 /// Returns whether `value` is a sentence about secrets, as in a help text or an error, and not a secret itself.
 fn is_about_secrets(value: &str, signs: Signs) -> bool {
-    if !signs.has(b' ') || signs.has_digit() {
+    if !signs.has(b' ') || signs.has_digit() && !has_counts_only(value) {
         return false;
     }
     let is_sentence =
@@ -157,6 +157,18 @@ fn is_sign(character: char) -> bool {
             matches!(character, '\u{2190}'..='\u{22ff}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}')
         }
     }
+}
+
+/// Returns whether all digits of a sentence are in small numbers, as in `at least 8 characters`, `8-64`, `(2)`.
+fn has_counts_only(sentence: &str) -> bool {
+    const MOST_DIGITS: usize = 4;
+    const LEAST_WORDS: usize = 3;
+    let mut words = 0;
+    sentence.split_ascii_whitespace().all(|word| {
+        words += 1;
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits <= MOST_DIGITS && (digits == 0 || !word.bytes().any(|b| b.is_ascii_alphabetic()))
+    }) && words >= LEAST_WORDS
 }
 
 /// The ASCII signs that occur in no identifier, except those that may end a sentence.
@@ -246,7 +258,9 @@ fn is_reference(value: &str, signs: Signs) -> bool {
                     .is_some_and(|rest| is_identifier(rest.trim_end_matches('>')))
         }
         b'{' => {
-            closed(b'}')
+            // Maven encrypts passwords so.
+            let is_encrypted = || value.ends_with("=}") && signs.has_digit() && value.len() >= 24;
+            closed(b'}') && !is_encrypted()
                 || value.starts_with("{{")
                 || value.strip_prefix('{').is_some_and(is_identifier)
         }

@@ -68,6 +68,8 @@ struct Heading {
     separator: Separator,
     /// The kind of secret that the heading of each of the first [`COLUMNS`] columns announces.
     tellings: [Option<SecretKind>; COLUMNS],
+    /// Whether a name has several words, so that the line may be no heading.
+    is_wide: bool,
 }
 
 /// How many columns of a table are examined at most.
@@ -79,6 +81,8 @@ pub(super) struct HeadingCell {
     separator: Separator,
     /// True if it is the first cell of its line.
     is_first: bool,
+    /// Whether it has several words.
+    is_wide: bool,
 }
 
 impl HeadingCell {
@@ -92,7 +96,10 @@ impl HeadingCell {
     ) -> Option<Self> {
         if matches!(
             telling,
-            SecretKind::Authorization | SecretKind::Cookie | SecretKind::Hardly
+            SecretKind::Authorization
+                | SecretKind::Cookie
+                | SecretKind::Hardly
+                | SecretKind::Several
         ) {
             return None;
         }
@@ -107,13 +114,21 @@ impl HeadingCell {
         if of_right.is_none() && !is_last {
             return None;
         }
-        let left = before.iter().rev().copied().find(|b| !is_gap(b));
+        // The name may have several words.
+        let is_part =
+            |b: &&u8| is_gap(b) || b.is_ascii_alphanumeric() || matches!(**b, b'_' | b'-' | b'.');
+        let words = before.iter().rev().take_while(is_part).count();
+        let left = before.iter().rev().copied().nth(words);
+        let is_wide = before
+            .get(before.len() - words..)
+            .is_some_and(|words| words.iter().any(|b| !is_gap(b)));
         let of_left = left.and_then(Separator::of);
         let separator = of_right.or(of_left)?;
         let begins = matches!(left, None | Some(b'\n' | b'\\')) || of_left == Some(separator);
         begins.then_some(Self {
             separator,
             is_first: of_left.is_none(),
+            is_wide,
         })
     }
 }
@@ -137,6 +152,8 @@ pub(super) struct Tables {
     is_other: bool,
     heading: Option<Heading>,
     table: Option<ColumnTable>,
+    /// The table that begins with the next line.
+    next: Option<ColumnTable>,
 }
 
 impl Tables {
@@ -151,7 +168,7 @@ impl Tables {
 
     /// Returns whether the line belongs to a table or may be its heading.
     pub(super) fn is_active(&self) -> bool {
-        self.heading.is_some() || self.table.is_some()
+        self.heading.is_some() || self.table.is_some() || self.next.is_some()
     }
 
     pub(super) fn separator(&mut self, separator: Separator) {
@@ -163,7 +180,7 @@ impl Tables {
     /// Records the kind of secret that a cell of a heading announces.
     pub(super) fn telling(&mut self, cell: HeadingCell, telling: SecretKind) {
         let separator = cell.separator;
-        if self.is_other || cell.is_first && self.words > 0 {
+        if self.is_other || cell.is_first && self.words > 0 && !cell.is_wide {
             return;
         }
         let column = self
@@ -174,7 +191,9 @@ impl Tables {
         let heading = self.heading.get_or_insert(Heading {
             separator,
             tellings: [None; COLUMNS],
+            is_wide: false,
         });
+        heading.is_wide |= cell.is_wide;
         if heading.separator == separator
             && let Some(place) = heading.tellings.get_mut(usize::from(column))
         {
@@ -182,10 +201,23 @@ impl Tables {
         }
     }
 
+    /// Notes the columns of the rows that follow the line, separated by tabs.
+    pub(super) fn copy(&mut self, tellings: [Option<SecretKind>; COLUMNS], columns: usize) {
+        self.next = Some(ColumnTable {
+            heading: Heading {
+                separator: Separator::Tab,
+                tellings,
+                is_wide: false,
+            },
+            columns: u16::try_from(columns.saturating_sub(1)).unwrap_or(u16::MAX),
+            is_divided: true,
+        });
+    }
+
     /// Returns the kind of secret in the cell that begins where the pass is, if the cell's heading
     /// announces one.
     #[inline]
-    pub(super) fn cell(&self) -> Option<(SecretKind, Separator)> {
+    pub(super) fn cell(&self) -> Option<(SecretKind, Separator, bool)> {
         let table = self.table.as_ref().filter(|table| table.is_divided)?;
         let separator = table.heading.separator;
         let column = self.counts.get(separator as usize)?;
@@ -194,7 +226,7 @@ impl Tables {
             .tellings
             .get(usize::from(*column))
             .copied()??;
-        Some((telling, separator))
+        Some((telling, separator, table.heading.is_wide))
     }
 
     pub(super) fn begin_line(&mut self) {
@@ -212,6 +244,10 @@ impl Tables {
 
     fn judge_line(&mut self, line: &[u8]) {
         const LONGEST_HEADING: usize = 1024;
+        if let Some(next) = self.next.take() {
+            self.table = Some(next);
+            return;
+        }
         let count = |separator: Separator| {
             self.counts
                 .get(separator as usize)
@@ -231,7 +267,21 @@ impl Tables {
                     )
             };
             // Outside tables drawn with `|`, a cell of a heading is one word.
-            let fits = separator == b'|' || self.words == columns + 1;
+            let is_bare = separator == b'|' && line.first() != Some(&b'|') && !line.contains(&b' ');
+            // Such a line may be no heading. A heading has no numbers.
+            let is_doubtful = heading.is_wide || is_bare;
+            let ends = line.trim_ascii_end().ends_with(&[separator]) && separator != b'|';
+            if is_doubtful && (ends || line.iter().any(|b| b.is_ascii_digit() || *b == b'.')) {
+                self.table = None;
+                return;
+            }
+            let fits = separator == b'|' && !is_bare
+                || self.words == columns + 1
+                || heading.is_wide && !is_bare && self.words <= 4 * (columns + 1);
+            let heading = Heading {
+                is_wide: heading.is_wide || is_bare,
+                ..heading
+            };
             if !self.is_other
                 && columns > 0
                 && fits
@@ -241,7 +291,7 @@ impl Tables {
                 self.table = Some(ColumnTable {
                     heading,
                     columns,
-                    is_divided: separator != b'|',
+                    is_divided: separator != b'|' || is_bare,
                 });
                 return;
             }

@@ -896,6 +896,61 @@ fn fake_secrets_in_the_forms_of_programs_and_languages_are_found() {
 }
 
 #[test]
+fn every_secret_of_a_group_is_found() {
+    for (text, expected) in [
+        (
+            "kind: Secret\nmetadata:\n  name: x1y2\ndata:\n  a: aGVsbG8=\n  b: d29ybGQ=\ntype: Opaque\n",
+            "kind: Secret\nmetadata:\n  name: x1y2\ndata:\n  a: *\n  b: *\ntype: Opaque\n",
+        ),
+        (
+            "INSERT INTO t (id, password, api_key) VALUES (1, 'x1y2z3', 'a1B2c3D4e5'), (2, 'hunter22', 'none');",
+            "INSERT INTO t (id, password, api_key) VALUES (1, '*', '*'), (2, '*', 'none');",
+        ),
+        (
+            "COPY t (id, password) FROM stdin;\n1\thunter22\n2\tx1y2z3\n\\.\n3\tx1y2z3\n",
+            "COPY t (id, password) FROM stdin;\n1\t*\n2\t*\n\\.\n3\tx1y2z3\n",
+        ),
+        (
+            "passwords:\n  bob: hunter22\n  al: x1y2z3\nport: 8080\n",
+            "passwords:\n  bob: *\n  al: *\nport: 8080\n",
+        ),
+        (
+            "NAME   API_KEY      AGE\nbob    a1B2c3D4e5   3d\nal     f6G7h8I9j0   4d\n",
+            "NAME   API_KEY      AGE\nbob    *   3d\nal     *   4d\n",
+        ),
+        (
+            "│ user │ password │\n├──────┼──────────┤\n│ bob  │ x1y2z3a4 │\n│ al   │ b5c6d7   │\n",
+            "│ user │ password │\n├──────┼──────────┤\n│ bob  │ * │\n│ al   │ *   │\n",
+        ),
+        (
+            "{\"value\": \"hunter22\", \"name\": \"DB_PASSWORD\"}, {\"value\": \"hunter22\", \"name\": \"USER\"}",
+            "{\"value\": \"*\", \"name\": \"DB_PASSWORD\"}, {\"value\": \"hunter22\", \"name\": \"USER\"}",
+        ),
+    ] {
+        check(text, &expected.replace('*', "[redacted:named-secret]"));
+        let clean = redact(text);
+        assert_eq!(redact(&clean), clean, "{text}");
+    }
+}
+
+#[test]
+fn json_tells_secrets_one_level_below_a_name() {
+    let mark = "[redacted:named-secret]";
+    let mut value = json!({
+        "password": {"value": "hunter22", "type": "string"}, "secrets": {"a": "a1B2c3D4e5F6g7H8", "b": "plain"},
+        "token": {"description": "The token v2"},
+    });
+    Redactor::default().value(&mut value);
+    assert_eq!(
+        value,
+        json!({
+            "password": {"value": mark, "type": "string"}, "secrets": {"a": mark, "b": "plain"},
+            "token": {"description": "The token v2"},
+        })
+    );
+}
+
+#[test]
 fn look_alikes_stay() {
     let changed: Vec<_> = secrets::LOOK_ALIKES
         .iter()

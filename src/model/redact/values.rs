@@ -18,6 +18,9 @@ const NO_WORD: u128 = signs_of(b"!#$%^*+~@");
 /// The length of the shortest secret after a name, in bytes.
 pub(super) const LEAST: usize = 3;
 
+/// The length of the shortest secret that has only letters, and no words.
+const LEAST_MIXED: usize = 12;
+
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -141,9 +144,17 @@ impl<'t> Value<'t> {
     /// A value without a closing quote ends with its line, because it may have been cut.
     #[inline]
     pub(super) fn quoted(view: View<'t>, at: usize) -> Option<Option<Self>> {
-        let at = at + prefix_before_quote(view.bytes(), at)?;
-        let quote = quote_at(view.bytes(), at)?;
-        Some(Self::in_quotes(view, at + quote.1 + 1, quote))
+        let prefix = prefix_before_quote(view.bytes(), at)?;
+        let quote = quote_at(view.bytes(), at + prefix)?;
+        let opens = at + prefix;
+        // Three quotes open a string of Python and of other languages.
+        let three = view.bytes().get(opens..opens + 3);
+        let is_triple =
+            quote.1 == 0 && quote.0 != b'`' && three.is_some_and(|of| of == [quote.0; 3]);
+        let width = if is_triple { 3 } else { quote.1 + 1 };
+        let value = Self::in_quotes(view, opens + width, quote);
+        let marks = view.bytes().get(at..at + prefix).unwrap_or_default();
+        Some(value.filter(|value| !is_composed(value.text, quote.0, marks)))
     }
 
     fn in_quotes(view: View<'t>, start: usize, quote: (u8, usize)) -> Option<Self> {
@@ -379,6 +390,7 @@ impl<'t> Value<'t> {
         let length = self.text.len();
         let (digit, letter) = (signs.has_digit(), signs.has_letter());
         let word = !digit && !signs.has_any(NO_WORD);
+        let is_mixed = || length >= LEAST_MIXED && looks::is_mixed(self.text, signs);
         // A random key of letters only.
         if !digit
             && matches!(telling, SecretKind::Key | SecretKind::Secret)
@@ -391,9 +403,11 @@ impl<'t> Value<'t> {
             (_, SecretKind::Hardly) => digit && letter && length >= 20,
             (_, SecretKind::Code) => digit,
             (_, SecretKind::Phrase) => length >= 16,
+            // A word of another language. A machine's key has only ASCII.
+            (_, SecretKind::Key) if !digit && !signs.is_ascii => false,
             (Form::Quoted | Form::Variable, _) => true,
-            (Form::Beside, SecretKind::Password) => !word && !signs.has(b' '),
-            (Form::Beside, _) => digit && letter && length >= 8 && !signs.has(b' '),
+            (Form::Beside, SecretKind::Password) => (!word || is_mixed()) && !signs.has(b' '),
+            (Form::Beside, _) => (digit || is_mixed()) && letter && length >= 8 && !signs.has(b' '),
             (Form::Tight, SecretKind::Password) => !word || !is_argument(self.next),
             (Form::Line | Form::Option, SecretKind::Password) => {
                 !word || !signs.has_capital() && !signs.has(b'.')
@@ -407,8 +421,8 @@ impl<'t> Value<'t> {
                     && !signs.has_any(const { signs_of(b"(=") })
             }
             (Form::Prose, _) => digit && letter && length >= 12,
-            (Form::Loose, SecretKind::Password) => !word,
-            _ => digit && letter && length >= 8,
+            (Form::Loose, SecretKind::Password) => !word || is_mixed(),
+            _ => (digit || is_mixed()) && letter && length >= 8,
         }
     }
 
@@ -466,11 +480,14 @@ impl<'t> Value<'t> {
             (Form::Variable, _) => !number && !is_thing(value, signs),
             // A path was excluded before.
             _ if number || is_code(value, signs, next) => false,
+            (Form::Loose | Form::Line, _) if signs.has(b'.') && looks::is_member(value) => false,
+            (_, SecretKind::Password) if signs.has(b'-') && looks::is_range(value) => false,
             (Form::Tight, SecretKind::Password) => !word || !stand_ins::is_part_of_name(value),
             (Form::Tight | Form::Option, SecretKind::Key | SecretKind::Secret) => {
                 signs.has_digit()
                     || !looks::is_identifier(value)
                     || looks::is_letters_key(value, signs)
+                    || looks::is_mixed(value, signs)
             }
             (Form::Prose, SecretKind::Password) => {
                 !signs.has(b'/') || looks::looks_random_of(value, signs)
@@ -511,8 +528,13 @@ pub(super) fn is_string_secret(string: &str, telling: SecretKind) -> bool {
 /// string is a secret, even prose.
 pub(super) fn is_label(string: &str, telling: SecretKind) -> bool {
     let is_time = looks::is_number(string) && string.contains(':');
-    let is_place = telling == SecretKind::Key && looks::is_place(string);
-    is_time || is_place || stand_ins::is_stand_in(string) && !stand_ins::is_one_letter(string)
+    let is_key = telling == SecretKind::Key;
+    let is_place = is_key && looks::is_place(string);
+    let is_word = is_key && !string.is_ascii() && !string.bytes().any(|b| b.is_ascii_digit());
+    is_time
+        || is_place
+        || is_word
+        || stand_ins::is_stand_in(string) && !stand_ins::is_one_letter(string)
 }
 
 /// Where a value in quotes ends.
@@ -556,15 +578,32 @@ fn quoted_end(view: View<'_>, start: usize, (quote, depth): (u8, usize), most: u
 /// Returns the length of a string literal's prefix at `at`, such as `b` in `b"…"`, if a quote may
 /// follow. Without a prefix the length is 0.
 #[inline]
-fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at..)? {
         [b'"' | b'\'' | b'`' | b'\\', ..] => Some(0),
         [
-            b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U',
+            b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'F' | b'U' | b'L' | b'N' | b'@' | b'$',
             b'"' | b'\'',
             ..,
         ] => Some(1),
+        [first, second, b'"' | b'\'', ..] => {
+            let prefix = [first.to_ascii_lowercase(), second.to_ascii_lowercase()];
+            matches!(
+                &prefix,
+                b"rb" | b"rf" | b"br" | b"fr" | b"u8" | b"@$" | b"$@"
+            )
+            .then_some(2)
+        }
         _ => None,
+    }
+}
+
+/// Returns whether a program puts a string together from others: one with the prefix `f` or `$`, or in backticks.
+fn is_composed(string: &str, quote: u8, prefix: &[u8]) -> bool {
+    let bytes = string.as_bytes();
+    match prefix.iter().any(|b| matches!(b, b'f' | b'F' | b'$')) {
+        true => bytes.contains(&b'{'),
+        false => quote == b'`' && looks::has_part(bytes, b"${"),
     }
 }
 
@@ -619,7 +658,8 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
     let is_pointer = || {
         value.strip_prefix('*').is_some_and(|rest| {
             let plain = !rest.bytes().any(|b| b.is_ascii_digit());
-            looks::is_identifier(rest) && (plain || is_argument(next))
+            looks::is_identifier(rest)
+                && (plain || is_argument(next) || looks::is_numbered_name(rest))
         })
     };
     // All parts in one pass: a search for each would read the value four times.

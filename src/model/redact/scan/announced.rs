@@ -24,12 +24,38 @@ impl<'t> SecretScan<'t> {
         if self.before(start, 1) == b":" && self.is_in_other_name(bytes, start, end) {
             return None;
         }
-        if let Some(cell) = HeadingCell::at(view, self.before(start, 3), end, telling) {
+        if telling == SecretKind::Several {
+            self.several(view, start, end);
+            return None;
+        }
+        if bytes.get(start..end) == Some(b"random_password") {
+            return result(view, end);
+        }
+        let mut view = view;
+        if bytes.get(start..end) == Some(b"Secret") {
+            self.manifest(view, start, end);
+            view = self.view(self.limit);
+        }
+        let bytes = view.bytes();
+        if let Some(cell) = HeadingCell::at(view, self.before(start, MAX_NAME), end, telling) {
             self.know(start);
             self.tables.telling(cell, telling);
         }
         let (closed, quotes) = closed_name(bytes, end);
         let at = skip_blanks(bytes, closed);
+        if matches!(bytes.get(at), Some(b',' | b')')) {
+            self.columns(view, (start, closed), telling);
+            view = self.view(self.limit);
+        }
+        if let Some([0xe2, 0x94 | 0x95, ..]) = bytes.get(at..) {
+            self.boxed(view, start, telling);
+            view = self.view(self.limit);
+        }
+        if self.begins_column(start, closed, bytes) {
+            self.aligned(view, start, telling);
+            view = self.view(self.limit);
+        }
+        let bytes = view.bytes();
         let blanks = at - closed;
         let rest = bytes.get(at..)?;
         let pair = |length: usize| Some((at + length, rest.first().copied()));
@@ -51,19 +77,33 @@ impl<'t> SecretScan<'t> {
             [b'\\', b'u', b'0', b'0', b'3', b'd' | b'D', ..] => Some((at + 6, Some(b'='))),
             [b'%', b'3', b'd' | b'D' | b'a' | b'A', ..] => Some((at + 3, Some(b'='))),
             [0xef, 0xbc, 0x9a | 0x9d, ..] => Some((at + 3, Some(b':'))),
-            [b'>', ..] if self.before(start, 1) == b"<" => return element(view, at, telling),
+            [b'>', ..] if self.before(start, 1) == b"<" => {
+                let found = element(view, at, telling);
+                return found.or_else(|| {
+                    self.in_notation(view, (start, end), (closed, quotes), at, telling)
+                });
+            }
             [b',', ..] if quotes > 0 => {
                 self.give(start, telling);
                 return self.second(view, start, at + 1, telling);
             }
+            [b'|', b'|', b'=', ..] | [b'?', b'?', b'=', ..] => {
+                return self.default(view, at + 3, telling);
+            }
+            [b'|', b'|', ..] if self.before(start, 1) == b"|" => None,
             [b'|', b'|', ..] | [b'?', b'?', ..] => return self.default(view, at + 2, telling),
             [b'o', b'r', b' ', ..] if quotes > 0 => return self.default(view, at + 2, telling),
+            [b'.', b'e' | b'=', ..] => None,
             [b')', ..] | [b'.', ..] => return self.after_call(view, at, telling),
             _ => None,
         };
         let Some((after, separator)) = separator else {
             if quotes > 0 || blanks == 0 {
                 self.give(start, telling);
+            }
+            let found = self.in_notation(view, (start, end), (closed, quotes), at, telling);
+            if found.is_some() {
+                return found;
             }
             if blanks > 0 {
                 return self.apart(view, start, end, at, telling);
@@ -80,11 +120,17 @@ impl<'t> SecretScan<'t> {
             }
             _ => {}
         }
+        let opens = value + values::prefix_before_quote(bytes, value).unwrap_or_default();
+        if quote_at(bytes, opens).is_none()
+            && let Some(found) = self.in_form(view, start, (value, separator), telling)
+        {
+            return Some(found);
+        }
         // In `print("Token: " + token)`, this quote closes the string in which the name is, and no
         // value follows.
-        if let Some((quote, depth)) = quote_at(bytes, value)
+        if let Some((quote, depth)) = quote_at(bytes, opens)
             && quotes == 0
-            && closes_code(view.byte(value + depth + 1))
+            && closes_code(view.byte(opens + depth + 1))
             && self.closes(end, quote, depth)
         {
             return None;
@@ -94,6 +140,8 @@ impl<'t> SecretScan<'t> {
         {
             return Some(phrase);
         }
+        let is_index =
+            quotes == 1 && bytes.get(end) == Some(&b']') && self.before(start, 1) == b"[";
         let form = match separator {
             Some(b'=') if is_tight => {
                 let name = bytes.get(start..end)?;
@@ -105,10 +153,12 @@ impl<'t> SecretScan<'t> {
                 }
             }
             Some(b':') if value > after && self.begins_line(start) => Form::Line,
+            // PHP prints an array so.
+            Some(b'>') if is_index => Form::Line,
             _ => Form::Loose,
         };
         let value = Value::read(view, value, form)?;
-        if !value.is_quoted() && separator == Some(b'>') {
+        if !value.is_quoted() && separator == Some(b'>') && !is_index {
             return None; // an arrow function
         }
         self.judged(view, value, telling)
@@ -130,19 +180,7 @@ impl<'t> SecretScan<'t> {
         value: Value<'t>,
         telling: SecretKind,
     ) -> Option<Secret> {
-        let value = match value.is_quoted() {
-            true => value,
-            false => {
-                let form = match value.form() {
-                    Form::Line if !value.ends_line(view) => Form::Loose,
-                    form => form,
-                };
-                if form == Form::Loose && value.is_assigned(view) {
-                    return None;
-                }
-                value.with(form)
-            }
-        };
+        let value = formed(view, value)?;
         self.is_secret(&value, telling)
             .then(|| by_shape(view, value.secret(view, NAMED)))
     }
@@ -267,6 +305,13 @@ impl<'t> SecretScan<'t> {
             Some(_) => value.without_stop(),
             None => value,
         };
+        // `**To force a password change**`.
+        if !value.is_quoted()
+            && let Some(word) = value.text().strip_suffix("**")
+            && looks::is_numbered_name(word)
+        {
+            return None;
+        }
         if !value.is_quoted() && telling == SecretKind::Hardly {
             return None;
         }
@@ -375,8 +420,16 @@ impl<'t> SecretScan<'t> {
     /// Remembers for the next few words which kind of secret a value announces, as in
     /// `name: DB_PASSWORD`. The secret itself follows after `value:`.
     pub(super) fn give(&mut self, start: usize, telling: SecretKind) {
-        const WORDS: u8 = 4;
-        let before = self.before(start, 16);
+        const WORDS: u8 = 6;
+        let before = self.before(start, MAX_NAME);
+        // A parameter may be named by a path.
+        let is_path =
+            |b: &&u8| b.is_ascii_alphanumeric() || matches!(**b, b'/' | b'_' | b'-' | b'.');
+        let path = before.iter().rev().take_while(is_path).count();
+        let before = match before.get(before.len() - path..) {
+            Some([b'/', ..]) => before.get(..before.len() - path).unwrap_or_default(),
+            _ => before,
+        };
         let gap = before
             .iter()
             .rev()
@@ -390,7 +443,10 @@ impl<'t> SecretScan<'t> {
         if is_given
             && !matches!(
                 telling,
-                SecretKind::Authorization | SecretKind::Cookie | SecretKind::Hardly
+                SecretKind::Authorization
+                    | SecretKind::Cookie
+                    | SecretKind::Hardly
+                    | SecretKind::Several
             )
         {
             self.given = Some((telling, WORDS));
@@ -408,7 +464,7 @@ impl<'t> SecretScan<'t> {
     /// Returns whether the line has only blanks, quotes or a list's `-` before `at`.
     pub(super) fn begins_line(&self, at: usize) -> bool {
         let before = self.before(at, MAX_NAME);
-        let is_gap = |b: &&u8| matches!(**b, b' ' | b'\t' | b'-' | b'"' | b'\'' | b'\\');
+        let is_gap = |b: &&u8| matches!(**b, b' ' | b'\t' | b'-' | b'*' | b'"' | b'\'' | b'\\');
         let gap = before.iter().rev().take_while(is_gap).count();
         match before.get(..before.len() - gap) {
             Some([.., b'\n']) => true,
@@ -418,6 +474,40 @@ impl<'t> SecretScan<'t> {
             _ => false,
         }
     }
+}
+
+/// Returns the secret that Terraform made for a resource `random_password`, which is named at `end`.
+fn result(view: View<'_>, end: usize) -> Option<Secret> {
+    const LONGEST: usize = 1024;
+    let bytes = view.bytes();
+    let near = bytes.get(end..bytes.len().min(end + LONGEST))?;
+    let name = byte_search::part(b"\"result\"", near)?;
+    let colon = skip_blanks(bytes, end + name + 8);
+    (bytes.get(colon) == Some(&b':')).then_some(())?;
+    let value = Value::quoted(view, skip_blanks(bytes, colon + 1))??;
+    value
+        .is_secret(SecretKind::Password)
+        .then(|| value.secret(view, NAMED))
+}
+
+/// Returns `value` as a secret, if it is one.
+pub(super) fn judged<'t>(view: View<'t>, value: Value<'t>, telling: SecretKind) -> Option<Secret> {
+    let value = formed(view, value)?;
+    value
+        .is_secret(telling)
+        .then(|| by_shape(view, value.secret(view, NAMED)))
+}
+
+/// Returns `value` in the form that the text behind it suggests, unless another value is assigned to it.
+fn formed<'t>(view: View<'t>, value: Value<'t>) -> Option<Value<'t>> {
+    if value.is_quoted() {
+        return Some(value);
+    }
+    let form = match value.form() {
+        Form::Line if !value.ends_line(view) => Form::Loose,
+        form => form,
+    };
+    (form != Form::Loose || !value.is_assigned(view)).then(|| value.with(form))
 }
 
 /// Returns the end of the quotes and brackets that close the name which ends at `end`, and how many

@@ -5,6 +5,7 @@
 
 use super::{Class, GAP, MAX_NAME, NAMED, Pairs, SecretScan, by_shape, without_announcement};
 use crate::model::redact::foreign;
+use crate::model::redact::looks;
 use crate::model::redact::names::SecretKind;
 use crate::model::redact::tables::{Separator, Tables};
 use crate::model::redact::values::{Form, Value, skip_blanks};
@@ -31,6 +32,9 @@ impl<'t> SecretScan<'t> {
             }
             Class::Less => {
                 self.cookie = None;
+                if byte == b'<' {
+                    self.given = None;
+                }
                 let is_string = byte == b'<'
                     && self.view(limit).byte(at + 1) != Some(b'<')
                     && matches!(
@@ -93,7 +97,7 @@ impl<'t> SecretScan<'t> {
             return;
         }
         self.know(self.at);
-        let Some((telling, separator)) = self.tables.cell() else {
+        let Some((telling, separator, is_strict)) = self.tables.cell() else {
             return;
         };
         let view = self.view(limit);
@@ -108,7 +112,13 @@ impl<'t> SecretScan<'t> {
                 .cell_end(view, start)
                 .and_then(|end| Value::between(view, start, end)),
         };
-        let value = value.filter(|value| self.is_secret(value, telling));
+        let value = value.filter(|value| match is_strict {
+            true => {
+                !looks::is_numbered_name(value.text())
+                    && self.is_secret(&value.with(Form::Beside), telling)
+            }
+            false => self.is_secret(value, telling),
+        });
         self.propose(value.map(|value| by_shape(view, value.secret(view, NAMED))));
     }
 

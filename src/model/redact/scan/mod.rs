@@ -20,7 +20,9 @@
 mod announced;
 mod arguments;
 mod gaps;
+mod groups;
 mod headers;
+mod notations;
 mod word;
 
 use crate::model::redact::commands::Program;

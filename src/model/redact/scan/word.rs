@@ -5,12 +5,13 @@
 
 use super::headers::{basic, bearer, netrc};
 use super::{COOKIE, NAMED, SecretScan, by_shape};
+use super::{groups, notations};
 use crate::model::redact::commands;
 use crate::model::redact::foreign;
 use crate::model::redact::hashes;
 use crate::model::redact::keys;
 use crate::model::redact::looks;
-use crate::model::redact::names;
+use crate::model::redact::names::{self, SecretKind};
 use crate::model::redact::pem;
 use crate::model::redact::stand_ins;
 use crate::model::redact::urls;
@@ -205,9 +206,37 @@ impl<'t> SecretScan<'t> {
                 wallets::key_at(view, end + 2)
             }
             [b'0'..=b'9', ..] if self.before(start, 1) == b"[" => wallets::list_at(view, start),
-            [b'v' | b'V', b'a', b'l', b'u', b'e'] if self.given.is_some() => {
+            _ if self.given.is_some()
+                && !self.begins_object(start)
+                && groups::may_hold_value(word)
+                && groups::is_member(bytes, end) =>
+            {
                 let (telling, _) = self.given.take()?;
                 self.named(view, start, end, telling)
+            }
+            [b'v' | b'V', b'a', b'l', b'u', b'e'] | [b'c', b'o', b'n', b't', b'e', b'n', b't'] => {
+                self.value_before_name(view, start, end)
+            }
+            [b's', b'e', b'n', b's', b'i', b't', b'i', b'v', b'e'] => {
+                const WORDS: u8 = 6;
+                let at = skip_blanks(bytes, notations::quote_end(bytes, end));
+                let rest = bytes.get(at + 1..)?;
+                let is_true = matches!(bytes.get(at), Some(b':' | b'='))
+                    && rest.trim_ascii_start().starts_with(b"true");
+                if is_true {
+                    self.given = Some((SecretKind::Secret, WORDS));
+                }
+                None
+            }
+            [b'5', b'4', b'3', b'2' | b'3'] | [b'6', b'4', b'3', b'2'] => {
+                self.line_of_pgpass(view, start, end)
+            }
+            [b'T', b'R', b'U', b'E'] | [b'F', b'A', b'L', b'S', b'E'] => {
+                self.line_of_cookies(view, start, end)
+            }
+            [b'a', b'p', b'i', b'V', b'e', b'r', b's', b'i', b'o', b'n'] => {
+                self.manifest(view, start, end);
+                None
             }
             [b'e', b'c', b'h', b'o'] | [b'p', b'r', b'i', b'n', b't', b'f'] => {
                 self.piped(view, end)
@@ -247,8 +276,8 @@ impl<'t> SecretScan<'t> {
             return None;
         }
         let signs = looks::Signs::of(text);
-        let digits = || text.bytes().filter(u8::is_ascii_digit).count();
-        let is_secret = signs.has_digit()
+        let digits = || digits_of(text);
+        let is_secret = digits() > 0
             && signs.has_letter()
             && (text.len() >= 16 || digits() >= 2)
             && !stand_ins::is_stand_in_of(text, signs)
@@ -288,16 +317,30 @@ impl<'t> SecretScan<'t> {
         start: usize,
         end: usize,
     ) -> Option<Secret> {
-        const ATTRIBUTES: [&str; 4] = ["domain", "path", "expires", "max-age"];
         let name = view.text.get(start..end)?;
         let value = Value::bare(view, end + 1, Form::Loose)?;
-        let text = value.text();
-        let is_secret = !ATTRIBUTES.iter().any(|of| name.eq_ignore_ascii_case(of))
-            && (looks::looks_random(text) || text.len() >= values::LEAST && is_session(name))
-            && !stand_ins::is_stand_in(text)
-            && !looks::is_constant(text);
-        is_secret.then(|| by_shape(view, value.secret(view, COOKIE)))
+        is_cookie_secret(name, value.text()).then(|| by_shape(view, value.secret(view, COOKIE)))
     }
+}
+
+/// Counts the digits of a value in a URL, apart from those that encode a byte.
+fn digits_of(value: &str) -> usize {
+    let codes = value
+        .as_bytes()
+        .windows(3)
+        .filter(|of| of.starts_with(b"%"));
+    let of_codes = codes.flat_map(|of| of.iter().filter(|b| b.is_ascii_digit()));
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    digits.saturating_sub(of_codes.count())
+}
+
+/// Returns whether the value of a cookie of this name is a secret.
+pub(super) fn is_cookie_secret(name: &str, text: &str) -> bool {
+    const ATTRIBUTES: [&str; 4] = ["domain", "path", "expires", "max-age"];
+    !ATTRIBUTES.iter().any(|of| name.eq_ignore_ascii_case(of))
+        && (looks::looks_random(text) || text.len() >= values::LEAST && is_session(name))
+        && !stand_ins::is_stand_in(text)
+        && !looks::is_constant(text)
 }
 
 /// Returns whether a cookie with this name usually contains the id of a session.
