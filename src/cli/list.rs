@@ -20,6 +20,7 @@ use super::status::Status;
 use super::table::{Squeeze, TextTable};
 use super::title::title;
 use crate::identity::attention::{Present, present_and_place};
+use crate::identity::journal_end::JournalEnd;
 use crate::identity::liveness::{Assessment, Judge, SessionState};
 use crate::identity::open_calls::OpenCall;
 use crate::identity::present::{Heads, LastPlace};
@@ -29,7 +30,7 @@ use crate::model::duration;
 use crate::model::text::{escaped, one_line};
 use crate::model::{Capture, Owner, Record, SessionId, Timestamp};
 use crate::store::processors::on_all_processors;
-use crate::store::{SessionDir, StateDir, index};
+use crate::store::{StateDir, index};
 
 /// A session's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -226,13 +227,14 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
             Ok(None) => return ListLook::LeftOut(unrecorded(&dir, id)),
             Err(err) => return ListLook::LeftOut(Some(format!("{err}; skipped"))),
         };
-        let (finding, place) = self.judge.find_and_place(id, &record);
+        let end = JournalEnd::of(&dir, self.context.now);
+        let (finding, place) = self.judge.find_and_place(id, &record, &end);
         let is_in = |root: &PathBuf| finding.is_in(&record, root);
         let is_here = |roots: &Vec<PathBuf>| roots.iter().any(is_in);
         if !(self.is_wanted)(finding.state) || !self.roots.as_ref().is_none_or(is_here) {
             return ListLook::NotWanted;
         }
-        let listed = self.listed(&dir, record, finding, place);
+        let listed = self.listed(&end, record, finding, place);
         match self.args.waiting && listed.attention.state == Need::None {
             true => ListLook::NotWanted,
             false => ListLook::Listed(Box::new(listed)),
@@ -241,7 +243,7 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
 
     fn listed(
         &self,
-        dir: &SessionDir,
+        end: &JournalEnd<'_>,
         record: Record,
         finding: Assessment,
         place: Option<LastPlace>,
@@ -249,11 +251,8 @@ impl<W: Fn(SessionState) -> bool> Lister<'_, W> {
         let is_live = finding.state.is_live();
         let (present, place) = match (is_live, place) {
             (false, Some(place)) => (Present::default(), place),
-            (false, None) => (Present::default(), LastPlace::read(dir)),
-            (true, _) => {
-                let (env, now) = (&self.context.env, self.context.now);
-                present_and_place(env, dir, &record, &finding, now)
-            }
+            (false, None) => (Present::default(), LastPlace::read(end.dir())),
+            (true, _) => present_and_place(&self.context.env, end, &record, &finding),
         };
         let record = self.heads.now_at(place, record, is_live);
         // With a limit, titles are read later, and only for the sessions that are listed.

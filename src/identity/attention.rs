@@ -4,12 +4,13 @@
 mod reports;
 mod watch;
 
+use super::journal_end::{EndWords, JournalEnd};
 use super::liveness::{Assessment, SessionState};
-use super::open_calls::{OpenCall, open_calls, recent};
+use super::open_calls::OpenCall;
 use super::present::LastPlace;
 use crate::claude::registry;
 use crate::model::attention::{Attention, AttentionStatus, Witness, need_of};
-use crate::model::{Activity, OpenActivity, Record, Timestamp, Trace};
+use crate::model::{Activity, Record, Timestamp, Trace};
 use crate::store::{Environment, SessionDir};
 pub use watch::{AttentionChange, SessionLook, Watch};
 
@@ -34,35 +35,34 @@ pub fn present(
     if !finding.state.is_live() {
         return Present::default();
     }
-    present_and_place(env, dir, record, finding, now).0
+    present_and_place(env, &JournalEnd::of(dir, now), record, finding).0
 }
 
 /// Does the same as [`present`] for a live session, and also returns the session's place
 /// ([`LastPlace`]). Reads the end of the journal only once for both.
 pub fn present_and_place(
     env: &Environment,
-    dir: &SessionDir,
+    end: &JournalEnd<'_>,
     record: &Record,
     finding: &Assessment,
-    now: Timestamp,
 ) -> (Present, LastPlace) {
     let statuses = statuses(env, record, finding);
-    let mut place = LastPlace::default();
-    let trace = recent(dir, |line| place.hear(line)).unwrap_or_default();
-    let activity = OpenActivity::of(&trace).close(|pid| finding.has(pid));
-    let mut open: Vec<OpenCall> = activity.open_calls().map(OpenCall::from).collect();
-    let mut witness = Witness::of(&trace, &activity, |pid| finding.has(pid));
+    let EndWords {
+        mut open,
+        mut witness,
+        place,
+    } = end.words(|pid| finding.has(pid));
     let is_asking = statuses.iter().any(|status| status.shows_dialog());
     let is_long_call = finding.is_quiet && finding.state == SessionState::Active;
     // A call from before the journal's end may still run, or wait for a person. `open_calls` finds
     // it.
     if is_long_call || is_asking && !witness.has_dialog() {
-        open = open_calls(dir);
+        open = end.open_calls();
         let asked = open.iter().find(|call| call.asked.is_some());
         witness = witness.or_dialog(asked.map(question));
     }
     let present = Present {
-        attention: witness.attention(&statuses, now),
+        attention: witness.attention(&statuses, end.now()),
         open_calls: open,
     };
     (present, place)

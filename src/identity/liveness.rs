@@ -6,7 +6,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use super::journal_end::JournalEnd;
 use super::open_calls::open_calls;
+#[cfg(feature = "cli")]
 use super::present::LastPlace;
 use super::process::{self, Life, Viewpoint};
 use crate::claude::words::EndReason;
@@ -216,7 +219,7 @@ impl<'a> Judge<'a> {
     pub fn find(&self, id: &SessionId, record: &Record) -> Assessment {
         let dir = self.state.session(id);
         self.find_by(
-            id,
+            (id, &dir),
             || !self.tells_idle || !open_calls(&dir).is_empty(),
             || last_word(&dir, record),
         )
@@ -224,19 +227,21 @@ impl<'a> Judge<'a> {
 
     /// Does the same as [`Self::find`]. If that requires reading the end of the journal, also
     /// returns the session's place.
+    #[cfg(feature = "cli")]
     pub fn find_and_place(
         &self,
         id: &SessionId,
         record: &Record,
+        end: &JournalEnd<'_>,
     ) -> (Assessment, Option<LastPlace>) {
-        let dir = self.state.session(id);
+        let dir = end.dir();
         let mut place = None;
         let finding = self.find_by(
-            id,
-            || !self.tells_idle || !open_calls(&dir).is_empty(),
+            (id, dir),
+            || !self.tells_idle || !end.open_calls().is_empty(),
             || {
                 let mut found = LastPlace::default();
-                let word = hear_the_end(&dir, LastWord::new(record), |line| found.hear(line));
+                let word = hear_the_end(dir, LastWord::new(record), |line| found.hear(line));
                 place = Some(found);
                 word
             },
@@ -248,7 +253,7 @@ impl<'a> Judge<'a> {
     pub fn find_with(&self, id: &SessionId, record: &Record, has_open_calls: bool) -> Assessment {
         let dir = self.state.session(id);
         self.find_by(
-            id,
+            (id, &dir),
             || !self.tells_idle || has_open_calls,
             || last_word(&dir, record),
         )
@@ -272,17 +277,17 @@ impl<'a> Judge<'a> {
     /// Does the same as [`Self::find`] for a caller that has already read the events. Does not read
     /// the journal again.
     pub fn find_heard(&self, id: &SessionId, heard: &LastWord, has_open_calls: bool) -> Assessment {
-        self.find_by(id, || has_open_calls, || *heard)
+        let dir = self.state.session(id);
+        self.find_by((id, &dir), || has_open_calls, || *heard)
     }
 
     fn find_by(
         &self,
-        id: &SessionId,
+        (id, dir): (&SessionId, &SessionDir),
         has_open_calls: impl Fn() -> bool,
         last_word: impl FnOnce() -> LastWord,
     ) -> Assessment {
-        let dir = self.state.session(id);
-        let mut owners = self.owners(id, &dir);
+        let mut owners = self.owners(id, dir);
         let last_activity = dir.last_activity();
         let is_recent = |last| self.is_within(last, self.idle_timeout);
         let quiet = !last_activity.is_some_and(is_recent);

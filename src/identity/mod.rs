@@ -8,6 +8,9 @@ mod above;
 pub mod attention;
 #[doc(hidden)]
 pub mod client;
+#[doc(hidden)]
+#[cfg(feature = "cli")]
+pub mod journal_end;
 pub mod ladder;
 #[doc(hidden)]
 pub mod lineage;

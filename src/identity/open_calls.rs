@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Call, Event, JournalLine, OpenActivity, Timestamp, Trace, TraceBuilder};
-use crate::store::journal::JournalLines;
+use crate::store::journal::{Damage, JournalLines};
 use crate::store::{History, SessionDir};
 
 /// The version of the note's format.
@@ -82,31 +82,49 @@ fn measured(dir: &SessionDir, measure: NoteLimits) -> Vec<OpenCall> {
 /// Does the same as [`open_calls`], but reads only the journal's end. Calls that began long ago may
 /// be missing.
 pub fn recent_open_calls(dir: &SessionDir) -> Vec<OpenCall> {
-    recent(dir, |_| {}).map_or_else(Vec::new, |trace| open_in(&trace))
+    recent(dir, |_| {}).map_or_else(Vec::new, |recent| open_in(&recent.trace))
+}
+
+/// The events at the end of a journal.
+#[derive(Debug)]
+pub struct RecentEvents {
+    /// The events, in order.
+    pub trace: Trace,
+    /// Whether these are all events of the journal.
+    pub is_whole: bool,
+    /// What could not be read among them.
+    pub damage: Damage,
 }
 
 /// Returns the events at the end of the journal, usually about a thousand. It is less than 200 only
 /// if there are no more, or if their lines are very long. Also passes these lines to `reader`. It
 /// may start again from an earlier line, but always goes on in order to the last line.
-pub(super) fn recent(dir: &SessionDir, mut reader: impl FnMut(&JournalLine<'_>)) -> Option<Trace> {
+pub(super) fn recent(
+    dir: &SessionDir,
+    mut reader: impl FnMut(&JournalLine<'_>),
+) -> Option<RecentEvents> {
     let mut read = |bytes| {
         let lines = dir.journal().last_lines(bytes).ok()?;
         let is_whole = lines.is_whole();
         let mut trace = TraceBuilder::with_labels();
-        lines.for_each(|line| {
+        let damage = lines.for_each(|line| {
             reader(line);
             trace.push(line);
         });
-        Some((trace, is_whole))
+        Some((trace, is_whole, damage))
     };
     let found = read(TAIL);
     let is_enough =
-        |(trace, is_whole): &(TraceBuilder, bool)| *is_whole || trace.len() >= FEW_LINES;
+        |(trace, is_whole, _): &(TraceBuilder, bool, Damage)| *is_whole || trace.len() >= FEW_LINES;
     let found = match found {
         Some(found) if is_enough(&found) => Some(found),
         _ => read(LONG_TAIL),
     };
-    found.map(|(trace, _)| trace.finish())
+    found.map(|(trace, is_whole, damage)| RecentEvents {
+        trace: trace.finish(),
+        is_whole,
+        damage,
+    })
 }
 
 fn open_in(trace: &Trace) -> Vec<OpenCall> {

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::line::EventKind;
 use crate::model::record::Head;
 use crate::model::{JournalLine, Record};
@@ -15,7 +17,7 @@ use crate::store::{SessionDir, project};
 const TAILS: [u64; 2] = [1 << 10, 64 << 10];
 
 /// The directory and the transcript of a session, according to the last event of its main thread.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastPlace {
     is_said: bool,
     /// The directory; `None` if it is the one in the record.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::activity::Activity;
 use super::call::{Call, CallState, Moment};
@@ -25,7 +25,7 @@ use crate::claude::words::{
 pub const SETTLING: Duration = Duration::from_millis(500);
 
 /// What a session waits for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
     /// Permission to run a tool.
@@ -73,7 +73,7 @@ impl Need {
 }
 
 /// Whether a session waits for a person.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attention {
     /// What the session waits for.
     pub state: Need,
@@ -112,7 +112,7 @@ impl AttentionStatus {
 }
 
 /// What the events alone show about whether a session waits for a person.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     /// The oldest question to a person to which no event shows an answer.
     dialog: Option<Attention>,
@@ -128,7 +128,7 @@ pub struct Witness {
 }
 
 /// The state of the main thread's turn.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Turn {
     /// No turn is known, for example because the session does not belong to Claude Code.
     #[default]

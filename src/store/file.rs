@@ -15,12 +15,13 @@ use std::sync::OnceLock;
 
 use rustix::fs::{Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result, Untrusted};
 use crate::model::Timestamp;
 
 /// A file's metadata when it was opened or inspected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// The time of the last change to the content.
     pub modified: Timestamp,

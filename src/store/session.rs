@@ -31,6 +31,8 @@ const LOST: &str = "it is empty or torn, as a power failure leaves it; the sessi
 const MAX_USAGE: usize = 256 << 20;
 /// The largest file of open calls that is read, in bytes.
 const MAX_OPEN_NOTE: usize = 1 << 20;
+/// Largest note on the end of a journal that is read, in bytes.
+const MAX_END_NOTE: usize = 1 << 20;
 /// The largest `title.json` that is read, in bytes.
 const MAX_TITLE_NOTE: usize = 1 << 16;
 /// The most owners that are read. If a session has more, only these decide whether it is live.
@@ -82,6 +84,10 @@ impl SessionDir {
 
     fn open_note_path(&self) -> PathBuf {
         self.path.join("open.json")
+    }
+
+    fn end_note_path(&self) -> PathBuf {
+        self.path.join("present.json")
     }
 
     fn title_note_path(&self) -> PathBuf {
@@ -412,6 +418,21 @@ impl SessionDir {
     /// Returns [`Error::Io`] if the file cannot be written; the old one then stays.
     pub(crate) fn replace_open_note(&self, bytes: &[u8]) -> Result<()> {
         write::replace(&self.open_note_path(), bytes, Durability::Cached)
+    }
+
+    /// Reads the note on the end of the journal. Returns `None` if it does not exist or cannot be
+    /// read: it is derived from the journal.
+    pub fn end_note(&self) -> Option<Vec<u8>> {
+        let content = file::read_own(&self.end_note_path(), MAX_END_NOTE).ok()??;
+        Some(content.bytes)
+    }
+
+    /// Replaces the note on the end of the journal.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old note stays.
+    pub fn replace_end_note(&self, bytes: &[u8]) -> Result<()> {
+        write::replace(&self.end_note_path(), bytes, Durability::Cached)
     }
 
     /// Reads the cache of the session's titles. Returns `None` if it does not exist or cannot be

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::reports::{SessionReports, WrittenSince};
 use super::{Present, present_and_place};
 use crate::claude::registry;
+use crate::identity::journal_end::JournalEnd;
 use crate::identity::liveness::{Assessment, Judge};
 use crate::identity::present::LastPlace;
 use crate::model::attention::{Attention, Need, SETTLING};
@@ -312,7 +313,7 @@ impl Watch {
         }
         let finding = judge.find(&due.id, &record);
         let (present, place) = match finding.state.is_live() {
-            true => present_and_place(env, &dir, &record, &finding, now),
+            true => present_and_place(env, &JournalEnd::of(&dir, now), &record, &finding),
             false => (Present::default(), LastPlace::default()),
         };
         let is_news = match before {

@@ -79,6 +79,14 @@ impl Journal {
         self.parts.current()
     }
 
+    /// Returns the metadata of the file being written, or `None` if it does not exist.
+    ///
+    /// As long as they are the same, so is the journal: an event makes that file longer, a rotation
+    /// replaces it, and no full part before it changes.
+    pub fn meta(&self) -> Option<Meta> {
+        Some(file::look(self.path()).ok()??.meta)
+    }
+
     /// Creates the journal, beginning with `event`. Returns whether it was created; an existing
     /// journal is left unchanged.
     ///

@@ -160,6 +160,56 @@ fn a_list_says_what_a_session_does_now() {
     assert!(!sandbox.ccsession(["list"]).stdout().contains("NOW"));
 }
 
+/// A journal at rest is read once. An answer from its note must not outlive the next event.
+#[test]
+fn a_list_sees_what_happens_after_it_has_noted_the_end_of_a_journal() {
+    let sandbox = swept();
+    start(&sandbox, ID);
+    let call = json!({"tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "ls"}});
+    sandbox
+        .hook(&event("PreToolUse", ID, call.clone()))
+        .silent();
+    let note = sandbox.session(ID).join("present.json");
+    let listed = || {
+        let listed = &sandbox.ccsession(["list", "--json"]).json()["sessions"][0];
+        let state = listed["state"].as_str().unwrap().to_owned();
+        let open = listed["open_calls"].as_array().unwrap().len();
+        let need = listed["attention"]["state"].as_str().unwrap().to_owned();
+        (state, open, need)
+    };
+    let expected = |state: &str, open, need: &str| (state.to_owned(), open, need.to_owned());
+    assert_eq!(listed(), expected("active", 1, "none"));
+    assert!(!note.exists());
+    for hours in [0, 2] {
+        // Two hours without an event make a session idle, if no call is open.
+        let quiet = if hours == 0 { "active" } else { "idle" };
+        let rest = || age(&sandbox, ID, 3 * HOUR, hours * HOUR + 120);
+        rest();
+        assert_eq!(listed(), expected("active", 1, "none"));
+        assert!(note.exists());
+        assert_eq!(listed(), expected("active", 1, "none"));
+        sandbox
+            .hook(&event("PermissionRequest", ID, call.clone()))
+            .silent();
+        assert_eq!(listed(), expected("active", 1, "permission"));
+        rest();
+        assert_eq!(listed(), expected("active", 1, "permission"));
+        assert_eq!(listed(), expected("active", 1, "permission"));
+        sandbox
+            .hook(&event("PostToolUse", ID, call.clone()))
+            .silent();
+        assert_eq!(listed(), expected("active", 0, "none"));
+        sandbox.hook(&event("Stop", ID, json!({}))).silent();
+        rest();
+        assert_eq!(listed(), expected(quiet, 0, "prompt"));
+        assert_eq!(listed(), expected(quiet, 0, "prompt"));
+        sandbox
+            .hook(&event("PreToolUse", ID, call.clone()))
+            .silent();
+        assert_eq!(listed(), expected("active", 1, "none"));
+    }
+}
+
 /// The beginning of a journal is destroyed after it was read once: an answer that is still the same did not read it again.
 #[test]
 fn a_long_journal_is_read_once_to_tell_idle_from_active_and_by_current_never() {
