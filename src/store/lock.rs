@@ -6,6 +6,7 @@
 //! beside the lock serves instead, the turn file, which only one process can create. It names its
 //! holder, so that others can remove it if that process was killed.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,7 +43,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Lock {
     held: LockGuard,
-    #[cfg(debug_assertions)]
     _noted: HeldLock,
 }
 
@@ -62,11 +62,10 @@ pub enum LockMechanism {
 }
 
 impl Lock {
-    fn held(held: LockGuard, _path: &Path) -> Self {
+    fn held(held: LockGuard, path: &Path) -> Self {
         Self {
             held,
-            #[cfg(debug_assertions)]
-            _noted: HeldLock::note(_path),
+            _noted: HeldLock::note(path),
         }
     }
 
@@ -79,15 +78,23 @@ impl Lock {
     }
 }
 
-/// Acquires the state directory's lock for a hook that writes to the session in `folder`. Waits
-/// only briefly, because the holder may be a stopped process, or the one that called the hook.
+/// Acquires the state directory's lock for a write to the session in `folder`. Waits only briefly,
+/// because the holder may be a stopped process, or the one that called the hook.
 ///
-/// # Errors
-/// Returns [`Error::Locked`] if another process holds the lock too long, and [`Error::Io`] if the
-/// lock file cannot be opened.
-pub(super) fn of_session(folder: &Path) -> Result<Lock> {
-    let state = folder.ancestors().nth(2).unwrap_or(folder);
-    acquire(&state.join("lock"), HOOK_PATIENCE)
+/// Returns `None` if the lock cannot be acquired, or if this thread holds it already. The write then
+/// goes on without.
+pub(super) fn of_session(folder: &Path) -> Option<Lock> {
+    briefly(folder.ancestors().nth(2).unwrap_or(folder))
+}
+
+/// Acquires the lock of the state directory `state` for at most [`HOOK_PATIENCE`]. Returns `None` if
+/// it cannot be acquired, or if this thread holds it already.
+pub(super) fn briefly(state: &Path) -> Option<Lock> {
+    let path = state.join("lock");
+    if HeldLock::is_noted(&path) {
+        return None;
+    }
+    acquire(&path, HOOK_PATIENCE).ok()
 }
 
 /// Acquires the lock of the file at `path`, and creates the file if necessary. Waits at most
@@ -101,8 +108,11 @@ pub(super) fn of_session(folder: &Path) -> Result<Lock> {
 /// `path` must be in a private directory, because anyone who can open a lock file can hold the
 /// lock.
 pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
-    #[cfg(debug_assertions)]
-    HeldLock::assert_free(path);
+    debug_assert!(
+        !HeldLock::is_noted(path),
+        "this thread would wait for itself: it holds {}",
+        path.display()
+    );
     let started = Instant::now();
     let file = open(path)?;
     let mut pause = FIRST_PAUSE;
@@ -127,33 +137,28 @@ pub fn acquire(path: &Path, patience: Duration) -> Result<Lock> {
     }
 }
 
-/// A lock that this thread holds. Debug builds note it, and panic where a thread would wait for
-/// itself.
-#[cfg(debug_assertions)]
+/// A lock that this thread holds, noted so that it does not wait for itself.
 #[derive(Debug)]
 struct HeldLock(PathBuf);
 
-#[cfg(debug_assertions)]
 thread_local! {
-    static HELD: std::cell::RefCell<Vec<PathBuf>> = const { std::cell::RefCell::new(Vec::new()) };
+    static HELD: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
 }
 
-#[cfg(debug_assertions)]
 impl HeldLock {
     fn note(path: &Path) -> Self {
         HELD.with_borrow_mut(|held| held.push(path.to_owned()));
         Self(path.to_owned())
     }
 
-    fn assert_free(path: &Path) {
-        let is_held = HELD.with_borrow(|held| held.iter().any(|held| held == path));
-        debug_assert!(!is_held, "this thread holds {} already", path.display());
+    fn is_noted(path: &Path) -> bool {
+        HELD.with_borrow(|held| held.iter().any(|held| held == path))
     }
 }
 
-#[cfg(debug_assertions)]
 impl Drop for HeldLock {
     fn drop(&mut self) {
+        // Fails only while the thread ends.
         let _ = HELD.try_with(|held| held.borrow_mut().retain(|path| *path != self.0));
     }
 }

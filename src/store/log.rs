@@ -116,7 +116,7 @@ pub fn append(state: &StateDir, log: Log, line: &LogLine<'_>) -> Result<()> {
     if matches!(appended, AppendOutcome::Done { size_before } if size_before > LIMIT) {
         // Rotate under the lock, or two processes could do it, and the second would overwrite the
         // old log. If the lock is not available, the next append tries again.
-        if let Ok(_lock) = state.lock(lock::HOOK_PATIENCE)
+        if let Some(_lock) = lock::briefly(state.root())
             && file::look(&path)?.is_some_and(|found| found.meta.size > LIMIT)
         {
             write::rename(&path, &state.path(&format!("{}.1.jsonl", log.stem())))?;
@@ -130,7 +130,7 @@ pub fn append(state: &StateDir, log: Log, line: &LogLine<'_>) -> Result<()> {
 fn leave_to_backup(state: &StateDir, path: &Path) -> Result<()> {
     // Wait for the lock, because its holder may be doing the same. If that takes too long, the log
     // is copied twice.
-    let _lock = state.lock(lock::HOOK_PATIENCE);
+    let _lock = lock::briefly(state.root());
     let Some(mut log) = file::open_own(path)? else {
         return Ok(());
     };

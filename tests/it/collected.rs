@@ -229,7 +229,7 @@ fn a_directory_that_is_not_a_state_directory_is_refused() {
     assert!(said.contains("it is not a state directory"), "{said}");
     collect(&play("a"), &none);
     let said = run(&["timeline", "--from", none.to_str().unwrap()]).refused(64);
-    assert!(said.contains("give an id"), "{said}");
+    assert!(said.contains("give a session id"), "{said}");
 }
 
 #[test]
