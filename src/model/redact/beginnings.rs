@@ -66,6 +66,9 @@ pub(super) const fn beginnings() -> [u8; 1 << HASH_BITS] {
         at += 1;
     }
     mark_key(&mut marks, b".atlasv1.", ANYWHERE | PART);
+    mark_key(&mut marks, b"tcp(", WITHIN);
+    mark_key(&mut marks, b"nix(", WITHIN);
+    mark_key(&mut marks, b"sql(", WITHIN);
     mark_key(&mut marks, b"msh", PART);
     mark_key(&mut marks, b"u002", PART);
     at = 0;
@@ -191,16 +194,23 @@ pub(super) const fn is_told_by_start(name: &[u8]) -> bool {
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 pub(super) const fn mark_key(marks: &mut [u8; 1 << HASH_BITS], prefix: &[u8], mark: u8) {
-    let mut third = 0u8;
-    while third < u8::MAX {
+    // The compiler evaluates this for hundreds of prefixes, so it takes the only byte that fits.
+    let (mut third, last) = match prefix.len() {
+        2 => (0u8, u8::MAX),
+        _ => (prefix[2], prefix[2] + 1),
+    };
+    while third < last {
         // After a prefix of two bytes, hexadecimal digits follow, or an argument of a program.
         let fits = match prefix.len() {
             2 => third.is_ascii_hexdigit() || matches!(third, b' ' | b'\t' | b'"' | b'\''),
             _ => prefix[2] == third,
         };
         // After a prefix of three bytes, any ASCII character may follow.
-        let mut kind = 0u8;
-        while fits && kind < 16 {
+        let (mut kind, last_kind) = match prefix.len() {
+            4.. => (prefix[3] >> 4, (prefix[3] >> 4) + 1),
+            _ => (0u8, 16),
+        };
+        while fits && kind < last_kind {
             let is_kind = match prefix.len() {
                 4.. => prefix[3] >> 4 == kind,
                 _ => kind == 0 || kind > 1 && kind < 8,
@@ -233,6 +243,8 @@ pub(super) const RARE: &[&[u8]] = &[
     b"Bearer", b"bearer", b"Basic ", b"echo ", b"printf ", b"machine ", b"Private-Lines", b"oauth:", b"b3BlbnNz", b"accounts: [", b"Wallet(",
     b"value", b"Value", b"sensitive", b"apiVersion",
     b"content=", b"TRUE\t", b"FALSE\t", b"5432:", b"5433:", b"6432:",
+    b"IDENTIFIED BY ", b"identified by ", b"thin:", b"on >", b"in with ", b"login with ", b"PRAGMA key", b"PRAGMA rekey", b"pragma key", b"pragma rekey",
+    b"option key ", b"EAP \"", b"XAUTH \"",
 ];
 
 /// For each of [`RARE`], the offset of its four rarest bytes.

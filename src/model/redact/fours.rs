@@ -18,7 +18,8 @@ pub(super) const PARTS: &[&[u8]] = &[
     b"auth", b"sscode", b"tpcode", b"facode", b"fa_", b"fa code", b"torcode", b"tor_", b"or code", b"eydata",
     b"upcode", b"up_code", b"rycode", b"ry_code", b"tstring", b"t_string", b"tpseed", b"tp_seed", b"faseed", b"vesecreta", b"ve_secreta",
     b"skode", b"swort", b"nwort", b"_wort", b"hrase", b"hiave",
-    b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"arlogin", b"ar login",
+    b"amz_", b"mzsignature", b"mz signature", b"oog_", b"ogsignature", b"og signature", b"nar_", b"nar.", b"arlogin", b"ar login",
+    b"frog", b"ycom", b"jwt_", b"eymat", b"ey_mat", b"eyco", b"ey c", b"ey_c",
 ];
 
 /// The beginnings of hashes of passwords, and of the vault of Ansible.
@@ -184,9 +185,9 @@ pub(super) const fn start_of(word: &[u8], or: u32) -> [u32; 3] {
     reason = "evaluated by the compiler: what is out of bounds does not build"
 )]
 pub(super) const fn is_told_by_end(name: &[u8]) -> bool {
-    const MANY: [&[u8]; 12] = [
+    const MANY: [&[u8]; 16] = [
         b"ring", b"seed", b"reta", b"code", b"tion", b"ture", b"data", b"ogin", b"kode", b"wort",
-        b"rase", b"iave",
+        b"rase", b"iave", b"tapi", b"team", b"rial", b"tent",
     ];
     let length = name.len();
     let mut at = 0;
@@ -331,6 +332,12 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
     // The accounts of a local chain, and lists of numbers.
     mark(&mut fours, [1 << DIGIT, 1 << SIGN, 1 << SIGN, 1 << DIGIT]);
     mark(&mut fours, [1 << SIGN, 1 << MARK, 1 << DIGIT, 1 << DIGIT]);
+    // A network after a user and a password.
+    mark_bytes(&mut fours, b"tcp(");
+    mark_bytes(&mut fours, b"nix(");
+    mark_bytes(&mut fours, b"sql(");
+    // A port after the address of a server in brackets.
+    mark(&mut fours, [1 << SIGN, one(b':'), 1 << DIGIT, 1 << DIGIT]);
     // The beginning of `1/123…:`. Then what follows a number or a key: `:AA`, `:APA91b`, `:fx`,
     // `Q~`.
     mark_start(&mut fours, [1 << DIGIT, 1 << MARK, 1 << DIGIT]);
@@ -350,6 +357,7 @@ pub(super) const fn fours() -> [u32; 1 << (FOUR_BITS - 5)] {
             one(b'/'),
         ],
     );
+    mark(&mut fours, [ALNUM, one(b':'), one(b'\\'), one(b'/')]);
     // Escapes, and the colour codes of terminals.
     mark(&mut fours, [one(b'u'), 1 << DIGIT, 1 << DIGIT, 1 << DIGIT]);
     mark(&mut fours, [1 << ODD, one(b'u'), 1 << DIGIT, ANY]);

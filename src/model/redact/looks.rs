@@ -294,7 +294,11 @@ pub(super) fn is_number(value: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b'/' | b'T' | b'Z'))
         && (value.contains(':') || is_date());
-    hexadecimal || is_time || digits && (value.len() < 6 || value.contains('.'))
+    let is_range = value.len() <= 7
+        && value.split_once('-').is_some_and(|(from, to)| {
+            !to.is_empty() && from.bytes().chain(to.bytes()).all(|b| b.is_ascii_digit())
+        });
+    hexadecimal || is_time || is_range || digits && (value.len() < 6 || value.contains('.'))
 }
 
 /// Returns whether `value` is a colour such as `#ffffff`.
@@ -436,6 +440,31 @@ pub(super) fn is_mixed(value: &str, signs: Signs) -> bool {
         && signs.has_small()
         && value.bytes().all(|b| b.is_ascii_alphanumeric())
         && !has_words(value)
+}
+
+/// Returns whether `value` has only letters, which form no words: `hdhrTPVRIHzHh`.
+pub(super) fn is_random_word(value: &str) -> bool {
+    is_letters_key(value, Signs::of(value))
+}
+
+/// Returns whether `value` is an element of a list, as in an expression: `Jobs[-1].JobId`.
+pub(super) fn is_element(value: &str) -> bool {
+    let Some((list, rest)) = value.split_once('[') else {
+        return false;
+    };
+    let index = rest
+        .split_once(']')
+        .map(|(index, _)| index.trim_start_matches('-'));
+    is_identifier(list) && index.is_some_and(|index| index.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Returns whether `value` consists of names with slashes between them, as in `prod/db2`.
+pub(super) fn is_steps(value: &str) -> bool {
+    const LONGEST: usize = 32;
+    value.len() <= LONGEST
+        && !Signs::of(value).has_capital()
+        && value.split('/').all(is_identifier)
+        && value.split('/').any(has_words)
 }
 
 /// Returns whether `value` has the form of a UUID.

@@ -67,11 +67,12 @@ pub(super) const ENDINGS: &[(&str, SecretKind)] = &[
     ("otp", Code), ("otpcode", Code), ("totpcode", Code), ("mfacode", Code), ("twofactorcode", Code), ("2facode", Code),
     ("authorization", Authorization), ("cookie", Cookie),
     ("auth", Perhaps), ("bearer", Perhaps), ("credential", Perhaps), ("credentials", Perhaps), ("creds", Perhaps), ("salt", Perhaps),
-    ("sonarlogin", Perhaps), ("webhooktoken", Key), ("cookiesecret", Key),
+    ("sonarlogin", Key), ("webhooktoken", Key), ("cookiesecret", Key),
     ("validationkey", Key),
     ("passwords", Several), ("passphrases", Several), ("secrets", Several), ("tokens", Several), ("apikeys", Several),
     ("accesskeys", Several), ("secretkeys", Several), ("authkeys", Several), ("signingkeys", Several),
     ("encryptionkeys", Several), ("privatekeys", Several), ("licensekeys", Several),
+    ("artapi", Key), ("honeycombteam", Key), ("jwtassertion", Key), ("keymaterial", Password), ("keycontent", Password), ("remotepass", Password),
 ];
 
 /// More ends of names that announce a secret. These count only as separate words: after a joint,
@@ -161,6 +162,14 @@ pub(super) const QUERY: &[&str] = &[
     "subscription-key",
     "sas",
     "secret",
+    "state",
+    "nonce",
+    "st",
+    "pin",
+    "crumb",
+    "appid",
+    "accesskeyid",
+    "hash_key",
 ];
 
 /// How many bytes of a text are searched back for a name that announces a secret.
@@ -321,7 +330,8 @@ fn without_suffix(name: &[u8]) -> Option<&[u8]> {
         let (before, end) = name.split_at_checked(start)?;
         let is_camel = end.first().is_some_and(u8::is_ascii_uppercase)
             && before.last().is_some_and(u8::is_ascii_lowercase);
-        let is_joined = matches!(before.last(), Some(b'_' | b'-' | b'.'));
+        let is_joined = matches!(before.last(), Some(b'_' | b'-' | b'.'))
+            || *suffix == "value" && before.last() == Some(&b' ');
         let is_suffix = end.eq_ignore_ascii_case(suffix.as_bytes()) && (is_camel || is_joined);
         is_suffix.then_some(trimmed(before))
     })
@@ -366,9 +376,9 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
     // The shell's own variables `PWD` and `OLDPWD` do not announce a password.
     if let [before @ .., b'P', b'W', b'D'] = name
         && (before.ends_with(b"OLD")
-            || !before
-                .last()
-                .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')))
+            || !before.last().is_some_and(|b| {
+                b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b';')
+            }))
     {
         return None;
     }
@@ -397,7 +407,8 @@ fn long_ending(name: &[u8]) -> Option<(&'static str, SecretKind)> {
         Some(word) => {
             let word = WORDS.get(word - ENDINGS.len()).copied();
             word.filter(|(word, _)| {
-                ends_with_word(name, word.as_bytes()) || *word == "pass" && is_joined(name, 4)
+                ends_with_word(name, word.as_bytes())
+                    || *word == "pass" && (is_joined(name, 4) || is_joined_option(name))
             })
         }
         None => is_some_key(name, four).map(|telling| ("key", telling)),
@@ -475,6 +486,19 @@ fn ends_with_word(name: &[u8], word: &[u8]) -> bool {
                 _ => true,
             }
     })
+}
+
+/// Returns whether `name` is an option whose last word is joined to the word before, as in
+/// `--dbpass`.
+fn is_joined_option(name: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 5] = [b"bypass", b"compass", b"surpass", b"respass", b"by-pass"];
+    let start = name
+        .iter()
+        .rposition(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'-' | b'_'));
+    let word = name
+        .get(start.map_or(0, |start| start + 1)..)
+        .unwrap_or_default();
+    word.starts_with(b"--") && !OTHERS.iter().any(|other| word.ends_with(other))
 }
 
 /// Returns the last letters and digits of `name`, at most `most`, in lower case. The last one is in

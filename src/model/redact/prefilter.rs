@@ -236,7 +236,13 @@ fn look(
             return Hit::at(at);
         }
     }
-    if let [last, b':', b'/', b'/'] = four
+    let has_slashes = match four {
+        [_, b':', b'/', b'/'] => true,
+        [_, b':', b'\\', b'/'] => rest.starts_with(b":\\/\\/"),
+        _ => false,
+    };
+    if let [last, b':', ..] = four
+        && has_slashes
         && (is_word(last) || last == b'+')
         && has_user(rest)
     {
@@ -249,6 +255,9 @@ fn look(
         return Hit::at(last - 1);
     }
     if what & WITHIN != 0 {
+        if let Some(start) = urls::login_around(bytes, last) {
+            return Hit::at(from.max(start));
+        }
         let key = shapes::around(bytes, from, last);
         if let Some(start) = key.or_else(|| rare_around(bytes, from, last)) {
             return Hit::at(from.max(start));
@@ -299,6 +308,7 @@ fn is_sign(bytes: &[u8], at: usize, four: [u8; 4]) -> bool {
         [b'%', b'0'..=b'7', second, _] => second.is_ascii_hexdigit(),
         [b'-', b'B', b'E', b'G'] | [b'-', b'E', b'N', b'D'] => true,
         [b'-', b'u', b's', b'0'..=b'9'] | [b'_', b'm', b'm', b'k'] => true,
+        [b']', b':', b'0'..=b'9', b'0'..=b'9'] => true,
         [b'.', b'a', b't', b'l'] => rest().starts_with(b".atlasv1."),
         [b'$' | b'{', ..] => hashes::length(rest(), false).is_some(),
         [_, b'[', b'0'..=b'9', b'0'..=b'9'] => rest()
@@ -464,9 +474,7 @@ fn has_user(rest: &[u8]) -> bool {
     let near = near.get(..urls::LONGEST).unwrap_or(near);
     byte_search::first(b'@', near).is_some_and(|sign| {
         let mut user = near.iter().take(sign);
-        !user.any(|byte| {
-            byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>')
-        })
+        !user.any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'`' | b'<' | b'>'))
     })
 }
 
@@ -480,7 +488,8 @@ fn is_program_around(bytes: &[u8], from: usize, at: usize, judged: &mut usize) -
     }
     let length = word_length(bytes.get(at..).unwrap_or_default(), LONGEST + 1);
     let end = at + length;
-    if !matches!(bytes.get(end), Some(b' ' | b'\t' | b'"' | b'\'')) {
+    let next = bytes.get(end);
+    if !matches!(next, Some(b' ' | b'\t' | b'"' | b'\'' | b'(')) {
         return false;
     }
     let before = bytes.get(from..end).unwrap_or_default();
@@ -490,7 +499,12 @@ fn is_program_around(bytes: &[u8], from: usize, at: usize, judged: &mut usize) -
     let (before, word) = before
         .split_at_checked(least + gap.map_or(0, |gap| gap + 1))
         .unwrap_or_default();
-    let is_known = |word: &[u8]| commands::known(word).is_some();
+    let is_known = |word: &[u8]| match next {
+        Some(b'(') => commands::call(word).is_some(),
+        _ => commands::known(word).is_some_and(|known| {
+            !known.is_only_call() || matches!(bytes.get(end + 1), Some(b'"' | b'\''))
+        }),
+    };
     // The first letter of the word may belong to an escape.
     let is_escaped = matches!(before, [.., b'\\']);
     let is_one = is_known(word) || is_escaped && word.get(1..).is_some_and(is_known);

@@ -241,7 +241,9 @@ fn is_reference(value: &str, signs: Signs) -> bool {
             let rest = value.trim_start_matches('$');
             let name = rest.strip_prefix("env:").unwrap_or(rest);
             let name = name.trim_end_matches([';', ',', ')', '"']);
-            is_identifier(name) || rest.starts_with(['{', '(', '[']) || rest.is_empty()
+            is_identifier(name) && !is_mixed(name)
+                || rest.starts_with(['{', '(', '['])
+                || rest.is_empty()
         }
         b'[' => value
             .strip_prefix('[')
@@ -307,6 +309,17 @@ fn is_elided(value: &[u8], signs: Signs) -> bool {
                         _ => false,
                     }
             })
+}
+
+/// Returns whether the letters of a name change case as in no name of a variable.
+fn is_mixed(name: &str) -> bool {
+    const LEAST: usize = 8;
+    let signs = Signs::of(name);
+    name.len() >= LEAST
+        && signs.is_alnum()
+        && signs.has_capital()
+        && signs.has_small()
+        && !has_words(name)
 }
 
 /// Returns whether `value` repeats one character, perhaps with joints between: `xxxx`, `xxxx-xxxx`.

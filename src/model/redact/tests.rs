@@ -513,6 +513,121 @@ fn secrets_of_commands_headers_and_files_are_found() {
 }
 
 #[test]
+fn literals_among_the_arguments_of_calls_are_found() {
+    let mark = "[redacted:named-secret]";
+    let secret = "a1B2c3D4e5F6g7H8";
+    for template in [
+        "setPassword(\"$\")",
+        "builder.withApiKey('$').build()",
+        "SetBasicAuth(\"bob\", \"$\")",
+        "get(url, auth=('bob', '$'))",
+        "basic_auth(\"bob\", Some(\"$\"))",
+        "jwt.sign({ id: f(1, 2) }, '$', { expiresIn: '1h' })",
+        "hmac.New(sha256.New, []byte(\"$\"))",
+        "new PDO('mysql:host=db', 'app', '$')",
+        "api_key: Some(\"$\")",
+        "add_argument('--api-key', type=str, default='$')",
+        "getByLabel('Password').fill('$')",
+        "fill_in 'Password', with: '$'",
+        "req.basic_auth 'bob', '$'",
+        "curl_setopt($ch, CURLOPT_USERPWD, 'bob:$');",
+    ] {
+        let text = template.replace("$'", &format!("{secret}'"));
+        let text = text.replace("$\"", &format!("{secret}\""));
+        check(&text, &text.replace(secret, mark));
+    }
+    for text in [
+        "setPassword(\"password\"); setPassword(value); t.password('Passwort')",
+        "expect_token(\"field_2\"); token('identifier'); password.encode('latin1')",
+        "checkPassword(input, 'sha256'); password_hash(x, PASSWORD_BCRYPT)",
+        "createConnection('localhost', 3306, 'x'); login('user', 'password')",
+        "add_argument('--password', default=None, help='a1b2c3d4')",
+        "getByLabel('Password').fill('password'); t.pass('tests/pass2/*.rs')",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
+fn no_argument_is_chosen_in_place_of_one_behind_a_mark() {
+    check_kept("set_password(\"a1B2c3D4\", x, \"[redacted:x]\")");
+    check_kept("jwt.sign(\"[redacted:x]\", \"a1B2c3D4e5F6\")");
+}
+
+#[test]
+fn secrets_in_the_configuration_of_networks_and_in_sentences_are_found() {
+    let secret = "a1B2c3D4e5F6g7H8";
+    for template in [
+        "snmp-server community $ RO",
+        "crypto isakmp key $ address 1.2.3.4",
+        "tacacs-server key 7 $",
+        "username bob privilege 15 password 0 $",
+        "1.2.3.4 5.6.7.8 : PSK \"$\"",
+        "bob : EAP \"$\"",
+        "bob pptpd \"$\" *",
+        "user bob on >$ ~* +@all",
+        "[smtp.example.com]:587 bob@example.com:$\n",
+        "USER bob\nPASS $\n230",
+        "a1 LOGIN bob $\n",
+        "rootpw --plaintext $\n",
+        "option key '$'",
+        "PRAGMA rekey='$'",
+        "CREATE USER b IDENTIFIED BY $;",
+        "CREATE LOGIN b WITH PASSWORD = N'$'",
+        "SERVER=db;UID=sa;PWD={$};",
+        "sqlplus scott/$@XE",
+        "jdbc:oracle:thin:scott/$@//db:1521/XE",
+        "TOKEN=$(echo $)",
+        "rsync --password-file=<(echo $) a b",
+        "echo -n bob:$ | base64",
+        "fly secrets set FOO=$ BAR=1",
+        "signtool sign /f c.pfx /p $ a.exe",
+        "winrs -r:h -u:bob -p:$ dir",
+        "the password is $, please keep it",
+        "log in with bob / $",
+        "Password (temporary): $",
+        "A temporary password is generated for root@localhost: $",
+        "use the following password to proceed:\n\n$\n",
+        "Das Passwort lautet $",
+        "A senha é $",
+        "密码是 $",
+        "パスワードは$です",
+        "пароль — $",
+    ] {
+        let text = template
+            .replacen("$(", "\u{1}(", 1)
+            .replace('$', secret)
+            .replace('\u{1}', "$");
+        check(&text, &text.replace(secret, "[redacted:named-secret]"));
+    }
+    check(
+        "qpdf --encrypt a1B2c3D4 e5F6g7H8 256 -- a b",
+        "qpdf --encrypt [redacted:named-secret] 256 -- a b",
+    );
+    check(
+        "app:a1B2c3D4@tcp(db:3306)/shop",
+        "app:[redacted:url-password]@tcp(db:3306)/shop",
+    );
+    check(
+        "Authorization: Hawk id=\"x\", mac=\"a1B2c3D4e5F6g7H8\", ts=\"1\"",
+        "Authorization: Hawk id=\"x\", mac=\"[redacted:authorization]\", ts=\"1\"",
+    );
+    for text in [
+        "log in with Google / GitHub, sign in with Apple / Google accounts",
+        "the token is JWT, signed with RS256; Password (8-64 characters): ",
+        "echo foo:bar | base64; echo hello1 | base64; echo 'http://x1' | base64",
+        "sqlplus / as sysdba\nCONNECT example.com:443 HTTP/1.1\nsend \"ls -l\\r\"",
+        "identified by 0b0001, PASS tests/foo2.test.js, version on >=3.2, AUTH TYPE x509",
+        "heroku config:set NODE_ENV=production; fly secrets set TZ=Europe/Berlin PORT=8080",
+        "authorization: rbac2, PASSWORD=`cat /run/secrets/pw`, --secret-id prod/db2",
+        "sed -i 's/password=.*/password=/' f; \"output_token\": \"Jobs[-1].JobId\"",
+        "token: `Basic ${Buffer.from(x1).toString('base64')}`",
+    ] {
+        check_kept(text);
+    }
+}
+
+#[test]
 fn json_tells_secrets_by_pairs_plurals_and_numbers() {
     let mark = "[redacted:named-secret]";
     let cookie = "theme=dark; sid=a1B2c3D4e5F6g7H8; lang=en";
@@ -1019,6 +1134,8 @@ fn the_page_lists_what_the_tables_have() {
         .iter()
         .map(|(program, word)| format!("{program} {word}").trim_end().to_owned());
     assert_eq!(listed("stdin"), stdin.collect());
+    let calls = commands::CALLS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed("calls"), owned(calls));
 }
 
 #[test]

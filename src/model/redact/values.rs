@@ -285,6 +285,18 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// Returns the value with the comma after it read as a part of the sentence.
+    pub(super) fn in_sentence(self, view: View<'_>) -> Self {
+        let is_comma = self.next == Some(b',') && view.byte(self.seen + 1) == Some(b' ');
+        match is_comma && self.is_whole {
+            true => Self {
+                next: Some(b' '),
+                ..self
+            },
+            false => self,
+        }
+    }
+
     pub(super) fn is_quoted(&self) -> bool {
         self.quote.is_some()
     }
@@ -355,7 +367,7 @@ impl<'t> Value<'t> {
                 [
                     b'(' | b'[' | b'{' | b'<' | b'&' | b'|' | b'!' | b'`' | b'\\',
                     ..
-                ]
+                ] | [b'.', b'*', ..]
             );
         let is_option = !self.is_quoted() && matches!(value.as_bytes(), [b'-', b'-', ..]);
         let is_equation = value.as_bytes().first() == Some(&b'=');
@@ -483,6 +495,7 @@ impl<'t> Value<'t> {
             (Form::Loose | Form::Line, _) if signs.has(b'.') && looks::is_member(value) => false,
             (_, SecretKind::Password) if signs.has(b'-') && looks::is_range(value) => false,
             (Form::Tight, SecretKind::Password) => !word || !stand_ins::is_part_of_name(value),
+            (Form::Option, SecretKind::Key) if signs.has(b'/') && looks::is_steps(value) => false,
             (Form::Tight | Form::Option, SecretKind::Key | SecretKind::Secret) => {
                 signs.has_digit()
                     || !looks::is_identifier(value)
@@ -493,7 +506,8 @@ impl<'t> Value<'t> {
                 !signs.has(b'/') || looks::looks_random_of(value, signs)
             }
             (Form::Prose, SecretKind::Key | SecretKind::Secret) => {
-                looks::looks_random_of(value, signs) && !looks::is_uuid(value)
+                let is_strong = signs.has_any(NO_WORD) && signs.has_digit() && !signs.has(b'/');
+                (is_strong || looks::looks_random_of(value, signs)) && !looks::is_uuid(value)
             }
             (Form::Loose, SecretKind::Key) => {
                 !looks::is_numbered_name(value) || looks::is_letters_key(value, signs)
@@ -644,6 +658,7 @@ fn is_thing(value: &str, signs: Signs) -> bool {
         || signs.has(b'_') && looks::is_constant(value)
         || signs.has(b'#') && looks::is_colour(value)
         || signs.has_any(const { signs_of(b"\\[(") }) && looks::is_pattern(value)
+        || signs.has(b'[') && looks::is_element(value)
 }
 
 /// Returns true if `value` is an expression: a call, a path of names, a type with parameters, a

@@ -3,8 +3,9 @@
 //!
 //! `values`, `looks` and `stand_ins` decide whether the value is a secret.
 
+use super::calls::{declared, listed_call, second_of_pair, wrapped};
 use super::headers::{authorization, element};
-use super::{MAX_NAME, NAMED, NEAR, Pairs, SecretScan, by_shape};
+use super::{GAP, MAX_NAME, NAMED, NEAR, Pairs, SecretScan, by_shape};
 use crate::model::redact::looks;
 use crate::model::redact::names::SecretKind;
 use crate::model::redact::tables::HeadingCell;
@@ -24,6 +25,11 @@ impl<'t> SecretScan<'t> {
         if self.before(start, 1) == b":" && self.is_in_other_name(bytes, start, end) {
             return None;
         }
+        // The header `X-…-Key`.
+        let telling = match (telling, bytes.get(start..end)?) {
+            (SecretKind::Hardly, [b'x' | b'X', b'-', ..]) => SecretKind::Key,
+            _ => telling,
+        };
         if telling == SecretKind::Several {
             self.several(view, start, end);
             return None;
@@ -83,6 +89,35 @@ impl<'t> SecretScan<'t> {
                     self.in_notation(view, (start, end), (closed, quotes), at, telling)
                 });
             }
+            [b'(', ..] if quotes == 0 && blanks == 0 => {
+                return self.call(view, start, end, telling);
+            }
+            [b'<', b'<', b'<', ..] => {
+                let value = Value::read(view, skip_blanks(bytes, at + 3), Form::Variable)?;
+                return self.judged(view, value, telling);
+            }
+            [0xe2, 0x80, 0x93 | 0x94, b' ', ..] => return self.said(view, at + 4, telling),
+            [b'-', b' ', ..] if quotes == 0 && blanks > 0 => {
+                return self.said(view, at + 2, telling);
+            }
+            [b'(', note @ ..] if quotes == 0 && blanks > 0 => {
+                let length = note
+                    .iter()
+                    .take(GAP)
+                    .position(|b| matches!(b, b')' | b'\n'))?;
+                let colon = at + 1 + length + 1;
+                let is_note = bytes.get(colon - 1..)?.starts_with(b"): ");
+                return is_note.then(|| self.said(view, colon + 2, telling))?;
+            }
+            [b',', ..] if quotes == 0 && bytes.get(start..end)?.starts_with(b"CURLOPT_") => {
+                let value = Value::quoted(view, skip_blanks(bytes, at + 1))??;
+                let is_pair = bytes.get(start..end)?.ends_with(b"USERPWD");
+                let value = match is_pair {
+                    true => value.from(value.text().find(':')? + 1)?,
+                    false => value,
+                };
+                return self.judged(view, value.with(Form::Beside), telling);
+            }
             [b',', ..] if quotes > 0 => {
                 self.give(start, telling);
                 return self.second(view, start, at + 1, telling);
@@ -94,7 +129,16 @@ impl<'t> SecretScan<'t> {
             [b'|', b'|', ..] | [b'?', b'?', ..] => return self.default(view, at + 2, telling),
             [b'o', b'r', b' ', ..] if quotes > 0 => return self.default(view, at + 2, telling),
             [b'.', b'e' | b'=', ..] => None,
-            [b')', ..] | [b'.', ..] => return self.after_call(view, at, telling),
+            [b')', ..] | [b'.', ..] => {
+                let closed = at + usize::from(rest.first() == Some(&b')'));
+                if quotes > 0
+                    && telling == SecretKind::Password
+                    && let Some(secret) = self.filled(view, closed)
+                {
+                    return Some(secret);
+                }
+                return self.after_call(view, at, telling);
+            }
             _ => None,
         };
         let Some((after, separator)) = separator else {
@@ -113,12 +157,28 @@ impl<'t> SecretScan<'t> {
         let value = skip_blanks(bytes, after);
         let is_tight = separator == Some(b'=') && value == after && blanks == 0;
         match telling {
-            SecretKind::Authorization => return authorization(view, value),
+            SecretKind::Authorization => return self.credentials(view, value),
             SecretKind::Cookie => {
                 self.cookie = Some(Pairs::at(bytes, value));
                 return None;
             }
             _ => {}
+        }
+        if telling == SecretKind::Perhaps
+            && separator == Some(b':')
+            && let Some(secret) = self.login(view, value)
+        {
+            return Some(secret);
+        }
+        if let Some(literal) = wrapped(bytes, value) {
+            let value = Value::quoted(view, literal)??;
+            return self.judged(view, value.with(Form::Beside), telling);
+        }
+        if telling == SecretKind::Perhaps && bytes.get(start..end)?.ends_with(b"auth") {
+            let pair = second_of_pair(view, value);
+            if pair.is_some() {
+                return pair;
+            }
         }
         let opens = value + values::prefix_before_quote(bytes, value).unwrap_or_default();
         if quote_at(bytes, opens).is_none()
@@ -146,8 +206,16 @@ impl<'t> SecretScan<'t> {
             Some(b'=') if is_tight => {
                 let name = bytes.get(start..end)?;
                 let is_pair = self.before(start, 1) == b";";
+                // In a connection string, braces may enclose the value.
+                if is_pair
+                    && let Some([b'{', inside @ ..]) = bytes.get(value..)
+                    && let Some(length) = inside.iter().take(NEAR).position(|b| *b == b'}')
+                {
+                    let inside = Value::between(view, value + 1, value + 1 + length)?;
+                    return self.judged(view, inside.with(Form::Beside), telling);
+                }
                 match name.iter().any(u8::is_ascii_lowercase) {
-                    true if is_pair => Form::Option,
+                    _ if is_pair => Form::Option,
                     true => Form::Tight,
                     false => Form::Variable,
                 }
@@ -158,6 +226,13 @@ impl<'t> SecretScan<'t> {
             _ => Form::Loose,
         };
         let value = Value::read(view, value, form)?;
+        // A command of the shell, or a template.
+        if value.is_quoted()
+            && view.byte(value.start() - 1) == Some(b'`')
+            && (value.text().contains("${") || form == Form::Variable && value.text().contains(' '))
+        {
+            return None;
+        }
         if !value.is_quoted() && separator == Some(b'>') && !is_index {
             return None; // an arrow function
         }
@@ -195,8 +270,23 @@ impl<'t> SecretScan<'t> {
         at: usize,
         telling: SecretKind,
     ) -> Option<Secret> {
-        const VERBS: [&[u8]; 8] = [
-            b"is ", b"was ", b"ist ", b"es ", b"est ", b"to ", b"equals ", b"set to ",
+        const VERBS: [&[u8]; 16] = [
+            b"is ",
+            b"was ",
+            b"ist ",
+            b"es ",
+            b"est ",
+            b"to ",
+            b"equals ",
+            b"set to ",
+            b"is: ",
+            b"ist: ",
+            b"es: ",
+            b"lautet ",
+            b"lautet: ",
+            "\u{e8} ".as_bytes(),
+            "\u{e9} ".as_bytes(),
+            b"from ",
         ];
         let bytes = view.bytes();
         let word = bytes.get(start..end)?;
@@ -227,26 +317,42 @@ impl<'t> SecretScan<'t> {
             };
         }
         let is_set = self.command.is_some_and(|command| command.sets)
-            || word == b"requirepass"
-            || word == b"masterauth";
+            || matches!(
+                word,
+                b"requirepass" | b"masterauth" | b"rootpw" | b"bindpw" | b"rootbindpw" | b"wpa-psk"
+            );
         let rest = bytes.get(at..)?;
-        let may_be_verb = matches!(rest.first(), Some(b'i' | b'w' | b'e' | b't' | b's'));
+        let may_be_verb = matches!(
+            rest.first(),
+            Some(b'i' | b'w' | b'e' | b't' | b's' | b'l' | b'f' | 0xc3)
+        );
         let verb = VERBS
             .iter()
             .find(|verb| may_be_verb && rest.starts_with(verb));
         // A short name is also a common word.
+        let is_command = word == b"PASS" && self.begins_line(start)
+            || word == b"pass" && self.before(start, 5) == b"ftp> "
+            || word == b"PSK" && self.before(start, 2) == b": " && rest.first() == Some(&b'"');
         let is_short = || {
-            matches!(
-                word,
-                [.., b'p' | b'P', b'a' | b'A', b's' | b'S', b's' | b'S']
-                    | [.., b'p' | b'P', b's' | b'S', b'k' | b'K']
-                    | [.., b'p' | b'P', b'w' | b'W']
-            )
+            !is_command
+                && !is_set
+                && matches!(
+                    word,
+                    [.., b'p' | b'P', b'a' | b'A', b's' | b'S', b's' | b'S']
+                        | [.., b'p' | b'P', b's' | b'S', b'k' | b'K']
+                        | [.., b'p' | b'P', b'w' | b'W']
+                )
         };
         if matches!(telling, SecretKind::Authorization | SecretKind::Cookie)
             || !is_set && verb.is_none() && is_short()
         {
             return None;
+        }
+        if telling == SecretKind::Perhaps
+            && word.ends_with(b"auth")
+            && values::may_be_quoted(bytes, at)
+        {
+            return listed_call(view, end, 1);
         }
         if verb.is_none()
             && let Some(value) = Value::quoted(view, at)
@@ -256,6 +362,7 @@ impl<'t> SecretScan<'t> {
                 || [b"with ", b"pted ", b"user ", b"role "]
                     .iter()
                     .any(|before| self.before(start, 5).eq_ignore_ascii_case(*before));
+            let is_sql = is_sql || word == b"PSK" && is_command;
             let form = if is_sql { Form::Quoted } else { Form::Beside };
             return self.judged(view, value.with(form), telling);
         }
@@ -270,7 +377,30 @@ impl<'t> SecretScan<'t> {
             let value = Value::read(view, skip_blanks(bytes, at + digits + 1), Form::Loose)?;
             return self.judged(view, value, telling);
         }
-        if matches!(rest, [b'f' | b'F', b'o' | b'O', b'r' | b'R', b' ', ..]) {
+        // In a kickstart file, an option precedes the password.
+        if word == b"rootpw" && rest.starts_with(b"--") {
+            let length = byte_search::first(b' ', rest.get(..NEAR).unwrap_or(rest))?;
+            let value = Value::read(view, skip_blanks(bytes, at + length), Form::Option)?;
+            return (!value.text().starts_with('-')).then(|| self.judged(view, value, telling))?;
+        }
+        if self.before(start, 10).ends_with(b"ollowing ") {
+            return self.on_the_next_line(view, at, telling);
+        }
+        let is_generated = [
+            &b"is generated "[..],
+            b"was generated ",
+            b"generated ",
+            b"is set ",
+            b"was set ",
+        ]
+        .iter()
+        .any(|made| {
+            rest.starts_with(made)
+                && rest
+                    .get(made.len()..)
+                    .is_some_and(|rest| rest.starts_with(b"for "))
+        });
+        if is_generated || matches!(rest, [b'f' | b'F', b'o' | b'O', b'r' | b'R', b' ', ..]) {
             let near = rest.get(..NEAR).unwrap_or(rest);
             let mut signs = memchr::memchr3_iter(b':', b'=', b'\n', near);
             let colon = signs.find(|at| {
@@ -302,7 +432,7 @@ impl<'t> SecretScan<'t> {
             None => Value::bare(view, at, form)?,
         };
         let value = match verb {
-            Some(_) => value.without_stop(),
+            Some(_) => value.without_stop().in_sentence(view),
             None => value,
         };
         // `**To force a password change**`.
@@ -312,7 +442,29 @@ impl<'t> SecretScan<'t> {
         {
             return None;
         }
+        // In `the password from v to w`, two passwords follow.
+        if verb == Some(&&b"from "[..]) {
+            let behind = bytes.get(value.end(view)..).unwrap_or_default();
+            let is_old = behind.starts_with(b" to ") && !looks::is_numbered_name(value.text());
+            is_old.then_some(())?;
+        }
         if !value.is_quoted() && telling == SecretKind::Hardly {
+            return None;
+        }
+        // A file that passed a test, or a named parameter.
+        if is_command && value.text().contains('/')
+            || telling == SecretKind::Perhaps && value.text().trim_end_matches('=').contains('=')
+        {
+            return None;
+        }
+        // The id of a key that anyone may know.
+        if word.ends_with(b"signingkey")
+            && matches!(value.text().len(), 8 | 16 | 40)
+            && value
+                .text()
+                .bytes()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'A'..=b'F'))
+        {
             return None;
         }
         // In `set PSK identity`, a plain word follows the name; in `config user.password letmein`,
@@ -325,12 +477,76 @@ impl<'t> SecretScan<'t> {
         }
         let is_name = || {
             verb.is_none()
+                && word != b"pass"
                 && form == Form::Prose
                 && telling == SecretKind::Password
                 && looks::is_numbered_name(value.text())
         };
         (self.is_secret(&value, telling) && !is_name())
             .then(|| by_shape(view, value.secret(view, NAMED)))
+    }
+
+    /// Returns the value at `at` in a sentence, as in `password - …`, if it looks like a secret.
+    pub(super) fn said(&self, view: View<'t>, at: usize, telling: SecretKind) -> Option<Secret> {
+        let least = match telling {
+            SecretKind::Password => 6,
+            SecretKind::Key | SecretKind::Secret => 10,
+            _ => return None,
+        };
+        let value = match Value::quoted(view, at) {
+            Some(value) => value?.with(Form::Beside),
+            None => Value::bare(view, at, Form::Prose)?.without_stop(),
+        };
+        let value = value.in_sentence(view);
+        // The text of the sentence may continue without a blank.
+        let length = value.text().bytes().take_while(u8::is_ascii).count();
+        let value = match length == value.text().len() {
+            true => value,
+            false => {
+                Value::between(view, value.start(), value.start() + length)?.with(Form::Beside)
+            }
+        };
+        let text = value.text();
+        let signs = looks::Signs::of(text);
+        let is_secret = text.len() >= least
+            && signs.has_letter()
+            && (signs.has_digit() || looks::is_random_word(text))
+            && !(looks::is_numbered_name(text) && !signs.has_capital())
+            && !looks::is_place(text)
+            && value.with(Form::Beside).is_secret(telling);
+        is_secret.then(|| by_shape(view, value.secret(view, NAMED)))
+    }
+
+    /// Returns the password of `user / password` at `at`.
+    pub(super) fn login(&self, view: View<'t>, at: usize) -> Option<Secret> {
+        const LONGEST: usize = 40;
+        let rest = view.bytes().get(at..)?;
+        let is_user =
+            |b: &&u8| b.is_ascii_alphanumeric() || matches!(**b, b'.' | b'_' | b'-' | b'@');
+        let user = rest.iter().take(LONGEST).take_while(is_user).count();
+        (user > 0 && rest.get(user..user + 3) == Some(b" / ")).then_some(())?;
+        self.said(view, at + user + 3, SecretKind::Password)
+    }
+
+    /// Returns the password alone on a line below the sentence that announces it. The rest of that
+    /// sentence begins at `at`.
+    fn on_the_next_line(&self, view: View<'t>, at: usize, telling: SecretKind) -> Option<Secret> {
+        let rest = view.bytes().get(at..)?;
+        let near = rest.get(..NEAR).unwrap_or(rest);
+        let end = byte_search::first(b'\n', near)?;
+        near.get(..end)?
+            .trim_ascii_end()
+            .ends_with(b":")
+            .then_some(())?;
+        let gap = rest
+            .get(end..)?
+            .iter()
+            .take(GAP)
+            .take_while(|b| b.is_ascii_whitespace());
+        let start = at + end + gap.count();
+        let value = Value::bare(view, start, Form::Line)?;
+        value.ends_line(view).then_some(())?;
+        self.said(view, start, telling)
     }
 
     /// Returns the default value after a call that ends with the name, as in
@@ -385,7 +601,10 @@ impl<'t> SecretScan<'t> {
             "define", "putenv", "setenv", "getenv", "env", "get", "fetch", "property", "default",
             "set", "header", "var", "config", "insert",
         ];
-        let value = Value::quoted(view, skip_blanks(view.bytes(), at))??;
+        let value = match Value::quoted(view, skip_blanks(view.bytes(), at)) {
+            Some(value) => value?,
+            None => return self.judged(view, declared(view, at)?, telling),
+        };
         let before = self.before(start, 24);
         let quotes = before
             .iter()

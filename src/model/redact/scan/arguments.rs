@@ -5,17 +5,20 @@
 use super::{NAMED, NEAR, Pairs, SecretScan, by_shape};
 use crate::model::redact::commands::{self, OptionForm, ProgramEntry};
 use crate::model::redact::looks;
-use crate::model::redact::names::SecretKind;
+use crate::model::redact::names::{self, SecretKind};
 use crate::model::redact::values::{self, Form, Value, skip_blanks};
 use crate::model::redact::{Secret, View, byte_search};
 
 impl<'t> SecretScan<'t> {
     /// Returns the secret that `echo` writes to the standard input of a program. The word `echo`
     /// ends at `end`.
-    pub(super) fn piped(&mut self, view: View<'t>, end: usize) -> Option<Secret> {
+    pub(super) fn piped(&mut self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         const LONGEST: usize = 256;
         let bytes = view.bytes();
         matches!(view.byte(end), Some(b' ' | b'\t')).then_some(())?;
+        if let Some(secret) = self.substituted(view, start, end) {
+            return Some(secret);
+        }
         // Remember where no pipe is, so that no byte is searched twice, however many `echo` precede
         // the pipe.
         let most = bytes.len().min(end + LONGEST);
@@ -30,7 +33,7 @@ impl<'t> SecretScan<'t> {
             Some(seen) => seen,
             None => (pipe, bytes.len(), reader_behind(view, pipe)),
         });
-        let is_pair = reader?;
+        let reader = reader?;
         let mut at = skip_blanks(bytes, end);
         // Skip options, and the format of `printf`.
         for _ in 0..3 {
@@ -43,12 +46,75 @@ impl<'t> SecretScan<'t> {
         let value = Value::read(view, at, Form::Variable)?;
         (value.start() < pipe).then_some(())?;
         let value = match value.text().find(':') {
-            Some(colon) if is_pair => value.from(colon + 1)?,
+            Some(colon) if reader == Reader::Pairs => value.from(colon + 1)?,
+            Some(colon) if reader == Reader::Encoder => {
+                let value = value.from(colon + 1)?;
+                let signs = looks::Signs::of(value.text());
+                let is_word =
+                    signs.is_alnum() && !signs.has_digit() && !looks::is_random_word(value.text());
+                (!is_word && !value.text().starts_with("//")).then_some(value)?
+            }
+            None if reader == Reader::Encoder => return None,
             _ => value,
         };
         let secret = value.secret(view, NAMED);
         (secret.end <= pipe && self.is_secret(&value, SecretKind::Password))
             .then(|| by_shape(view, secret))
+    }
+
+    /// Returns the secret that `echo` writes in place of a value, as in `NAME=$(echo …)` and
+    /// `--password-file <(echo …)`. The word `echo` is from `start` to `end`.
+    fn substituted(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        const KINDS: [&[u8]; 8] = [
+            b"file",
+            b"command",
+            b"cmd",
+            b"eval",
+            b"helper",
+            b"Helper",
+            b"Command",
+            b"user-pass",
+        ];
+        let before = self.before(start, 48);
+        let is_gap = |b: &&u8| {
+            matches!(
+                **b,
+                b'(' | b'<' | b'$' | b'"' | b'\'' | b'`' | b' ' | b'=' | b':'
+            )
+        };
+        let gap = before.iter().rev().take_while(is_gap).count();
+        let (name, gap) = before.split_at_checked(before.len() - gap)?;
+        let is_begun = matches!(gap, [.., b'"' | b'\'' | b'`'] | [.., b'$' | b'<', b'(']);
+        (is_begun && gap.len() > 1).then_some(())?;
+        let is_pair = name.ends_with(b"user-pass");
+        let kind = KINDS.iter().find_map(|kind| name.strip_suffix(*kind));
+        let kind = kind.map(|name| {
+            name.strip_suffix(b"-")
+                .or_else(|| name.strip_suffix(b"_"))
+                .unwrap_or(name)
+        });
+        let telling = match kind {
+            _ if is_pair => SecretKind::Password,
+            Some(name) => names::telling(name)?,
+            None => names::telling(name)?,
+        };
+        let bytes = view.bytes();
+        let mut at = skip_blanks(bytes, end);
+        for _ in 0..2 {
+            if let [b'-', letter, b' ', ..] = bytes.get(at..)?
+                && letter.is_ascii_alphabetic()
+            {
+                at = skip_blanks(bytes, at + 2);
+            }
+        }
+        let value = Value::read(view, at, Form::Variable)?;
+        let value = match is_pair {
+            true => value.from(value.text().find("\\n")? + 2)?,
+            false => value,
+        };
+        value
+            .is_secret(telling)
+            .then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
     /// Remembers the program `known`, whose name is from `start` to `end`. Returns the secret that
@@ -83,78 +149,32 @@ impl<'t> SecretScan<'t> {
         if is_listed {
             return None;
         }
+        // In `CREATE LOGIN bob`, this is no command of a mail server.
+        if known.is_named("LOGIN") && !matches!(self.before(start, 2), [b'0'..=b'9', b' ']) {
+            return None;
+        }
         known
             .places()
-            .find_map(|place| self.at_place(view, end, place))
+            .find_map(|place| match at_place(view, end, place)? {
+                Place::Secret(secret) => Some(secret),
+                Place::Assignments => {
+                    self.assigns = true;
+                    None
+                }
+            })
     }
 
-    /// Returns the secret that `place`, one of [`commands::PLACES`], marks among the arguments from `at` on.
-    fn at_place(&mut self, view: View<'t>, at: usize, place: &[&str]) -> Option<Secret> {
-        let bytes = view.bytes();
-        let mut at = at;
-        for wanted in place.get(1..)? {
-            at = skip_blanks(bytes, at);
-            let wants_option = wanted.as_bytes().first() == Some(&b'-');
-            // Options may come between the arguments.
-            for _ in 0..2 {
-                let rest = bytes.get(at..)?;
-                if rest.first() != Some(&b'-') || wants_option {
-                    break;
-                }
-                let length = byte_search::first(b' ', rest.get(..NEAR).unwrap_or(rest))?;
-                at = skip_blanks(bytes, at + length);
-            }
-            // Most arguments are another word than the one that is wanted, or a shorter option. No option has a letter twice.
-            let is_open = matches!(wanted.as_bytes(), [b'_'] | [b'*', ..]);
-            let near = bytes.get(at..at + wanted.len()).unwrap_or_default();
-            let may_fit = near.first() == wanted.as_bytes().first()
-                && match wants_option {
-                    true => !near.contains(&b' '),
-                    false => near == wanted.as_bytes(),
-                };
-            if !is_open && !may_fit && !values::may_be_quoted(bytes, at) {
-                return None;
-            }
-            let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
-            match *wanted {
-                "*" => {
-                    let text = value.text();
-                    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-                    let is_token = text.len() >= 8
-                        && digits > 0
-                        && !text.contains('=')
-                        && !looks::is_place(text)
-                        || text.len() >= 16 && looks::looks_random(text);
-                    return (is_token && self.is_secret(&value, SecretKind::Password))
-                        .then(|| by_shape(view, value.secret(view, NAMED)));
-                }
-                "**" => {
-                    let text = value.text();
-                    let is_word = text.starts_with(['/', '-']) || values::is_prose(view, at);
-                    return (!is_word && self.is_secret(&value, SecretKind::Password))
-                        .then(|| by_shape(view, value.secret(view, NAMED)));
-                }
-                "_" => {}
-                wanted => {
-                    let (text, wanted) = (value.text().as_bytes(), wanted.as_bytes());
-                    let fits = match (wanted, text) {
-                        // The letters of several options may form one word, in any order.
-                        ([b'-', letters @ ..], [b'-', of @ ..]) => {
-                            (letters.len() > 1 || !of.contains(&b'n'))
-                                && letters.iter().all(|letter| of.contains(letter))
-                        }
-                        ([.., b'.'], _) => text.starts_with(wanted),
-                        _ => text == wanted,
-                    };
-                    fits.then_some(())?;
-                }
-            }
-            at = value.end(view) + usize::from(value.is_quoted());
-            if value.text().is_empty() {
-                return None;
-            }
-        }
-        None
+    /// Returns the value of `NAME=secret` among the arguments of a program that stores secrets. The
+    /// name ends at `end`.
+    pub(super) fn assigned(&self, view: View<'t>, end: usize) -> Option<Secret> {
+        let value = Value::read(view, end + 1, Form::Variable)?;
+        let value = match value.is_quoted() {
+            true => value,
+            false => value.with(Form::Loose),
+        };
+        let text = value.text();
+        (text.len() >= 8 && value.is_secret(SecretKind::Secret) && !looks::is_place(text))
+            .then(|| by_shape(view, value.secret(view, NAMED)))
     }
 
     /// Returns the secret in the option from `start` to `end`, or after it.
@@ -162,7 +182,7 @@ impl<'t> SecretScan<'t> {
         let bytes = view.bytes();
         let program = self.command?;
         let start = match self.before(start, 1) {
-            b"/" if view.byte(end) == Some(b':') => start - 1,
+            b"/" if view.byte(end) == Some(b':') || self.before(start, 2) == b" /" => start - 1,
             _ => start,
         };
         let word = bytes.get(start..end)?;
@@ -211,8 +231,10 @@ impl<'t> SecretScan<'t> {
         let (at, is_attached) = match view.byte(end) {
             _ if !rest.is_empty() => (inside, true),
             Some(b' ' | b'\t') => (skip_blanks(bytes, end), false),
-            Some(b'=') if is_long => (end + 1, false),
-            Some(b':') if option.starts_with(b"/") => (end, false),
+            Some(b'=') if is_long || matches!(takes, OptionForm::Apart | OptionForm::Either) => {
+                (end + 1, false)
+            }
+            Some(b':') if option.starts_with(b"/") || takes == OptionForm::Pair => (end, false),
             Some(b'"' | b'\'') if bytes.get(end + 1) == Some(&b',') => {
                 (skip_blanks(bytes, end + 2), false)
             }
@@ -238,7 +260,11 @@ impl<'t> SecretScan<'t> {
         }
         let secret = match takes {
             OptionForm::Apart | OptionForm::Attached | OptionForm::Either => value,
-            OptionForm::Pair => value.from(text.find(':')? + 1)?,
+            OptionForm::Pair => match text.find(':') {
+                Some(colon) => value.from(colon + 1)?,
+                None if looks::looks_random(text) => value,
+                None => return None,
+            },
             OptionForm::Percent => value.from(text.find('%')? + 1)?,
             OptionForm::Comma => value.from(text.find(',')? + 1)?,
             OptionForm::Assignment => value.from(text.find('=')? + 1)?,
@@ -266,15 +292,26 @@ impl<'t> SecretScan<'t> {
             && !is_port(word)
             && (takes != OptionForm::Apart
                 || !is_doubtful
-                || word.bytes().any(|b| b.is_ascii_digit()) && word.len() >= 6)
+                || word.bytes().any(|b| b.is_ascii_digit()) && word.len() >= 6
+                || looks::is_random_word(word))
             && self.is_secret(&secret, SecretKind::Password);
         is_secret.then(|| by_shape(view, secret.secret(view, NAMED)))
     }
 }
 
-/// Returns whether the program after the pipe at `pipe` reads a pair of a name and a secret.
-/// Returns `None` if it reads no secret from its standard input.
-fn reader_behind(view: View<'_>, pipe: usize) -> Option<bool> {
+/// What a program reads from its standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    Secret,
+    /// `user:secret`.
+    Pairs,
+    /// `user:secret`, or anything else: the program encodes it.
+    Encoder,
+}
+
+/// Returns what the program after the pipe at `pipe` reads. Returns `None` if it reads no secret
+/// from its standard input.
+fn reader_behind(view: View<'_>, pipe: usize) -> Option<Reader> {
     const LONGEST: usize = 256;
     let after = view.bytes().get(pipe + 1..)?;
     let after = after.get(..LONGEST).unwrap_or(after);
@@ -302,10 +339,17 @@ fn reader_behind(view: View<'_>, pipe: usize) -> Option<bool> {
                     .skip(behind)
                     .any(|word| contains(word, needed.as_bytes()))
     };
+    // A pair that is encoded becomes a header.
+    if contains(after, b"base64") && !contains(after, b" -d") && !contains(after, b"--d") {
+        return Some(Reader::Encoder);
+    }
     let reads = words().take(4).enumerate().any(|(at, word)| {
         commands::known(word).is_some_and(|known| known.stdin().any(|needed| has(needed, at + 1)))
     });
-    reads.then(|| contains(after, b"chpasswd"))
+    reads.then(|| match contains(after, b"chpasswd") {
+        true => Reader::Pairs,
+        false => Reader::Secret,
+    })
 }
 
 /// The letters of [`commands::CURL_FLAGS`], a bit for each.
@@ -318,6 +362,182 @@ fn clustered(word: &[u8]) -> Option<(u8, &[u8])> {
     let flags = letters.iter().take_while(is_flag).count();
     let (letter, rest) = letters.get(flags..)?.split_first()?;
     (flags > 0).then_some((*letter, rest))
+}
+
+/// What is at a position among the arguments of a program.
+enum Place {
+    Secret(Secret),
+    /// The following arguments `NAME=value` have secrets.
+    Assignments,
+}
+
+/// Returns what is among the arguments from `at` on. `place`, one of [`commands::PLACES`], says
+/// where it is.
+fn at_place(view: View<'_>, at: usize, place: &[&str]) -> Option<Place> {
+    const MOST_OPTIONS: usize = 3;
+    let bytes = view.bytes();
+    let mut at = at;
+    for (number, wanted) in place.iter().enumerate().skip(1) {
+        at = skip_blanks(bytes, at);
+        let wants_option = wanted.as_bytes().first() == Some(&b'-');
+        // Options may come between the arguments.
+        for _ in 0..MOST_OPTIONS {
+            let rest = bytes.get(at..)?;
+            if rest.first() != Some(&b'-') || wants_option {
+                break;
+            }
+            let length = byte_search::first(b' ', rest.get(..NEAR).unwrap_or(rest))?;
+            at = skip_blanks(bytes, at + length);
+        }
+        // Most arguments are another word than the one in `place`, or a shorter option. No option
+        // has a letter twice.
+        let is_open = matches!(
+            wanted.as_bytes(),
+            [b'_'] | [b'_', b'.'] | [b'*', ..] | [b':' | b'/' | b'=' | b'\\', ..]
+        );
+        let near = bytes.get(at..at + wanted.len()).unwrap_or_default();
+        let may_fit = near.first() == wanted.as_bytes().first()
+            && match wants_option {
+                true => !near.contains(&b' '),
+                false => near == wanted.as_bytes(),
+            };
+        if !is_open && !may_fit && !values::may_be_quoted(bytes, at) {
+            return None;
+        }
+        match *wanted {
+            "=" => return Some(Place::Assignments),
+            // The address of a server may have several colons.
+            "_" | "_." => {
+                let word = argument_at(view, at)?;
+                (*wanted == "_" || byte_search::first(b'.', bytes.get(at..word)?).is_some())
+                    .then_some(())?;
+                at = word;
+                continue;
+            }
+            ":" | "/" => {
+                let sign = *wanted.as_bytes().first()?;
+                return login_at(view, at, sign, place).map(Place::Secret);
+            }
+            word if !is_open
+                && near == word.as_bytes()
+                && matches!(bytes.get(at + word.len()), Some(b' ' | b'\t')) =>
+            {
+                at += word.len();
+                continue;
+            }
+            _ => {}
+        }
+        let value = Value::read(view, at, Form::Variable).filter(Value::is_whole)?;
+        let text = value.text();
+        match *wanted {
+            "*" => {
+                let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                let is_pair = text.trim_end_matches('=').contains('=');
+                let is_token = text.len() >= 8 && digits > 0 && !is_pair && !looks::is_place(text)
+                    || text.len() >= 16 && looks::looks_random(text)
+                    || looks::is_random_word(text);
+                return (is_token && value.is_secret(SecretKind::Password))
+                    .then(|| Place::Secret(by_shape(view, value.secret(view, NAMED))));
+            }
+            "**" => {
+                // A digit before a password says how it is encoded.
+                if text.len() == 1
+                    && text.bytes().all(|b| b.is_ascii_digit())
+                    && view.byte(value.end(view)) == Some(b' ')
+                {
+                    let value = Value::read(view, value.end(view) + 1, Form::Variable)?;
+                    return value
+                        .is_secret(SecretKind::Password)
+                        .then(|| Place::Secret(by_shape(view, value.secret(view, NAMED))));
+                }
+                let is_word = text.starts_with(['/', '-', '\\', '<', '|', '>', '&', '#'])
+                    || values::is_prose(view, at)
+                    || looks::is_number(text) && text.len() < 6;
+                if is_word || !value.is_secret(SecretKind::Password) {
+                    return None;
+                }
+                let mut secret = value.secret(view, NAMED);
+                if place.get(number + 1) == Some(&"**") {
+                    let behind = secret.end + usize::from(value.is_quoted());
+                    let second = Value::read(view, skip_blanks(bytes, behind), Form::Variable)?;
+                    secret.end = second.secret(view, NAMED).end;
+                }
+                return Some(Place::Secret(by_shape(view, secret)));
+            }
+            "\\r" => {
+                let text = text
+                    .strip_suffix("\\r")
+                    .or_else(|| text.strip_suffix("\\n"))?;
+                let is_secret = !text.contains([' ', '\\'])
+                    && text.len() >= 6
+                    && value.is_secret(SecretKind::Password)
+                    && (looks::is_random_word(text) || text.bytes().any(|b| b.is_ascii_digit()))
+                    && text.bytes().any(|b| b.is_ascii_alphabetic())
+                    && !looks::is_place(text);
+                return is_secret.then(|| {
+                    Place::Secret(Secret {
+                        start: value.start(),
+                        end: value.start() + text.len(),
+                        rule: NAMED,
+                    })
+                });
+            }
+            wanted => {
+                let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
+                let fits = match (wanted, text) {
+                    // The letters of several options may form one word, in any order.
+                    ([b'-', letters @ ..], [b'-', of @ ..]) if letters.len() < 3 => {
+                        (letters.len() > 1 || !of.contains(&b'n'))
+                            && letters.iter().all(|letter| of.contains(letter))
+                    }
+                    ([.., b'.'] | [b'/', ..], _) => text.starts_with(wanted),
+                    _ => text == wanted,
+                };
+                fits.then_some(())?;
+            }
+        }
+        at = value.end(view) + usize::from(value.is_quoted());
+        if value.text().is_empty() {
+            return None;
+        }
+    }
+    None
+}
+
+/// Returns the end of the argument at `at`, which may be in quotes.
+fn argument_at(view: View<'_>, at: usize) -> Option<usize> {
+    const LONGEST: usize = 128;
+    if values::may_be_quoted(view.bytes(), at) && values::quote_at(view.bytes(), at).is_some() {
+        let value = Value::quoted(view, at)??;
+        return (value.is_whole() && !value.text().is_empty()).then(|| value.end(view) + 1);
+    }
+    let rest = view.bytes().get(at..)?;
+    let near = rest.get(..LONGEST).unwrap_or(rest);
+    let length = near
+        .iter()
+        .position(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'|' | b';'))?;
+    (length > 0).then_some(at + length)
+}
+
+/// Returns the secret of `user:secret@host` at `at`, where `sign` is between the user and the
+/// secret. The host may be missing.
+pub(super) fn login_at(view: View<'_>, at: usize, sign: u8, place: &[&str]) -> Option<Secret> {
+    let value = Value::quoted(view, at).unwrap_or_else(|| Value::bare(view, at, Form::Variable))?;
+    let (start, end) = (value.start(), value.end(view));
+    let text = view.text.get(start..end)?;
+    let user = byte_search::first(sign, text.as_bytes())?;
+    let rest = text.get(user + 1..)?;
+    let host = byte_search::last(b'@', rest.as_bytes());
+    let needs_host = place.first().is_some_and(|name| name.starts_with("CONN"));
+    let secret = rest.get(..host.unwrap_or(rest.len()))?;
+    let secret = secret.split(' ').next()?;
+    let start = start + user + 1;
+    let value = Value::between(view, start, start + secret.len())?;
+    let is_secret = user > 0
+        && (!needs_host || host.is_some())
+        && !secret.starts_with('/')
+        && value.with(Form::Beside).is_secret(SecretKind::Password);
+    is_secret.then(|| by_shape(view, value.secret(view, NAMED)))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -57,7 +57,7 @@ impl<'t> SecretScan<'t> {
                     b'&' => next == Some(b'&'),
                     _ => next.is_none_or(|next| next.is_ascii_whitespace()),
                 };
-                if ends && (self.command.is_some() || self.reads_secret) && !self.is_quoted(at) {
+                if ends && (self.is_in_command() || self.assigns) && !self.is_quoted(at) {
                     self.end_command();
                 }
                 self.cell(limit);
@@ -75,6 +75,22 @@ impl<'t> SecretScan<'t> {
                 let end = self.at - if colon { 3 } else { 0 };
                 let from = self.barrier.max(end.saturating_sub(MAX_NAME));
                 let name = bytes.get(from..end).and_then(foreign::before);
+                // In `密码是 x`, a verb or a particle follows the name.
+                const PARTICLES: [&str; 8] = ["是", "为", "為", "は", "が", "는", "은", "："];
+                let verb = run.len() >= 3
+                    && PARTICLES.iter().any(|of| {
+                        let run = bytes.get(from..end);
+                        run.is_some_and(|run| run.ends_with(of.as_bytes()))
+                    });
+                let before = if verb { bytes.get(from..end - 3) } else { None };
+                if name.is_none()
+                    && let Some((_, telling)) = before.and_then(foreign::before)
+                {
+                    let at = skip_blanks(view.bytes(), self.at);
+                    let at = at + usize::from(view.byte(at) == Some(b':'));
+                    let found = self.said(view, skip_blanks(view.bytes(), at), telling);
+                    self.propose(found.map(|secret| without_announcement(view, secret)));
+                }
                 if let Some((name, telling)) = name {
                     let found = self.named(view, end - name, end, telling);
                     self.propose(found.map(|secret| without_announcement(view, secret)));
@@ -124,6 +140,7 @@ impl<'t> SecretScan<'t> {
 
     pub(super) fn end_line(&mut self, goes_on: bool) {
         self.cookie = None;
+        self.has_parameters = false;
         if !goes_on {
             self.end_command();
         }
@@ -142,6 +159,7 @@ impl<'t> SecretScan<'t> {
     /// Ends the line at the escaped line break before `at`.
     pub(super) fn end_escaped_line(&mut self, at: usize) {
         self.cookie = None;
+        self.has_parameters = false;
         self.end_command();
         if self.tables.is_active() {
             self.know(at - 2);
@@ -160,6 +178,7 @@ impl<'t> SecretScan<'t> {
     pub(super) fn reset(&mut self) {
         self.end_command();
         self.cookie = None;
+        self.has_parameters = false;
         self.given = None;
         self.tables = Tables::default();
     }
@@ -168,5 +187,6 @@ impl<'t> SecretScan<'t> {
         self.command = None;
         self.reads_secret = false;
         self.has_word = false;
+        self.assigns = false;
     }
 }

@@ -49,6 +49,123 @@ impl<'t> SecretScan<'t> {
     }
 }
 
+impl<'t> SecretScan<'t> {
+    /// Returns the credentials in a header's value at `at`. If they are named parameters, the next
+    /// words show which of them are secret.
+    pub(super) fn credentials(&mut self, view: View<'t>, at: usize) -> Option<Secret> {
+        if has_parameters(view, at) {
+            self.has_parameters = true;
+            return None;
+        }
+        authorization(view, at)
+    }
+
+    /// Returns the secret in the parameter of a header whose name is from `start` to `end`.
+    pub(super) fn parameter(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        const NAMES: [&[u8]; 7] = [
+            b"mac",
+            b"response",
+            b"signature",
+            b"token",
+            b"sig",
+            b"secret",
+            b"password",
+        ];
+        const LEAST: usize = 8;
+        let name = view.bytes().get(start..end)?;
+        let is_secret = |ending: &&[u8]| {
+            let end = name.get(name.len().saturating_sub(ending.len())..);
+            end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
+        };
+        NAMES.iter().any(|ending| is_secret(ending)).then_some(())?;
+        let value = Value::read(view, end + 1, Form::Loose)?;
+        let text = value.text();
+        let is_random = text.bytes().any(|b| b.is_ascii_digit()) || looks::is_random_word(text);
+        (text.len() >= LEAST && is_random && !stand_ins::is_stand_in(text))
+            .then(|| value.secret(view, AUTHORIZATION))
+    }
+
+    /// Returns the password of SQL's `IDENTIFIED BY password`, without quotes. The word `IDENTIFIED`
+    /// ends at `end`.
+    pub(super) fn identified_bare(&self, view: View<'t>, end: usize) -> Option<Secret> {
+        const LEAST: usize = 6;
+        matches!(
+            view.bytes().get(end..)?,
+            [b' ', b'B', b'Y', b' ', ..] | [b' ', b'b', b'y', b' ', ..]
+        )
+        .then_some(())?;
+        let at = end + 4;
+        if values::may_be_quoted(view.bytes(), at) && quote_at(view.bytes(), at).is_some() {
+            return None;
+        }
+        let value = Value::bare(view, at, Form::Loose)?;
+        // In prose, any name may follow.
+        let is_statement = view.byte(end + 1) == Some(b'B') || value.next() == Some(b';');
+        (is_statement && value.text().len() >= LEAST && value.is_secret(SecretKind::Password))
+            .then(|| by_shape(view, value.secret(view, NAMED)))
+    }
+
+    /// Returns the password of an account that a server's configuration has in a place without a
+    /// telling name: `]:587 user:secret`, `on >secret`, `: EAP "secret"`. The word is from `start`
+    /// to `end`.
+    pub(super) fn configured(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
+        const LEAST: usize = 6;
+        let bytes = view.bytes();
+        let rest = bytes.get(end..)?;
+        let value = match (bytes.get(start..end)?, rest) {
+            (b"on", [b' ', b'>', ..]) => {
+                let value = Value::bare(view, end + 2, Form::Option)?;
+                let signs = looks::Signs::of(value.text());
+                (signs.has_digit() && signs.has_letter() && !signs.has(b'/')).then_some(value)?
+            }
+            (b"PRAGMA" | b"pragma" | b"option", [b' ', b'k' | b'r', ..]) => {
+                let name = [&b" key"[..], b" rekey"]
+                    .iter()
+                    .find_map(|name| rest.strip_prefix(*name))?;
+                let at = skip_blanks(bytes, bytes.len() - name.len());
+                let at = at + usize::from(view.byte(at) == Some(b'='));
+                Value::quoted(view, skip_blanks(bytes, at))??
+            }
+            (b"EAP" | b"XAUTH", [b' ', b'"', ..]) if self.before(start, 2) == b": " => {
+                Value::quoted(view, end + 1)??
+            }
+            ([b'0'..=b'9', ..], [b' ', ..]) if self.before(start, 2) == b"]:" => {
+                let value = Value::bare(view, end + 1, Form::Loose)?;
+                value.from(value.text().find(':')? + 1)?
+            }
+            _ => return None,
+        };
+        (value.text().len() >= LEAST && value.is_secret(SecretKind::Password))
+            .then(|| by_shape(view, value.secret(view, NAMED)))
+    }
+}
+
+/// Returns whether named parameters follow the scheme in a header's value at `at`, as in
+/// `Digest username="bob", response="…"`.
+fn has_parameters(view: View<'_>, at: usize) -> bool {
+    const LONGEST: usize = 160;
+    let bytes = view.bytes();
+    let at = quote_at(bytes, at).map_or(at, |(_, depth)| at + depth + 1);
+    let rest = bytes.get(at..).unwrap_or_default();
+    let is_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(**b, b'-' | b'_');
+    let scheme = rest.iter().take(24).take_while(is_name).count();
+    let rest = match rest.get(scheme..) {
+        Some([b' ', rest @ ..]) if scheme > 0 => rest,
+        _ => return false,
+    };
+    let name = rest.iter().take(24).take_while(is_name).count();
+    match rest.get(name..) {
+        Some([b'=', b'"' | b'\\' | b'\'', ..]) => name > 0,
+        Some([b'=', rest @ ..]) if name > 0 => {
+            let mut value = rest.iter().take(LONGEST);
+            let end =
+                value.find(|b| matches!(b, b',' | b' ' | b'"' | b'\'' | b'\n' | b'\r' | b'\\'));
+            end == Some(&b',')
+        }
+        _ => false,
+    }
+}
+
 /// Returns the text of `<name>text</…`, if it is a secret. The first tag ends at `at`.
 pub(super) fn element(view: View<'_>, at: usize, telling: SecretKind) -> Option<Secret> {
     const LONGEST: usize = 512;
@@ -74,10 +191,15 @@ pub(super) fn element(view: View<'_>, at: usize, telling: SecretKind) -> Option<
 /// Returns the token after `Bearer`, which ends at `end`.
 pub(super) fn bearer(view: View<'_>, end: usize) -> Option<Secret> {
     const LEAST: usize = 16;
-    (view.byte(end) == Some(b' ')).then_some(())?;
+    // As the protocol of a web socket.
+    let is_list = view.bytes().get(end..end + 2) == Some(b", ");
+    (is_list || view.byte(end) == Some(b' ')).then_some(())?;
+    let end = end + usize::from(is_list);
     let rest = view.bytes().get(end + 1..)?;
     let token = rest.get(..LEAST)?;
     let is_token = token.iter().all(|b| shapes::Alphabet::Parts.has(*b)) && keys::is_no_word(token);
+    let is_random = |token: &[u8]| str::from_utf8(token).is_ok_and(looks::looks_random);
+    let is_token = is_token && (!is_list || is_random(rest.get(..2 * LEAST).unwrap_or(token)));
     is_token.then(|| Secret {
         start: end + 1,
         end: end + 1 + keys::run(rest, shapes::Alphabet::Parts, usize::MAX),
@@ -191,6 +313,8 @@ pub(super) fn authorization(view: View<'_>, at: usize) -> Option<Secret> {
         (None, true) => !is_word || is_closed,
         (None, false) => {
             value.bytes().any(|b| b.is_ascii_digit())
+                && (!looks::is_numbered_name(value)
+                    || value.bytes().any(|b| b.is_ascii_uppercase()))
                 && !values::is_code(value, looks::Signs::of(value), next)
         }
     };

@@ -19,11 +19,14 @@
 
 mod announced;
 mod arguments;
+mod calls;
 mod gaps;
 mod groups;
 mod headers;
 mod notations;
 mod word;
+
+use arguments::Reader;
 
 use crate::model::redact::commands::Program;
 use crate::model::redact::foreign;
@@ -160,6 +163,10 @@ pub(super) struct SecretScan<'t> {
     reads_secret: bool,
     /// True if the word that must precede the program's options has occurred.
     has_word: bool,
+    /// True if the arguments `NAME=value` of the program have secrets.
+    assigns: bool,
+    /// True if the pass is among the parameters of the header `Authorization`.
+    has_parameters: bool,
     /// How the pairs of a cookie are quoted, while the pass is among them.
     cookie: Option<Pairs>,
     /// The kind of secret that a value has announced, as in `name: DB_PASSWORD`, and for how many
@@ -172,7 +179,7 @@ pub(super) struct SecretScan<'t> {
     without_pipe: usize,
     /// The last pipe after an `echo`, the end of the text that was seen, and what [`Self::piped`]
     /// found after that pipe.
-    reader: Option<(usize, usize, Option<bool>)>,
+    reader: Option<(usize, usize, Option<Reader>)>,
     /// The next redaction mark that was already in the text.
     mark: Option<Secret>,
     /// Whether the text has a JSON Web Key; `None` until a rule needs to know.
@@ -199,6 +206,8 @@ impl<'t> SecretScan<'t> {
             command: None,
             reads_secret: false,
             has_word: false,
+            assigns: false,
+            has_parameters: false,
             cookie: None,
             given: None,
             tables: Tables::default(),
@@ -305,6 +314,8 @@ impl<'t> SecretScan<'t> {
     /// command.
     fn is_calm(&self) -> bool {
         self.cookie.is_none()
+            && !self.assigns
+            && !self.has_parameters
             && self.given.is_none()
             && self.pending.is_empty()
             && !self.tables.is_active()
@@ -345,7 +356,11 @@ impl<'t> SecretScan<'t> {
             && self.is_calm()
             && match self.text.as_bytes().get(start..end) {
                 Some([b'-', ..] | [b'p']) => false,
-                _ => self.byte_before(start) != Some(b'\\'),
+                _ => match self.byte_before(start) {
+                    Some(b'\\') => false,
+                    Some(b'/') => !self.is_in_command(),
+                    _ => true,
+                },
             }
     }
 

@@ -3,10 +3,12 @@
 //! This module decides which rules fit the word, and in which order. It does not see the bytes
 //! between words.
 
+use super::arguments::login_at;
+use super::calls::listed_call;
 use super::headers::{basic, bearer, netrc};
 use super::{COOKIE, NAMED, SecretScan, by_shape};
 use super::{groups, notations};
-use crate::model::redact::commands;
+use crate::model::redact::commands::{self, ProgramEntry};
 use crate::model::redact::foreign;
 use crate::model::redact::hashes;
 use crate::model::redact::keys;
@@ -68,6 +70,9 @@ impl<'t> SecretScan<'t> {
             {
                 return urls::userinfo(view, colon).map(|secret| by_shape(view, secret));
             }
+            Some(b':') if let Some(secret) = urls::network_login(view, start, end) => {
+                return Some(by_shape(view, secret));
+            }
             // Most words before these signs are too short or too long for the key.
             Some(b'~' | b':' | b'!' | b'%') if word.len() < 5 => {}
             Some(b'/') if word.len() != 1 => {}
@@ -83,7 +88,9 @@ impl<'t> SecretScan<'t> {
             word,
             [.., b'-', b'B', b'E', b'G', b'I', b'N'] | [.., b'-', b'E', b'N', b'D']
         );
-        let is_option = first == b'-' && word.len() > 1 || word == b"p";
+        let is_option = first == b'-' && word.len() > 1
+            || word == b"p"
+            || before == Some(b'/') && word.len() <= 4 && self.command.is_some();
         if is_option || is_armour {
             if matches!(word, [.., b'-', b'B', b'E', b'G', b'I', b'N'])
                 && let Some(block) = pem::block_before(view, start, end)
@@ -112,6 +119,37 @@ impl<'t> SecretScan<'t> {
             next = view.byte(end);
         }
         let bytes = view.bytes();
+        let is_call = match next {
+            Some(b'(') => true,
+            // Without brackets, only a function that is not a method is told by its name.
+            Some(b' ') => {
+                matches!(bytes.get(end + 1), Some(b'"' | b'\''))
+                    && commands::known(word).is_some_and(ProgramEntry::is_only_call)
+            }
+            _ => false,
+        };
+        if is_call
+            && let Some(position) = commands::call(word)
+            && let Some(secret) = listed_call(view, end, position)
+        {
+            if !self.is_ahead(&mut view, end, secret) {
+                return Some(secret);
+            }
+            next = view.byte(end);
+        }
+        let bytes = view.bytes();
+        if self.assigns
+            && next == Some(b'=')
+            && let Some(secret) = self.assigned(view, end)
+        {
+            return Some(secret);
+        }
+        if self.has_parameters
+            && next == Some(b'=')
+            && let Some(secret) = self.parameter(view, start, end)
+        {
+            return Some(secret);
+        }
         if self.cookie.is_some() && next == Some(b'=') {
             return self.pair_of_cookie(view, start, end);
         }
@@ -239,12 +277,36 @@ impl<'t> SecretScan<'t> {
                 None
             }
             [b'e', b'c', b'h', b'o'] | [b'p', b'r', b'i', b'n', b't', b'f'] => {
-                self.piped(view, end)
+                self.piped(view, start, end)
             }
             [b'm', b'a', b'c', b'h', b'i', b'n', b'e'] => netrc(view, end),
             [b'd' | b'p' | b'q' | b'k'] | [b'd', b'p' | b'q'] | [b'q', b'i'] => {
                 self.web_key(view, start, end)
             }
+            [b'o', b'n' | b'p', ..]
+            | [b'p' | b'P', ..]
+            | [b'E' | b'X', b'A', ..]
+            | [b'0'..=b'9', ..]
+                if self.configured(view, start, end).is_some() =>
+            {
+                self.configured(view, start, end)
+            }
+            // `log in with bob / password`.
+            [b'i', b'n'] | [b'l', b'o', b'g', b'i', b'n']
+                if bytes
+                    .get(end..)
+                    .is_some_and(|rest| rest.starts_with(b" with ")) =>
+            {
+                let is_login = word.len() > 2
+                    || matches!(self.before(start, 4), b"log " | b"Log " | b"ign " | b"ged ");
+                is_login.then(|| self.login(view, end + 6))?
+            }
+            [b't', b'h', b'i', b'n']
+                if view.byte(end) == Some(b':') && self.before(start, 7) == b"oracle:" =>
+            {
+                login_at(view, end + 1, b'/', &[])
+            }
+            _ if word == b"IDENTIFIED" || word == b"identified" => self.identified_bare(view, end),
             _ if word == pem::LINES => {
                 let at = end + usize::from(view.byte(end) == Some(b':'));
                 pem::lines_at(view, skip_blanks(bytes, at))
@@ -258,6 +320,8 @@ impl<'t> SecretScan<'t> {
     /// name is from `start` to `end`.
     pub(super) fn query(&self, view: View<'t>, start: usize, end: usize) -> Option<Secret> {
         const LEAST: usize = 8;
+        const WEAK: [&[u8]; 6] = [b"state", b"nonce", b"st", b"pin", b"crumb", b"appid"];
+        const LEAST_WEAK: usize = 20;
         let before = self.before(start, 6);
         let is_query = matches!(
             before,
@@ -272,7 +336,8 @@ impl<'t> SecretScan<'t> {
         }
         let value = Value::bare(view, end + 1, Form::Tight)?;
         let text = value.text();
-        if text.len() < LEAST {
+        let is_weak = WEAK.iter().any(|of| word.eq_ignore_ascii_case(of));
+        if text.len() < if is_weak { LEAST_WEAK } else { LEAST } || text.contains("%20") {
             return None;
         }
         let signs = looks::Signs::of(text);
@@ -280,6 +345,7 @@ impl<'t> SecretScan<'t> {
         let is_secret = digits() > 0
             && signs.has_letter()
             && (text.len() >= 16 || digits() >= 2)
+            && (!is_weak || looks::looks_random_of(text, signs))
             && !stand_ins::is_stand_in_of(text, signs)
             && !looks::is_numbered_name(text)
             && !values::is_code(text, signs, value.next());
