@@ -444,7 +444,10 @@ pub(super) fn is_mixed(value: &str, signs: Signs) -> bool {
 
 /// Returns whether `value` has only letters, which form no words: `hdhrTPVRIHzHh`.
 pub(super) fn is_random_word(value: &str) -> bool {
-    is_letters_key(value, Signs::of(value))
+    const LEAST: usize = 12;
+    let signs = Signs::of(value);
+    is_letters_key(value, signs)
+        || value.len() >= LEAST && !signs.has_digit() && is_mixed(value, signs)
 }
 
 /// Returns whether `value` is an element of a list, as in an expression: `Jobs[-1].JobId`.

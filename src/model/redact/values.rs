@@ -422,11 +422,11 @@ impl<'t> Value<'t> {
             (Form::Beside, _) => (digit || is_mixed()) && letter && length >= 8 && !signs.has(b' '),
             (Form::Tight, SecretKind::Password) => !word || !is_argument(self.next),
             (Form::Line | Form::Option, SecretKind::Password) => {
-                !word || !signs.has_capital() && !signs.has(b'.')
+                !word || !signs.has_capital() && !signs.has(b'.') || is_mixed()
             }
             (Form::Tight | Form::Option, _) => digit || length >= 16 && !is_argument(self.next),
             (Form::Prose, SecretKind::Password) => {
-                !word
+                (!word || is_mixed())
                     && (letter || !digit)
                     && length >= 6
                     && !is_argument(self.next)
