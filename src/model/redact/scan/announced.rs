@@ -511,7 +511,7 @@ impl<'t> SecretScan<'t> {
         let is_secret = text.len() >= least
             && signs.has_letter()
             && (signs.has_digit() || looks::is_random_word(text))
-            && !(looks::is_numbered_name(text) && !signs.has_capital())
+            && (!looks::is_numbered_name(text) || signs.has_capital())
             && !looks::is_place(text)
             && value.with(Form::Beside).is_secret(telling);
         is_secret.then(|| by_shape(view, value.secret(view, NAMED)))

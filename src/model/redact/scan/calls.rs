@@ -61,9 +61,8 @@ impl<'t> SecretScan<'t> {
             _ => return None,
         };
         let arguments = arguments.into_iter().skip(usize::from(is_pair)).flatten();
-        let secret = arguments
-            .filter(|value| is_argument(value, telling))
-            .last()?;
+        let mut arguments = arguments.rev();
+        let secret = arguments.find(|value| is_argument(value, telling))?;
         Some(by_shape(view, secret.secret(view, NAMED)))
     }
 

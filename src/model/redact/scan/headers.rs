@@ -77,7 +77,7 @@ impl<'t> SecretScan<'t> {
             let end = name.get(name.len().saturating_sub(ending.len())..);
             end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
         };
-        NAMES.iter().any(|ending| is_secret(ending)).then_some(())?;
+        NAMES.iter().any(is_secret).then_some(())?;
         let value = Value::read(view, end + 1, Form::Loose)?;
         let text = value.text();
         let is_random = text.bytes().any(|b| b.is_ascii_digit()) || looks::is_random_word(text);
