@@ -6,6 +6,7 @@ pub mod hook_runs;
 pub mod line;
 pub mod records;
 pub mod said;
+mod times;
 pub mod titles;
 
 use std::cell::OnceCell;

@@ -67,8 +67,7 @@ impl<'a> SearchedFile<'a> {
     }
 
     pub(super) fn record(&mut self, record: &SpokenRecord<'_>) {
-        let at = record.timestamp.text();
-        let at = at.and_then(|at| Timestamp::parse(&at).ok());
+        let at = record.timestamp.time();
         let may_have_all = |json| self.query.may_be_in_json(json);
         if !self.filter.has_time(at) || !sources(record).any(may_have_all) {
             return;

@@ -5,6 +5,7 @@ mod ends;
 mod generated;
 mod odd;
 mod old;
+mod order;
 mod parts;
 mod recorded;
 mod tokens;

@@ -82,8 +82,7 @@ pub fn read(path: &Path, mut reader: impl FnMut(HookRun)) -> Result<()> {
 
 impl HookRecord<'_> {
     fn runs(&self, reader: &mut impl FnMut(HookRun)) {
-        let at = self.timestamp.text();
-        let at = at.and_then(|at| Timestamp::parse(&at).ok());
+        let at = self.timestamp.time();
         let summarised = match self.subtype.text().as_deref() {
             Some("stop_hook_summary") => Some("Stop"),
             _ => None,

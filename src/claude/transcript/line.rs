@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::times;
 use crate::model::Timestamp;
 
 /// The model name in messages that Claude Code writes itself, for errors and interruptions.
@@ -61,6 +62,15 @@ impl<'a> LazyMember<'a> {
     /// Returns an owned copy of [`Self::text`].
     pub fn owned(self) -> Option<String> {
         self.text().map(Cow::into_owned)
+    }
+
+    /// Returns the member as a time, in any of the forms that other tools write: RFC 3339, ISO 8601,
+    /// or seconds or milliseconds since 1970.
+    pub fn time(self) -> Option<Timestamp> {
+        match self.text() {
+            Some(text) => times::read(&text),
+            None => times::since_1970(self.json()?),
+        }
     }
 
     /// Returns true if the member is `true`.
@@ -180,7 +190,7 @@ impl<'a> TranscriptLine<'a> {
 
     /// Returns the time at which the record was written.
     pub fn at(&self) -> Option<Timestamp> {
-        Timestamp::parse(&self.timestamp.text()?).ok()
+        self.timestamp.time()
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct SessionFacts {
 pub struct SkippedLines {
     /// Copies of another session's lines, or repeated lines.
     pub copies: u64,
-    /// Lines that are not JSON objects, or have no type.
+    /// Lines that are not JSON objects, or have no type, or are first and have no time.
     pub damaged: u64,
     /// Lines of more than 64 MiB.
     pub too_long: u64,
@@ -196,8 +196,12 @@ impl SessionReader<'_> {
                 self.facts.agent_type = line.agent_setting.owned().or(self.facts.agent_type.take());
             }
             "queue-operation" => self.queued(line),
-            _ => match line.at() {
-                Some(at) => self.said(&kind, line, at, path, threads),
+            // A line without a time was written after the one before it.
+            _ => match line.at().or(threads.last) {
+                Some(at) => {
+                    threads.last = Some(at);
+                    self.said(&kind, line, at, path, threads);
+                }
                 None => self.skipped.damaged += 1,
             },
         }

@@ -179,6 +179,8 @@ pub(super) struct Threads {
     /// The index in `side` of each subagent's thread, by the subagent's name.
     places: HashMap<String, usize>,
     chains: Option<Chains>,
+    /// The time of the file's last line.
+    pub(super) last: Option<Timestamp>,
 }
 
 impl Threads {
@@ -189,6 +191,7 @@ impl Threads {
             side: Vec::new(),
             places: HashMap::new(),
             chains: None,
+            last: None,
         }
     }
 
