@@ -52,13 +52,22 @@ type QueuePosition = (usize, u64);
 pub(super) struct Survey {
     file: usize,
     nodes: Vec<RecordNode>,
-    /// The time and the index of the last message or tool result. Of several with the latest time,
-    /// the one with the highest index counts.
-    last: Option<(Timestamp, usize)>,
+    /// The last message or tool result, by the order of its transcript: a clock may be set back. Of
+    /// several transcripts, the one that continued later counts.
+    last: Option<LastTurn>,
     /// For each transcript, the operations on its queue. Each has the hash of the message's text if
     /// a person typed the message.
     operations: Vec<Vec<(QueueEvent, Option<u64>)>>,
     said: TextCounts,
+}
+
+/// The last message or tool result.
+#[derive(Debug)]
+struct LastTurn {
+    at: Timestamp,
+    file: usize,
+    /// The index among all records.
+    place: usize,
 }
 
 /// How often each text that a person typed occurs outside queue records.
@@ -118,10 +127,12 @@ impl Survey {
         match note {
             RecordNote::Record(mut node, at) => {
                 node.file = self.file;
-                if let Some(at) = at
-                    && self.last.is_none_or(|(last, _)| at >= last)
-                {
-                    self.last = Some((at, self.nodes.len()));
+                if let Some(at) = at {
+                    let (file, place) = (self.file, self.nodes.len());
+                    let is_last = |last: &LastTurn| last.file == file || at >= last.at;
+                    if self.last.as_ref().is_none_or(is_last) {
+                        self.last = Some(LastTurn { at, file, place });
+                    }
                 }
                 self.nodes.push(node);
             }
@@ -155,7 +166,7 @@ impl Survey {
             // A typed message that still waited when Claude Code ended may be in no other record.
             queued.extend(queue.unsaid(&mut self.said));
         }
-        let left = RecordTree::of(&self.nodes).left(self.last.map(|(_, place)| place));
+        let left = RecordTree::of(&self.nodes).left(self.last.map(|last| last.place));
         let left = left
             .into_iter()
             .filter_map(|place| Some(self.nodes.get(place)?.key));
@@ -426,8 +437,9 @@ pub(super) fn notes(told: &SpokenRecord<'_>) -> Vec<RecordNote> {
             what,
             is_first,
         };
-        let at = || Timestamp::parse(&told.timestamp.text()?).ok();
-        let at = told.is_turn().then(|| at().unwrap_or_default());
+        let at = told
+            .is_turn()
+            .then(|| told.timestamp.time().unwrap_or_default());
         notes.push(RecordNote::Record(node, at));
     }
     notes

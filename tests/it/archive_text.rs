@@ -343,3 +343,22 @@ fn branches_that_are_not_rewinds_are_not_marked() {
     }
     assert!(!it.text(&[]).contains("abandoned"));
 }
+
+#[test]
+fn a_rewind_is_seen_although_the_clock_was_set_back() {
+    let mut it = Transcript::default();
+    it.user("first").model("yes");
+    let (at, count) = (it.parent.clone(), it.count);
+    it.count = 1000;
+    it.user("wrong").model("no");
+    it.parent = at;
+    it.count = count;
+    it.user("right").model("done");
+    let left = "[rewound: what follows was abandoned]\n\n[user]\nwrong\n";
+    let text = it.text(&[]);
+    assert!(text.contains(left), "{text}");
+    assert!(
+        text.ends_with("[user]\nright\n\n[assistant]\ndone\n\n"),
+        "{text}"
+    );
+}
