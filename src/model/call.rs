@@ -6,6 +6,15 @@ use serde::Serialize;
 
 use super::time::Timestamp;
 
+/// The prefix of the ids that the API assigns, each only once.
+const UNIQUE: &str = "toolu_";
+
+/// Returns true if no other call can have the id. Gateways to other models may number the calls of
+/// each message anew.
+pub fn has_unique_id(id: &str) -> bool {
+    id.starts_with(UNIQUE)
+}
+
 /// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::by_process::ByProcess;
-use super::copies::{SAME_WHILE, is_prompt_again, is_run_again, is_same_moment, is_start_again};
+use super::copies::{
+    SAME_MOMENT, SAME_WHILE, is_prompt_again, is_run_again, is_same_moment, is_start_again,
+};
 use super::parts::{Activity, Agent, AgentRun, Compaction, Notification, Prompt, TurnEnd};
 use super::running::{CallScope, Running, ToolUse};
 use super::segments::Segments;
 use crate::claude::words::is_clients_own_agent;
-use crate::model::call::{Call, CallState, ClosingEvent, Moment};
+use crate::model::call::{Call, CallState, ClosingEvent, Moment, has_unique_id};
 use crate::model::event::{CallOutcome, tasks_in};
 use crate::model::line::EventKind;
 use crate::model::step::{BatchedCall, Span, Step};
@@ -45,6 +47,8 @@ struct Fold<'a> {
     /// `NEAR` calls.
     index: HashMap<(&'a str, &'a str), usize>,
     indexed: usize,
+    /// The index of each call whose end came before its beginning, by id and agent.
+    unbegun: HashMap<(&'a str, &'a str), usize>,
     /// The index of each subagent, by its id.
     agents: HashMap<&'a str, usize>,
     /// The index of the last call that left a background task running, by the task's id.
@@ -64,6 +68,7 @@ impl<'a> Fold<'a> {
             open: Running::new(few),
             index: HashMap::new(),
             indexed: 0,
+            unbegun: HashMap::new(),
             agents: HashMap::new(),
             left_behind: HashMap::new(),
             prompts: ByProcess::default(),
@@ -310,11 +315,55 @@ impl<'a> Fold<'a> {
             self.note_copy();
             return;
         }
+        if self.begins_late(step, now) {
+            return;
+        }
         let call = Call {
             has_begun: true,
             ..self.new_call(step, now)
         };
         self.add(call, step.tool_use_id, step.agent_id);
+    }
+
+    /// Gives a call that has already ended its beginning. Hooks of one moment run in parallel, and a
+    /// clock may be set back, so that the end has the earlier time. Ids that are not unique may be
+    /// those of another call, unless both events are of one moment. Returns false if there is no
+    /// such call.
+    fn begins_late(&mut self, step: &Step, now: Moment) -> bool {
+        if self.unbegun.is_empty() {
+            return false;
+        }
+        let key = self.call_key(step);
+        let Some(place) = self.unbegun.get(&key).copied() else {
+            return false;
+        };
+        let begun = self.new_call(step, now);
+        let Some(call) = self.activity.calls.get_mut(place) else {
+            return false;
+        };
+        let is_near = call
+            .ended
+            .is_some_and(|ended| now.at - ended.at <= SAME_MOMENT);
+        if !is_near && !has_unique_id(key.0) {
+            return false;
+        }
+        if call.has_begun {
+            self.note_copy();
+            return true;
+        }
+        call.has_begun = true;
+        call.is_recorded |= begun.is_recorded;
+        call.tool = call.tool.or(begun.tool);
+        call.what = call.what.or(begun.what);
+        call.prompt_id = call.prompt_id.or(begun.prompt_id);
+        call.input_bytes = call.input_bytes.or(begun.input_bytes);
+        call.spawned_agent = call.spawned_agent.or(begun.spawned_agent);
+        true
+    }
+
+    fn call_key(&self, step: &Step) -> (&'a str, &'a str) {
+        let text = |span| self.trace.text(span).unwrap_or_default();
+        (text(step.tool_use_id), text(step.agent_id))
     }
 
     /// Records a permission request. The event names no call, so it is assigned to the oldest call
@@ -345,7 +394,12 @@ impl<'a> Fold<'a> {
                 at: now.at.saturating_sub(ran),
             };
             self.add(self.new_call(step, began), step.tool_use_id, step.agent_id);
-            self.activity.calls.len() - 1
+            let place = self.activity.calls.len() - 1;
+            let key = self.call_key(step);
+            if !key.0.is_empty() {
+                self.unbegun.insert(key, place);
+            }
+            place
         });
         let closed = self.activity.calls.get(place).map(|call| call.closed);
         if closed == Some(Some(ClosingEvent::ByItself)) {

@@ -166,6 +166,32 @@ fn calls_of_clients_that_send_no_ids_end_in_their_order() {
 }
 
 #[test]
+fn an_end_before_its_beginning_is_of_the_same_call() {
+    let late = |id: &'static str, at| JournalLine {
+        what: Some(crate::model::line::Label::Plain("work")),
+        ..call("PreToolUse", id, at)
+    };
+    for (id, at) in [("t1", 10), ("toolu_1", 3_600_000)] {
+        let lines = [post(id, 5, 3), late(id, at), line("Stop", at + 5)];
+        check(&lines, &[CallState::Ok]);
+        let trace = trace(&lines);
+        let activity = activity(&trace);
+        let call = &activity.calls[0];
+        assert_eq!((call.has_begun, call.what), (true, Some("work")));
+        assert!(call.began.at <= call.ended.unwrap().at);
+    }
+    // Only an id of the API's cannot be that of another call.
+    let lines = [post("t1", 5, 3), late("t1", 3_600_000)];
+    check(&lines, &[CallState::Ok, CallState::Running]);
+    let again = [
+        post("toolu_1", 5, 3),
+        late("toolu_1", 10),
+        late("toolu_1", 20),
+    ];
+    check(&again, &[CallState::Ok]);
+}
+
+#[test]
 fn a_reused_id_is_another_call_and_a_repeated_event_is_not() {
     let again = [
         call("PreToolUse", "t1", 0),
