@@ -238,9 +238,14 @@ impl TraceBuilder {
     }
 
     /// Compares two steps by time, kind, process, texts and numbers, and then by their batches and
-    /// further members. Only identical steps compare as equal.
+    /// further members. Only identical steps compare as equal, and imported ones of one moment and
+    /// thread: an import knows their order, which is that of their arrival.
     fn compare(&self, one: &Step, other: &Step) -> std::cmp::Ordering {
-        let rank = |step: &Step| (step.at, step.mono, step.kind, step.pid);
+        let moment = |step: &Step| (step.at, step.mono, !step.is_imported());
+        if moment(one) == moment(other) && one.is_imported() {
+            return self.slice(one.agent_id).cmp(self.slice(other.agent_id));
+        }
+        let rank = |step: &Step| (step.kind, step.pid);
         let numbers = |step: &Step| {
             (
                 step.ts,
@@ -274,8 +279,9 @@ impl TraceBuilder {
             let members = self.rest(step).iter();
             members.map(|(member, text)| (*member, self.slice(*text)))
         };
-        rank(one)
-            .cmp(&rank(other))
+        moment(one)
+            .cmp(&moment(other))
+            .then_with(|| rank(one).cmp(&rank(other)))
             .then_with(|| texts(one).cmp(&texts(other)))
             .then_with(|| numbers(one).cmp(&numbers(other)))
             .then_with(|| batch(one).cmp(batch(other)))

@@ -3,13 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::thread::{FirstPrompt, ThreadAgent};
+use super::thread::{FirstPrompt, Thread, ThreadAgent};
+use crate::model::call::has_unique_id;
 use crate::model::{Event, Timestamp};
 
-/// The prefix of the call ids that the Claude API assigns. Such an id is unique in all sessions.
-const UNIQUE: &str = "toolu_";
-
-/// The calls read so far, and the results whose call has not been read yet.
+/// The calls so far, and the results whose call has not come yet.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     known: HashMap<String, Vec<BegunCall>>,
@@ -24,7 +22,11 @@ struct BegunCall {
     agent: Option<ThreadAgent>,
     prompt_id: Option<String>,
     tool: String,
+    /// The turn of its thread, counted from zero.
+    turn: usize,
     is_open: bool,
+    /// True if a line says that it has no result. The result may still come.
+    is_lost: bool,
 }
 
 /// A call that may have started a subagent.
@@ -53,30 +55,50 @@ pub(super) enum ResultMatch {
 }
 
 impl Calls {
-    /// Records that a call begins. Returns false if it is a copy of a known call.
-    pub(super) fn begin(
-        &mut self,
-        id: &str,
-        tool: &str,
-        agent: Option<&ThreadAgent>,
-        prompt_id: Option<&str>,
-    ) -> bool {
+    /// Records that a call of `thread` begins. Returns whether it is new, rather than a copy.
+    pub(super) fn begin(&mut self, id: &str, tool: &str, thread: &Thread) -> bool {
         let known = self.known.entry(id.to_owned()).or_default();
         let is_copy = |call: &BegunCall| {
-            // The transcript of a subagent may begin with a copy of its session's conversation,
-            // with the same calls.
-            id.starts_with(UNIQUE) || is_of(call, agent.map(|agent| agent.id.as_str()))
+            // A subagent that begins with its session's conversation repeats that conversation's
+            // calls. A gateway may number the calls of each message anew: then a call has ended
+            // before the next one has its id.
+            let is_running = call.is_open && !call.is_lost && call.turn == thread.turn;
+            has_unique_id(id) || is_of(call, thread.agent_id()) && is_running
         };
         if known.iter().any(is_copy) {
             return false;
         }
         known.push(BegunCall {
-            agent: agent.cloned(),
-            prompt_id: prompt_id.map(str::to_owned),
+            agent: thread.agent.clone(),
+            prompt_id: thread.prompt_id.clone(),
             tool: tool.to_owned(),
+            turn: thread.turn,
             is_open: true,
+            is_lost: false,
         });
         true
+    }
+
+    /// Records that a line says of a call that it has no result. Another call may get its id then.
+    pub(super) fn has_no_result(&mut self, id: &str, agent: Option<&str>) {
+        let known = self.known.get_mut(id).into_iter().flatten();
+        for call in known.filter(|call| is_of(call, agent)) {
+            call.is_lost = true;
+        }
+    }
+
+    /// Returns whether several calls have the id.
+    pub(super) fn is_shared(&self, id: &str) -> bool {
+        self.known.get(id).is_some_and(|calls| calls.len() > 1)
+    }
+
+    /// Returns the time of the result that came before the call `id` of this agent.
+    pub(super) fn early_at(&self, id: &str, agent: Option<&str>) -> Option<Timestamp> {
+        let events = self.early.get(id)?;
+        let own = events
+            .iter()
+            .find(|event| event.agent_id.as_deref() == agent);
+        own.or(events.first())?.ts
     }
 
     /// Records the prompt with which a call starts a subagent.
@@ -112,8 +134,8 @@ impl Calls {
             .map_or(&mut [][..], Vec::as_mut_slice);
         let own = known
             .iter()
-            .position(|call| call.is_open && is_of(call, agent));
-        let place = own.or_else(|| known.iter().position(|call| call.is_open));
+            .rposition(|call| call.is_open && is_of(call, agent));
+        let place = own.or_else(|| known.iter().rposition(|call| call.is_open));
         let Some(call) = place.and_then(|place| known.get_mut(place)) else {
             if !known.is_empty() {
                 return ResultMatch::Again;

@@ -349,13 +349,12 @@ impl SessionReader<'_> {
         let (Some(id), Some(tool)) = (block.id.owned(), block.name.owned()) else {
             return;
         };
-        let prompt_id = thread.prompt_id.as_deref();
-        if !self
-            .calls
-            .begin(&id, &tool, thread.agent.as_ref(), prompt_id)
-        {
+        if !self.calls.begin(&id, &tool, thread) {
             return;
         }
+        // If the result is on an earlier line, the call began at its own time.
+        let early = self.calls.early_at(&id, thread.agent_id());
+        let at = early.map_or(at, |early| line.at().unwrap_or(at).min(early));
         thread.call_begins();
         if matches!(&*tool, "Agent" | "Task") {
             let asks: SpawnInput<'_> = block.input.get().unwrap_or_default();
@@ -423,6 +422,7 @@ impl SessionReader<'_> {
         };
         let how = how_it_came(line, block, details);
         if how == CallReturn::Never {
+            self.calls.has_no_result(&id, thread.agent_id());
             return;
         }
         let told: ResultDetails<'_> = details.get().unwrap_or_default();
@@ -562,7 +562,9 @@ impl SessionReader<'_> {
             .collect();
         for made in &mut self.made {
             let started = match &made.subject {
-                Subject::Call(_, id) if made.spawns.is_none() => spawned.get(id),
+                Subject::Call(_, id) if made.spawns.is_none() && !self.calls.is_shared(id) => {
+                    spawned.get(id)
+                }
                 _ => None,
             };
             let kind = made.subject.agent().and_then(|agent| kinds.get(agent));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::claims::{SourceIndex, hash};
 use super::events::{ImportedEvent, Subject};
+use crate::model::call::has_unique_id;
 use crate::model::event::name;
 use crate::model::{Event, Timestamp};
 
@@ -142,12 +143,15 @@ impl UnnamedAgents {
 
 /// Completes events with members that an earlier reading found in lines that are now missing.
 fn complement(made: &mut [ImportedEvent], before: &[ImportedEvent]) {
-    let before: HashMap<EventKey<'_>, &ImportedEvent> = before
+    let mut keys = EventKeys::default();
+    let before: HashMap<_, &ImportedEvent> = before
         .iter()
-        .map(|before| (EventKey::of(before), before))
+        .map(|before| (keys.next(before, ImportPass::Before), before))
         .collect();
+    let mut keys = EventKeys::default();
     for made in made {
-        let known = before.get(&EventKey::of(made)).filter(|known| {
+        let key = keys.next(made, ImportPass::Now);
+        let known = before.get(&key).filter(|known| {
             (known.at, &known.name) == (made.at, &made.name) && known.line != made.line
         });
         let decode = |line: &[u8]| Event::decode(line).ok();
@@ -163,41 +167,62 @@ fn complement(made: &mut [ImportedEvent], before: &[ImportedEvent]) {
     }
 }
 
-/// Which reading an event comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Which reading made an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum ImportPass {
     Now,
     Before,
 }
 
-/// A key that is equal for two events only if they are the same event.
-#[derive(PartialEq, Eq, Hash)]
-enum EventKey<'a> {
+/// An identity that only one event can have.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum EventKey {
     Start,
-    Prompt(&'a str),
-    TurnEnd(&'a str),
-    Notice(&'a str),
-    Agent(&'a str, &'a str),
-    /// An event of a call: the hash of the agent's id, the call's id, and whether the event begins
-    /// the call.
-    Call(u64, &'a str, bool),
-    /// Any other event: its name and time.
-    At(&'a str, Timestamp),
+    Prompt(u64),
+    TurnEnd(u64),
+    Notice(u64),
+    Agent(u64, u64),
+    /// An event of a call: its agent, its id, how many calls had that id before, and whether the
+    /// event begins the call.
+    Call(u64, u64, usize, bool),
+    /// Any other event: its name, its time, and how many others of both came before.
+    At(u64, Timestamp, usize),
 }
 
-impl<'a> EventKey<'a> {
-    fn of(made: &'a ImportedEvent) -> Self {
+/// Gives the events of a reading their keys, in their order. Texts are hashed.
+#[derive(Default)]
+struct EventKeys {
+    /// How many calls have begun, by agent and id. Only of ids that several calls may have.
+    calls: HashMap<(ImportPass, u64, u64), usize>,
+    /// How many events have a name and a time.
+    events: HashMap<(ImportPass, u64, Timestamp), usize>,
+}
+
+impl EventKeys {
+    fn next(&mut self, made: &ImportedEvent, pass: ImportPass) -> EventKey {
         match &made.subject {
-            Subject::Start => Self::Start,
-            Subject::Prompt(Some(id)) => Self::Prompt(id),
-            Subject::TurnEnd(Some(id)) => Self::TurnEnd(id),
-            Subject::Notice(task) => Self::Notice(task),
-            Subject::Agent(agent) => Self::Agent(agent, &made.name),
+            Subject::Start => EventKey::Start,
+            Subject::Prompt(Some(id)) => EventKey::Prompt(hash(id)),
+            Subject::TurnEnd(Some(id)) => EventKey::TurnEnd(hash(id)),
+            Subject::Notice(task) => EventKey::Notice(hash(task)),
+            Subject::Agent(agent) => EventKey::Agent(hash(agent), hash(&made.name)),
             Subject::Call(agent, id) => {
-                let begins = made.name == name::PRE_TOOL_USE;
-                Self::Call(thread(agent.as_deref()), id, begins)
+                let (agent, begins) = (thread(agent.as_deref()), made.name == name::PRE_TOOL_USE);
+                let number = if has_unique_id(id) {
+                    0
+                } else {
+                    let begun = self.calls.entry((pass, agent, hash(id))).or_default();
+                    *begun += usize::from(begins);
+                    begun.saturating_sub(1)
+                };
+                EventKey::Call(agent, hash(id), number, begins)
             }
-            _ => Self::At(&made.name, made.at),
+            _ => {
+                let name = hash(&made.name);
+                let earlier = self.events.entry((pass, name, made.at)).or_default();
+                *earlier += 1;
+                EventKey::At(name, made.at, *earlier - 1)
+            }
         }
     }
 }
@@ -206,10 +231,11 @@ impl<'a> EventKey<'a> {
 /// reading wins, with two exceptions: the earliest beginning and the latest end win, because an
 /// incomplete transcript begins later and ends earlier.
 fn chosen(all: &[(ImportedEvent, ImportPass)]) -> HashSet<usize> {
-    let mut chosen: HashMap<EventKey<'_>, (usize, ImportPass)> = HashMap::new();
+    let mut chosen: HashMap<EventKey, (usize, ImportPass)> = HashMap::new();
+    let mut keys = EventKeys::default();
     for (place, (made, found)) in all.iter().enumerate() {
         chosen
-            .entry(EventKey::of(made))
+            .entry(keys.next(made, *found))
             .and_modify(|known| {
                 let is_better = if is_beginning(made) {
                     false

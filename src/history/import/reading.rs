@@ -258,7 +258,8 @@ impl SessionReader<'_> {
     ) {
         if kind == "attachment" {
             self.skipped.other += 1;
-            return self.attachment(line, at, threads.of(line, path));
+            let thread = threads.of(line, path);
+            return self.attachment(line, thread.not_before_last(at), thread);
         }
         let facts = &mut self.facts;
         facts.started_at = Some(facts.started_at.map_or(at, |start| start.min(at)));
@@ -279,10 +280,15 @@ impl SessionReader<'_> {
             let started = self.event(name::SUBAGENT_START, at, thread, line);
             self.make(Subject::Agent(agent.id.clone()), started);
         }
+        let at = thread.not_before_last(at);
+        let before = self.made.len();
         match kind {
             "user" => self.user(line, at, thread),
             "assistant" => self.assistant(line, at, thread),
             _ => self.system(line, at, thread),
+        }
+        if self.made.len() > before {
+            thread.has_event(at);
         }
     }
 }

@@ -31,7 +31,9 @@ pub(super) struct Thread {
     /// The id of the prompt that the thread is working on; becomes part of its events.
     pub(super) prompt_id: Option<String>,
     pub(super) turn_is_open: bool,
-    /// The first prompt that the subagent received.
+    /// How many turns began before the current one.
+    pub(super) turn: usize,
+    /// The first prompt.
     pub(super) asked: Option<FirstPrompt>,
     /// The hash of the last message in the thread.
     pub(super) said: Option<u64>,
@@ -42,7 +44,9 @@ pub(super) struct Thread {
     prompted: Option<String>,
     /// The earliest time of all lines so far.
     first: Option<Timestamp>,
-    /// The index of the event that reports the thread's beginning.
+    /// The time of the last event.
+    last: Option<Timestamp>,
+    /// The index of the event for its beginning.
     place: usize,
     /// How many calls of this turn are open.
     open: usize,
@@ -92,8 +96,19 @@ impl Thread {
         is_first
     }
 
-    /// Returns the index of the event of the subagent's beginning, and the time of that beginning.
-    /// Returns `None` for the main thread.
+    /// Returns the time of an event of a line with the time `at`. The order of the lines counts, so
+    /// that no event is earlier than the one before it, even if the clock was set back.
+    pub(super) fn not_before_last(&self, at: Timestamp) -> Timestamp {
+        at.max(self.last.unwrap_or(at))
+            .max(self.last_word.unwrap_or(at))
+    }
+
+    /// Notes that there is an event at `at`.
+    pub(super) fn has_event(&mut self, at: Timestamp) {
+        self.last = self.last.max(Some(at));
+    }
+
+    /// Returns where the event of the subagent's beginning is, and when it began.
     pub(super) fn beginning(&self) -> Option<(usize, Timestamp)> {
         self.agent.as_ref()?;
         Some((self.place, self.first?))
@@ -166,6 +181,7 @@ impl Thread {
     pub(super) fn begin_turn(&mut self, prompt_id: Option<String>) {
         self.prompt_id = prompt_id;
         self.turn_is_open = true;
+        self.turn += 1;
         self.open = 0;
         self.last_word = None;
     }

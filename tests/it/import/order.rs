@@ -40,6 +40,111 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
+fn a_clock_that_is_set_back_splits_no_call_and_reorders_no_turn() {
+    for back in [
+        "2026-03-01T12:00:01.999Z",
+        "2026-03-01T11:00:00Z",
+        "2026-02-01T00:00:00Z",
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.put_session(&[
+            stamped("u1", "2026-03-01T12:00:01Z", asked("first")),
+            stamped(
+                "u2",
+                "2026-03-01T12:00:02Z",
+                called("toolu_1", "Bash", json!({})),
+            ),
+            stamped("u3", back, came_back("toolu_1", "done")),
+            stamped("u4", back, answered("all done")),
+            stamped("u5", back, asked("second")),
+            stamped("u6", back, called("toolu_2", "Read", json!({}))),
+            stamped("u7", back, came_back("toolu_2", "done")),
+            stamped("u8", back, answered("done again")),
+        ]);
+        sandbox.import();
+        let calls = pairs(&[("Bash", "ok"), ("Read", "ok")]);
+        assert_eq!(sandbox.calls_in_order(), calls, "{back}");
+        let prompts = pairs(&[("first", "stopped"), ("second", "stopped")]);
+        assert_eq!(sandbox.prompts_in_order(), prompts, "{back}");
+        sandbox.import_again();
+    }
+}
+
+#[test]
+fn a_call_whose_result_comes_first_begins_at_its_own_time() {
+    let sandbox = Sandbox::new();
+    sandbox.put_session(&[
+        old_line("u1", None, 1, asked("go")),
+        old_line("u3", None, 3, came_back("toolu_1", "done")),
+        old_line("u2", None, 2, called("toolu_1", "Bash", json!({}))),
+        old_line("u4", None, 4, answered("all done")),
+    ]);
+    sandbox.import();
+    let call = &sandbox.timeline()["calls"][0];
+    let seconds = |key: &str| text(call, key)[14..19].to_owned();
+    assert_eq!(
+        (seconds("started_at"), seconds("ended_at")),
+        ("00:02".to_owned(), "00:03".to_owned())
+    );
+}
+
+#[test]
+fn two_prompts_of_one_moment_are_two_in_the_order_of_the_transcript() {
+    for ids in [None, Some(["p1", "p2"])] {
+        let sandbox = Sandbox::new();
+        let mut lines = [
+            old_line("u1", None, 5, asked("second to none")),
+            old_line("u2", None, 5, answered("yes")),
+            old_line("u3", None, 5, asked("first of all")),
+            old_line("u4", None, 5, answered("no")),
+        ];
+        for (place, id) in ids.into_iter().flatten().enumerate() {
+            lines[2 * place]["promptId"] = id.into();
+        }
+        sandbox.put_session(&lines[..2]);
+        sandbox.import();
+        sandbox.put_session(&lines);
+        sandbox.import();
+        let expected = pairs(&[("second to none", "stopped"), ("first of all", "stopped")]);
+        assert_eq!(sandbox.prompts_in_order(), expected, "{ids:?}");
+        sandbox.import_again();
+    }
+}
+
+#[test]
+fn a_call_id_that_repeats_is_another_call() {
+    let sandbox = Sandbox::new();
+    let mut failed = came_back("call_0", "Exit code 1");
+    failed["message"]["content"][0]["is_error"] = true.into();
+    let call = |tool| called("call_0", tool, json!({}));
+    let lines = [
+        old_line("u0", None, 0, asked("go")),
+        old_line("u1", None, 1, call("Bash")),
+        old_line("u2", None, 2, came_back("call_0", "done")),
+        old_line("u3", None, 3, call("Read")),
+        old_line("u4", None, 4, failed),
+        old_line("u5", None, 5, call("Edit")),
+        // The client was killed here.
+        old_line("u6", None, 6, asked("go on")),
+        old_line("u7", None, 7, call("Grep")),
+        old_line("u8", None, 8, came_back("call_0", "done")),
+        old_line("u9", None, 9, answered("all done")),
+    ];
+    for end in [4, 6, 8, 10] {
+        sandbox.put_session(&lines[..end]);
+        sandbox.import();
+    }
+    let expected = [
+        ("Bash", "ok"),
+        ("Read", "failed"),
+        ("Edit", "abandoned"),
+        ("Grep", "ok"),
+    ];
+    assert_eq!(sandbox.calls_in_order(), pairs(&expected));
+    sandbox.import_again();
+}
+
+#[test]
 fn a_time_in_another_form_or_none_loses_no_line() {
     let sandbox = Sandbox::new();
     let times = [
