@@ -325,7 +325,7 @@ impl SessionImport<'_> {
         let before = self.before()?;
         let count_before = before.len();
         let mut all = merge(read.made, before, &read.copies, settled);
-        all.retain(|made| !known.has(&made.subject, made.at));
+        known.leave_out(&mut all);
         let mut lines = Vec::new();
         for made in &all {
             lines.extend_from_slice(&made.line);

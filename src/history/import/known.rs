@@ -1,16 +1,19 @@
 //! What hooks have recorded of a session. An import omits these events, so that nothing is recorded
 //! twice and the hooks' more exact numbers count.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::events::Subject;
-use crate::model::event::{name, tasks_in};
+use super::events::{ImportedEvent, Subject};
+use crate::model::call::has_unique_id;
+use crate::model::event::name;
 use crate::model::{Event, Timestamp};
 
 /// The ids of everything that hooks have recorded.
 #[derive(Debug, Default)]
 pub(super) struct RecordedIds {
     calls: HashSet<(Option<String>, String)>,
+    /// The calls of each tool without an id, by their beginnings and by their ends.
+    unnamed: HashMap<String, UnnamedCalls>,
     prompts: HashSet<String>,
     turn_ends: HashSet<String>,
     compactions: HashSet<String>,
@@ -40,6 +43,14 @@ impl RecordedIds {
             self.span = Some((first.min(at), last.max(at)));
         }
         let in_batch = event.calls.into_iter().filter_map(|call| call.tool_use_id);
+        if let (None, Some(tool), Some(at)) = (&event.tool_use_id, event.tool, event.ts) {
+            let calls = self.unnamed.entry(tool).or_default();
+            match event.event.as_str() {
+                name::PRE_TOOL_USE => calls.begun.push(at),
+                name::POST_TOOL_USE | name::POST_TOOL_USE_FAILURE => calls.ended.push(at),
+                _ => {}
+            }
+        }
         for call in in_batch.chain(event.tool_use_id) {
             self.calls.insert((event.agent_id.clone(), call));
         }
@@ -65,13 +76,74 @@ impl RecordedIds {
         self.has_start |= event.event == name::SESSION_START;
     }
 
-    /// Returns whether hooks recorded an event of `subject` at `at`. An event without an id counts
-    /// as recorded if its time is between the first and the last event of a hook.
-    pub(super) fn has(&self, subject: &Subject, at: Timestamp) -> bool {
-        let is_within = || {
-            self.span
-                .is_some_and(|(first, last)| first <= at && at <= last)
+    /// Removes the events that hooks have recorded.
+    pub(super) fn leave_out(&self, events: &mut Vec<ImportedEvent>) {
+        let shared = shared_ids(events);
+        let is_recorded = |made: &ImportedEvent| {
+            let is_shared = matches!(&made.subject, Subject::Call(_, id) if shared.contains(id));
+            self.has(&made.subject, made.at) && (!is_shared || self.is_within(made.at))
         };
+        events.retain(|made| !is_recorded(made));
+        let recorded = self.recorded_without_ids(events);
+        let mut place = 0;
+        events.retain(|_| {
+            place += 1;
+            !recorded.contains(&(place - 1))
+        });
+    }
+
+    /// Returns the places of the events whose calls hooks recorded without ids, as hooks of old
+    /// versions of Claude Code do. Such a call is the transcript's call of the same tool in the
+    /// same order, from the time when hooks were recording.
+    fn recorded_without_ids(&self, events: &[ImportedEvent]) -> HashSet<usize> {
+        let mut recorded = HashSet::new();
+        if self.unnamed.is_empty() {
+            return recorded;
+        }
+        let mut by_tool: HashMap<String, Vec<TranscriptCall>> = HashMap::new();
+        let mut last: HashMap<(&Option<String>, &String), (String, usize)> = HashMap::new();
+        for (place, made) in events.iter().enumerate() {
+            let Subject::Call(agent, id) = &made.subject else {
+                continue;
+            };
+            let known = last.get(&(agent, id));
+            if let Some((tool, index)) = known.filter(|_| made.name != name::PRE_TOOL_USE) {
+                let calls = by_tool.get_mut(tool);
+                if let Some(call) = calls.and_then(|calls| calls.get_mut(*index)) {
+                    call.places.push(place);
+                }
+                continue;
+            }
+            let tool = Event::decode(&made.line).ok().and_then(|event| event.tool);
+            let Some(tool) = tool.filter(|_| self.is_within(made.at)) else {
+                continue;
+            };
+            let calls = by_tool.entry(tool.clone()).or_default();
+            last.insert((agent, id), (tool, calls.len()));
+            calls.push(TranscriptCall {
+                at: made.at,
+                places: vec![place],
+            });
+        }
+        for (tool, unnamed) in &self.unnamed {
+            let calls = by_tool.get(tool).map(Vec::as_slice).unwrap_or_default();
+            for call in unnamed.of(calls) {
+                recorded.extend(&call.places);
+            }
+        }
+        recorded
+    }
+
+    /// Returns whether hooks were recording at `at`.
+    fn is_within(&self, at: Timestamp) -> bool {
+        self.span
+            .is_some_and(|(first, last)| first <= at && at <= last)
+    }
+
+    /// Returns whether an event of `subject` at `at` is recorded. An event without an id counts as
+    /// recorded if hooks were recording at that time.
+    fn has(&self, subject: &Subject, at: Timestamp) -> bool {
+        let is_within = || self.is_within(at);
         match subject {
             Subject::Start => self.has_start,
             Subject::Prompt(Some(id)) => self.prompts.contains(id),
@@ -90,6 +162,67 @@ impl RecordedIds {
                 is_within()
             }
         }
+    }
+}
+
+/// Returns the ids that several of the calls have, for which the time tells which of them hooks
+/// have recorded.
+fn shared_ids(events: &[ImportedEvent]) -> HashSet<String> {
+    let mut begun = HashSet::new();
+    let mut shared = HashSet::new();
+    for made in events {
+        if let Subject::Call(agent, id) = &made.subject
+            && made.name == name::PRE_TOOL_USE
+            && !has_unique_id(id)
+            && !begun.insert((agent, id))
+        {
+            shared.insert(id.clone());
+        }
+    }
+    shared
+}
+
+/// The times of one tool's calls that hooks recorded without ids.
+#[derive(Debug, Default)]
+struct UnnamedCalls {
+    begun: Vec<Timestamp>,
+    ended: Vec<Timestamp>,
+}
+
+/// A call in the transcripts, and where its events are.
+#[derive(Debug)]
+struct TranscriptCall {
+    at: Timestamp,
+    places: Vec<usize>,
+}
+
+impl UnnamedCalls {
+    /// Returns those of a tool's `calls` that these are. If the transcripts have more, chooses for
+    /// each the call that began next to it, in their order.
+    fn of<'a>(&self, calls: &'a [TranscriptCall]) -> Vec<&'a TranscriptCall> {
+        let mut times = match self.begun.is_empty() {
+            true => self.ended.clone(),
+            false => self.begun.clone(),
+        };
+        times.sort();
+        let mut found = Vec::new();
+        let mut left = calls;
+        for (number, at) in times.iter().enumerate() {
+            let others = times.len() - number - 1;
+            let away = |call: &TranscriptCall| call.at.age(*at).max(call.at.ahead(*at));
+            while let [one, next, ..] = left
+                && left.len() > others + 1
+                && away(next) < away(one)
+            {
+                left = left.get(1..).unwrap_or_default();
+            }
+            let [one, rest @ ..] = left else {
+                break;
+            };
+            found.push(one);
+            left = rest;
+        }
+        found
     }
 }
 

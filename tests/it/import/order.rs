@@ -144,6 +144,61 @@ fn a_call_id_that_repeats_is_another_call() {
     sandbox.import_again();
 }
 
+/// Hooks of clients before 2.0 send no ids of calls.
+#[test]
+fn calls_that_hooks_recorded_without_ids_are_not_imported() {
+    let sandbox = Sandbox::new();
+    let now = || {
+        std::thread::yield_now();
+        chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+    };
+    let hook = |name: &str, more: Value| {
+        let mut payload = event(name, ID, json!({"cwd": sandbox.project()}));
+        payload
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        sandbox.hook(&payload).silent();
+    };
+    let called_now =
+        |uuid: &str, id: &str, tool: &str| stamped(uuid, now(), called(id, tool, json!({})));
+    let back_now = |uuid: &str, id: &str| stamped(uuid, now(), came_back(id, "done"));
+    let mut lines = vec![
+        stamped("u1", "2026-03-01T12:00:01Z", asked("go")),
+        // From before the installation.
+        stamped(
+            "u2",
+            "2026-03-01T12:00:02Z",
+            called("toolu_0", "Bash", json!({})),
+        ),
+        stamped("u3", "2026-03-01T12:00:03Z", came_back("toolu_0", "done")),
+    ];
+    hook("SessionStart", json!({"source": "startup"}));
+    for (number, tool) in ["Bash", "Read", "Bash"].into_iter().enumerate() {
+        let id = format!("toolu_{}", number + 1);
+        lines.push(called_now(&format!("c{number}"), &id, tool));
+        let input = json!({"tool_name": tool, "tool_input": {"description": number}});
+        hook("PreToolUse", input.clone());
+        let mut output = input;
+        output["tool_response"] = json!({});
+        hook("PostToolUse", output);
+        lines.push(back_now(&format!("r{number}"), &id));
+    }
+    // The hooks missed this one.
+    lines.push(called_now("c9", "toolu_9", "Edit"));
+    lines.push(back_now("r9", "toolu_9"));
+    hook("Stop", json!({}));
+    lines.push(stamped("u9", now(), answered("all done")));
+    sandbox.put_session(&lines);
+    sandbox.import();
+    let imported = sandbox.imported(ID);
+    let begun = super::all(&imported, "PreToolUse", "tool_use_id");
+    assert_eq!(begun, ["toolu_0", "toolu_9"]);
+    assert_eq!(super::all(&imported, "PostToolUse", "tool_use_id"), begun);
+    assert_eq!(sandbox.calls_in_order().len(), 5);
+    sandbox.import_again();
+}
+
 #[test]
 fn a_time_in_another_form_or_none_loses_no_line() {
     let sandbox = Sandbox::new();
