@@ -464,15 +464,12 @@ impl AgentFile {
     }
 }
 
-/// Returns the subagents' transcripts of the session whose own transcript is at `main`, sorted by
-/// name. Current versions of Claude Code put them into `{main without .jsonl}/subagents`.
-pub fn agents_below(main: &Path) -> Vec<AgentFile> {
+/// Returns the subagents' transcripts in a session's folder, sorted by name. Current versions of
+/// Claude Code put them there. The folder has the name of the session's own transcript, without
+/// `.jsonl`.
+pub fn agents_below(folder: &Path) -> Vec<AgentFile> {
     let mut found = Vec::new();
-    collect(
-        &main.with_extension("").join("subagents"),
-        MAX_DEPTH,
-        &mut found,
-    );
+    collect(&folder.join("subagents"), MAX_DEPTH, &mut found);
     found.sort();
     found
 }

@@ -69,7 +69,7 @@ pub fn find(path: &Path) -> Result<ImportSources> {
     let is_dir = |path: &Path| matches!(file::look(path), Ok(Some(look)) if look.is_dir());
     let mut mains: BTreeMap<SessionId, Vec<PathBuf>> = BTreeMap::new();
     let mut found = ImportSources::default();
-    let mut beside = BTreeMap::new();
+    let mut agents: BTreeMap<String, Vec<AgentFile>> = BTreeMap::new();
     let only = (!is_dir(&path)).then_some(path.as_path());
     for folder in folders(&path, only, &mut found)? {
         let mut names: Vec<_> = match file::names(&folder) {
@@ -82,6 +82,10 @@ pub fn find(path: &Path) -> Result<ImportSources> {
         names.sort();
         for main in names.into_iter().map(|name| folder.join(name)) {
             let is_transcript = main.extension().is_some_and(|ending| ending == "jsonl");
+            // The session's own transcript may be in another folder, or nowhere.
+            if let Some(id) = session_of_folder(&main).filter(|_| !is_transcript) {
+                agents.entry(id).or_default().extend(agents_below(&main));
+            }
             if !is_transcript || AgentFile::at(main.clone()).is_some() || is_dir(&main) {
                 continue;
             }
@@ -93,15 +97,15 @@ pub fn find(path: &Path) -> Result<ImportSources> {
                 None => found.leave_out(main, "its name is not a session id"),
             }
         }
-        for (id, agents) in agents_beside(&folder) {
-            beside.entry(id).or_insert_with(Vec::new).extend(agents);
+        for (id, found) in agents_beside(&folder) {
+            agents.entry(id).or_default().extend(found);
         }
     }
     for (id, mains) in mains {
-        let agents = beside.remove(id.as_str()).unwrap_or_default();
+        let agents = agents.remove(id.as_str()).unwrap_or_default();
         found.add(id, mains, agents, only);
     }
-    for agent in beside.into_values().flatten().filter(|_| only.is_none()) {
+    for agent in agents.into_values().flatten().filter(|_| only.is_none()) {
         found.leave_out(agent.path, "there is no transcript of its session");
     }
     Ok(found)
@@ -151,14 +155,14 @@ impl ImportSources {
         &mut self,
         id: SessionId,
         mains: Vec<PathBuf>,
-        beside: Vec<AgentFile>,
+        agents: Vec<AgentFile>,
         only: Option<&Path>,
     ) {
         let is_wanted = only.is_none_or(|only| mains.iter().any(|main| main == only));
         let mut source = ImportSource {
             id,
             mains: Vec::new(),
-            agents: beside,
+            agents,
             age: Age::NEWEST,
             size: 0,
             is_wanted,
@@ -166,7 +170,6 @@ impl ImportSources {
         for main in mains {
             match opening(&main) {
                 Ok(Some((age, size))) => {
-                    source.agents.extend(agents_below(&main));
                     source.age = source.age.min(age);
                     source.size += size;
                     source.mains.push(main);
@@ -194,8 +197,14 @@ impl Age {
     };
 }
 
-/// Returns the age of the transcript at `path`, and its size in bytes. Returns `None` if it does
-/// not exist.
+/// Returns the session whose folder is at `path`.
+fn session_of_folder(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    name.parse::<SessionId>().ok()?;
+    Some(name.to_owned())
+}
+
+/// Returns the age of the transcript at `path`, and its size. Returns `None` if it does not exist.
 fn opening(path: &Path) -> Result<Option<(Age, u64)>> {
     let Some(mut lines) = LineReader::open(path)? else {
         return Ok(None);

@@ -238,3 +238,30 @@ fn a_time_in_another_form_or_none_loses_no_line() {
     assert_eq!(told, expected);
     sandbox.import_again();
 }
+
+#[test]
+fn a_subagent_without_its_sessions_transcript_is_named() {
+    let sandbox = Sandbox::new();
+    let mut line = super::on_the_side(old_line("v1", None, 1, asked("help")));
+    line["agentId"] = "a1".into();
+    let path = sandbox
+        .projects()
+        .join(format!("shop/{ID}/subagents/agent-a1.jsonl"));
+    put_lines(&path, &[line]);
+    let report = || -> Value {
+        let said = sandbox.ccsession(["import", "--json"]).output();
+        serde_json::from_slice(&said.stdout).unwrap()
+    };
+    let left_out = &report()["left_out"];
+    assert_eq!(left_out[0]["path"], path.to_str().unwrap());
+    assert_eq!(left_out[0]["why"], "there is no transcript of its session");
+    // The session's own transcript may be in another folder.
+    let main = sandbox.projects().join(format!("other/{ID}.jsonl"));
+    put_lines(&main, &[old_line("u1", None, 1, asked("go"))]);
+    assert_eq!(report()["left_out"], json!([]));
+    assert_eq!(
+        super::all(&sandbox.imported(ID), "SubagentStart", "agent_id"),
+        ["a1"]
+    );
+    assert!(fs::exists(path).unwrap());
+}
