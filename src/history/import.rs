@@ -138,11 +138,8 @@ pub fn run(
 fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
     let record = state.and_then(|state| state.session(id).record().ok().flatten());
     record.is_some_and(|record| match record.source.as_deref() {
-        Some(word) if StartSource::of(word) == StartSource::Fork => true,
-        // A record that an import created names in `previous` the session whose lines it begins
-        // with.
-        Some(TRANSCRIPT) => record.previous.is_some(),
-        _ => false,
+        Some(word) => StartSource::of(word) == StartSource::Fork,
+        None => false,
     })
 }
 
@@ -208,7 +205,7 @@ impl SessionImport<'_> {
             return Ok(SessionOutcome::TooOld);
         }
         let record = match &self.record {
-            Some(record) => record.clone(),
+            Some(record) => with_origin(record.clone(), &read.facts, ids, settled),
             None => match self.new_record(&read.facts, ids, options.capture) {
                 Some(record) => record,
                 None => {
@@ -321,7 +318,7 @@ impl SessionImport<'_> {
         report: &mut ImportReport,
     ) -> Result<()> {
         let known = self.known()?;
-        let _lock = state.map(|state| state.lock(CLI_PATIENCE)).transpose()?;
+        let lock = state.map(|state| state.lock(CLI_PATIENCE)).transpose()?;
         let before = self.before()?;
         let count_before = before.len();
         let mut all = merge(read.made, before, &read.copies, settled);
@@ -335,6 +332,17 @@ impl SessionImport<'_> {
             Some(dir) => dir.has_imported(&lines)?,
             None => lines.is_empty(),
         };
+        if let (Some(state), Some(lock), Some(known)) = (state, &lock, &self.record)
+            && known.started_at != record.started_at
+        {
+            state.update_record_locked(lock, &self.source.id, |present| {
+                Some(Record {
+                    previous: record.previous.clone(),
+                    started_at: record.started_at,
+                    ..present.clone()
+                })
+            })?;
+        }
         if is_there && self.record.is_some() {
             return Ok(());
         }
@@ -428,6 +436,26 @@ impl SessionImport<'_> {
         record.redact_words();
         Some(record)
     }
+}
+
+/// Corrects the record of an earlier import, if now the session has been imported, too, that the
+/// first lines were copied from.
+fn with_origin(
+    mut record: Record,
+    facts: &SessionFacts,
+    ids: &[SessionId],
+    settled: &HashSet<SourceIndex>,
+) -> Record {
+    let origin = facts.copied_from.filter(|origin| settled.contains(origin));
+    let origin = origin.and_then(|origin| ids.get(origin));
+    let is_ours = record.source.as_deref() == Some(TRANSCRIPT) && facts.forked_from.is_none();
+    if let (true, Some(origin), Some(started_at)) = (is_ours, origin, facts.started_at)
+        && started_at > record.started_at
+    {
+        record.previous = Some(origin.clone());
+        record.started_at = started_at;
+    }
+    record
 }
 
 /// What was read from a session's transcripts.

@@ -1,8 +1,9 @@
 //! Finds the transcripts, the sessions that they belong to, and the order of the sessions by age.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::claims::hash;
 use crate::claude::transcript::{AgentFile, agents_below, agents_beside, records};
 use crate::model::{SessionId, Timestamp};
 use crate::store::lines::{LineReader, NextLine};
@@ -37,6 +38,9 @@ pub struct Age {
     pub first: Timestamp,
     /// True if the session is known to be a fork.
     pub is_fork: bool,
+    /// How many sessions with the same first line have no message that this one lacks. Claude Code
+    /// began old sessions that were resumed with a copy of the former ones.
+    pub contains: usize,
     /// When the session's transcript was created.
     pub born: Timestamp,
 }
@@ -108,6 +112,7 @@ pub fn find(path: &Path) -> Result<ImportSources> {
     for agent in agents.into_values().flatten().filter(|_| only.is_none()) {
         found.leave_out(agent.path, "there is no transcript of its session");
     }
+    found.compare();
     Ok(found)
 }
 
@@ -146,6 +151,27 @@ fn folders(path: &Path, only: Option<&Path>, found: &mut ImportSources) -> Resul
 }
 
 impl ImportSources {
+    /// Compares the sessions with the same first time. The messages of one may begin with all
+    /// messages of another.
+    fn compare(&mut self) {
+        let mut by_first: HashMap<Timestamp, Vec<usize>> = HashMap::new();
+        for (place, source) in self.sessions.iter().enumerate() {
+            by_first.entry(source.age.first).or_default().push(place);
+        }
+        for places in by_first.into_values().filter(|places| places.len() > 1) {
+            let messages = |place: &usize| Some(messages_in(&self.sessions.get(*place)?.mains));
+            let all: Vec<HashSet<u64>> = places.iter().filter_map(messages).collect();
+            for (place, its) in places.iter().zip(&all) {
+                let is_within = |other: &&HashSet<u64>| {
+                    !other.is_empty() && other.len() < its.len() && other.is_subset(its)
+                };
+                if let Some(source) = self.sessions.get_mut(*place) {
+                    source.age.contains = all.iter().filter(is_within).count();
+                }
+            }
+        }
+    }
+
     fn leave_out(&mut self, path: PathBuf, why: impl Into<String>) {
         let why = why.into();
         self.left_out.push(ExcludedFile { path, why });
@@ -193,6 +219,7 @@ impl Age {
     const NEWEST: Self = Self {
         first: Timestamp::MAX,
         is_fork: true,
+        contains: 0,
         born: Timestamp::MAX,
     };
 }
@@ -202,6 +229,27 @@ fn session_of_folder(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     name.parse::<SessionId>().ok()?;
     Some(name.to_owned())
+}
+
+/// Returns the hashes of the ids of all messages in these transcripts.
+fn messages_in(mains: &[PathBuf]) -> HashSet<u64> {
+    let mut messages = HashSet::new();
+    for main in mains {
+        let Ok(Some(mut lines)) = LineReader::open(main) else {
+            continue;
+        };
+        while let Ok(Some(found)) = lines.next_line() {
+            if let NextLine::Line(bytes) | NextLine::Unfinished(bytes) = found {
+                records::read(bytes, |line| {
+                    let kind = line.kind.text();
+                    if matches!(kind.as_deref(), Some("user" | "assistant")) {
+                        messages.extend(line.uuid.text().map(|uuid| hash(&uuid)));
+                    }
+                });
+            }
+        }
+    }
+    messages
 }
 
 /// Returns the age of the transcript at `path`, and its size. Returns `None` if it does not exist.

@@ -239,6 +239,65 @@ fn a_time_in_another_form_or_none_loses_no_line() {
     sandbox.import_again();
 }
 
+/// The transcript of an old client's session, its resumption and the resumption of that, each with all lines of the former.
+fn chain() -> Vec<(&'static str, Vec<Value>)> {
+    let mut lines: Vec<Value> = Vec::new();
+    let mut chain = Vec::new();
+    for (number, id) in (1..).zip(["s-9", "s-5", "s-1"]) {
+        let call = format!("toolu_{number}");
+        let own = [
+            asked(&format!("question {number}")),
+            called(&call, "Bash", json!({})),
+            came_back(&call, "done"),
+            answered("there"),
+        ];
+        for (place, more) in (0..).zip(own) {
+            let uuid = format!("u{number}-{place}");
+            let mut line = old_line(&uuid, None, 60 * number + place, more);
+            if line["type"] == "assistant" {
+                line["message"]["id"] = format!("m{uuid}").into();
+                line["message"]["usage"] = json!({"input_tokens": 1, "output_tokens": 1});
+                line["message"]["model"] = "opus".into();
+            }
+            lines.push(line);
+        }
+        lines
+            .iter_mut()
+            .for_each(|line| line["sessionId"] = id.into());
+        chain.push((id, lines.clone()));
+    }
+    chain
+}
+
+#[test]
+fn resumptions_of_old_clients_are_told_apart_in_whatever_order_they_are_imported() {
+    let chain = chain();
+    let orders = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    for order in orders {
+        let sandbox = Sandbox::new();
+        for place in order {
+            let (id, lines) = &chain[place];
+            put_lines(&sandbox.projects().join(format!("shop/{id}.jsonl")), lines);
+            sandbox.import();
+        }
+        for _ in 0..2 {
+            for (number, (id, _)) in (1..).zip(&chain) {
+                let prompts = super::all(&sandbox.imported(id), "UserPromptSubmit", "what");
+                assert_eq!(prompts, [format!("question {number}")], "{order:?}: {id}");
+                assert_eq!(super::messages(&sandbox, id), 2, "{order:?}: {id}");
+            }
+            sandbox.import_again();
+        }
+    }
+}
+
 #[test]
 fn a_subagent_without_its_sessions_transcript_is_named() {
     let sandbox = Sandbox::new();
