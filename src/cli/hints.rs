@@ -7,6 +7,7 @@ use super::output;
 use crate::history::past::UnrecordedPast;
 use crate::identity::ladder::project_here;
 use crate::model::Project;
+use crate::store::config::load;
 use crate::store::project::current_dir;
 use crate::store::{Host, StateDir, exclusion};
 
@@ -20,7 +21,8 @@ pub(super) fn filled(
 ) -> String {
     let ids = state.and_then(|state| state.session_ids().ok());
     let on_record = ids.map_or(0, Iterator::count) as u64;
-    let past = UnrecordedPast::of(&context.env, state);
+    let exclude = load(&context.places).config.exclude;
+    let past = UnrecordedPast::of(&context.env, state, &exclude);
     let see = (on_record > 0).then(|| elsewhere(&plural(on_record, "session")));
     let import = past.map(|past| {
         let past = plural(past.sessions, "past session");

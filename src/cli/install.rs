@@ -174,7 +174,8 @@ fn say_what_is_kept(context: &Context) {
 /// Says how many sessions `ccsession import` would add. On a terminal, offers to import them.
 fn offer_the_past(context: &Context) -> Result<()> {
     let state = context.state()?;
-    let Some(past) = UnrecordedPast::of(&context.env, state.as_ref()) else {
+    let exclude = load(&context.places).config.exclude;
+    let Some(past) = UnrecordedPast::of(&context.env, state.as_ref(), &exclude) else {
         return Ok(());
     };
     let found = plural(past.sessions, "past session");

@@ -477,8 +477,8 @@ fn nothing_in(facts: &SessionFacts) -> String {
     }
 }
 
-/// Returns the project of a directory. If the directory no longer exists, it counts as a project.
-fn project_of(cwd: &Path) -> Project {
+/// Returns the project of a directory that may no longer exist.
+pub(super) fn project_of(cwd: &Path) -> Project {
     match file::canonical(cwd) {
         Ok(there) => project::discover(&there),
         Err(_) => Project::at(cwd.to_owned()),

@@ -21,7 +21,7 @@ pub(super) fn examine(host: &Host<'_>, judge: &Judge<'_>, keeping: &Retention) -
 /// Reports how many sessions have a transcript but no record, and how soon Claude Code deletes the
 /// oldest of these transcripts.
 pub(super) fn past(host: &Host<'_>, keeping: &Retention) -> Option<Finding> {
-    let past = UnrecordedPast::of(host.env, host.state)?;
+    let past = UnrecordedPast::of(host.env, host.state, &host.config.exclude)?;
     let days = keeping.days - past.oldest.age(host.now).as_secs_f64() / DAY;
     let found = match past.sessions {
         1 => "1 session has a transcript and is not on record".to_owned(),

@@ -116,6 +116,38 @@ fn an_install_says_what_is_kept_and_how_to_change_that() {
 }
 
 #[test]
+fn what_an_import_leaves_out_is_not_said_to_be_importable() {
+    let sandbox = sandbox();
+    let put = |id: &str, more: serde_json::Value| {
+        let mut line = json!({"type": "user", "uuid": id, "sessionId": id, "cwd": sandbox.project(), "promptId": "p",
+            "timestamp": "2026-03-01T12:00:00Z", "message": {"content": "hello"}});
+        let members = line.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        let path = sandbox.projects().join(format!("-shop/{id}.jsonl"));
+        put_lines(&path, &[line]);
+    };
+    let other = sandbox.path("private");
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join(".ccsession-off"), "").unwrap();
+    put("s-1", json!({"type": "summary", "summary": "A title"}));
+    put("s-2", json!({"type": "file-history-snapshot"}));
+    put("s-3", json!({"sessionId": "s-9"}));
+    put("s-4", json!({"cwd": "nowhere"}));
+    put("s-5", json!({"forkedFrom": {"sessionId": "s-9"}}));
+    put("s-6", json!({"cwd": other}));
+    let doctor = || text(&ccsession(&sandbox, ["doctor"]).output().stdout);
+    assert!(!doctor().contains(" past: "), "{}", doctor());
+    let said = ccsession(&sandbox, ["import"]).output();
+    assert!(text(&said.stdout).starts_with("imported 0 sessions, 0 events"));
+    put("s-7", json!({}));
+    assert!(
+        doctor().contains("note  past: 1 session has"),
+        "{}",
+        doctor()
+    );
+}
+
+#[test]
 fn the_doctor_names_sessions_not_yet_imported_and_how_long_they_remain() {
     let sandbox = sandbox();
     let doctor = || text(&ccsession(&sandbox, ["doctor"]).output().stdout);
