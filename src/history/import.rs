@@ -8,6 +8,7 @@
 mod calls;
 mod claims;
 mod events;
+mod former;
 mod known;
 mod merge;
 mod reading;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use calls::Calls;
 use claims::{Claims, SourceIndex};
 use events::ImportedEvent;
+use former::FormerSessions;
 use known::RecordedIds;
 use merge::{Copies, merge};
 pub use reading::SkippedLines;
@@ -98,6 +100,8 @@ pub fn run(
     }
     sessions.sort_by(|a, b| (a.age, &a.id).cmp(&(b.age, &b.id)));
     let ids: Vec<SessionId> = sessions.iter().map(|source| source.id.clone()).collect();
+    let former = state.map(|state| FormerSessions::of(state, &ids));
+    let former = former.transpose()?.unwrap_or_default();
     let mut claims = Claims::default();
     let mut settled = HashSet::new();
     for (place, source) in sessions.iter().enumerate() {
@@ -119,6 +123,7 @@ pub fn run(
             place,
             dir,
             record,
+            former: &former,
         };
         let outcome = session.import(state, options, &ids, &mut claims, &settled, &mut report)?;
         if outcome == SessionOutcome::Imported {
@@ -173,6 +178,8 @@ struct SessionImport<'a> {
     dir: Option<SessionDir>,
     /// The session's record, if it has one.
     record: Option<Record>,
+    /// The sessions on record whose transcripts are gone.
+    former: &'a FormerSessions,
 }
 
 impl SessionImport<'_> {
@@ -186,7 +193,7 @@ impl SessionImport<'_> {
         settled: &HashSet<SourceIndex>,
         report: &mut ImportReport,
     ) -> Result<SessionOutcome> {
-        let read = self.read(options.capture, claims, report)?;
+        let mut read = self.read(options.capture, claims, report)?;
         if !self.source.is_wanted {
             return Ok(SessionOutcome::NotRequested);
         }
@@ -197,6 +204,10 @@ impl SessionImport<'_> {
             return Ok(SessionOutcome::Deleted);
         }
         report.skipped.add(&read.skipped);
+        if let (Some(state), None) = (state, &self.record) {
+            let first = self.source.age.first;
+            self.former.keep_theirs(state, first, &mut read)?;
+        }
         let Some(last) = read.made.iter().map(|made| made.at).max() else {
             self.leave_out(report, &nothing_in(&read.facts));
             return Ok(SessionOutcome::Empty);

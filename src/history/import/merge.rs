@@ -167,6 +167,19 @@ fn complement(made: &mut [ImportedEvent], before: &[ImportedEvent]) {
     }
 }
 
+/// Removes the events that another session also has. Returns whether there were any.
+pub(super) fn leave_out_copies(made: &mut Vec<ImportedEvent>, theirs: &[ImportedEvent]) -> bool {
+    let mut keys = EventKeys::default();
+    let keys_of = theirs.iter().map(|made| keys.next(made, ImportPass::Now));
+    let theirs: HashSet<EventKey> = keys_of.collect();
+    let (before, mut keys) = (made.len(), EventKeys::default());
+    made.retain(|made| {
+        let key = keys.next(made, ImportPass::Now);
+        key == EventKey::Start || !theirs.contains(&key)
+    });
+    made.len() < before
+}
+
 /// Which reading made an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum ImportPass {

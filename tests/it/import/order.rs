@@ -299,6 +299,32 @@ fn resumptions_of_old_clients_are_told_apart_in_whatever_order_they_are_imported
 }
 
 #[test]
+fn lines_of_a_session_on_record_stay_that_sessions_once_its_transcript_is_gone() {
+    let chain = chain();
+    let sandbox = Sandbox::new();
+    let path = |id: &str| sandbox.projects().join(format!("shop/{id}.jsonl"));
+    for (place, (id, lines)) in chain.iter().enumerate() {
+        put_lines(&path(id), lines);
+        sandbox.import();
+        fs::remove_file(path(id)).unwrap();
+        for (number, (id, _)) in (1..).zip(&chain[..=place]) {
+            let prompts = super::all(&sandbox.imported(id), "UserPromptSubmit", "what");
+            assert_eq!(prompts, [format!("question {number}")], "{place}: {id}");
+            assert_eq!(super::messages(&sandbox, id), 2, "{place}: {id}");
+        }
+    }
+    let (last, lines) = &chain[2];
+    assert_eq!(sandbox.record(last)["previous"], chain[1].0);
+    put_lines(&path(last), lines);
+    assert!(
+        sandbox
+            .import()
+            .starts_with("imported 0 sessions, 0 events")
+    );
+    sandbox.import_again();
+}
+
+#[test]
 fn a_subagent_without_its_sessions_transcript_is_named() {
     let sandbox = Sandbox::new();
     let mut line = super::on_the_side(old_line("v1", None, 1, asked("help")));
