@@ -177,10 +177,12 @@ fn calls_that_hooks_recorded_without_ids_are_not_imported() {
     for (number, tool) in ["Bash", "Read", "Bash"].into_iter().enumerate() {
         let id = format!("toolu_{}", number + 1);
         lines.push(called_now(&format!("c{number}"), &id, tool));
-        let input = json!({"tool_name": tool, "tool_input": {"description": number}});
+        // Two equal events of one moment would be one that was recorded twice.
+        let step = "step".repeat(number + 1);
+        let input = json!({"tool_name": tool, "tool_input": {"description": step}});
         hook("PreToolUse", input.clone());
         let mut output = input;
-        output["tool_response"] = json!({});
+        output["tool_response"] = json!({"stdout": step});
         hook("PostToolUse", output);
         lines.push(back_now(&format!("r{number}"), &id));
     }
