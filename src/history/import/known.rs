@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::events::{ImportedEvent, Subject};
 use crate::model::call::has_unique_id;
-use crate::model::event::name;
+use crate::model::event::{name, tasks_in};
 use crate::model::{Event, Timestamp};
 
 /// The ids of everything that hooks have recorded.
