@@ -186,7 +186,8 @@ fn the_pointer_that_a_killed_client_left_is_deleted_with_its_session() {
     let sandbox = place();
     let name = sandbox.project().file_name().unwrap().to_owned();
     let pointer = sandbox.pointer(name.to_str().unwrap());
-    write_private(&pointer, &format!("{ID}\n"));
+    let of_other = fs::read_to_string(&pointer).unwrap();
+    write_private(&pointer, &of_other.replace(OTHER, ID));
     let deleted = sandbox.ccsession(["delete", ID, "--yes"]).output();
     assert!(deleted.status.success(), "{}", text(&deleted.stderr));
     assert!(!pointer.exists());

@@ -165,10 +165,12 @@ fn a_list_says_what_a_session_does_now() {
 fn a_list_sees_what_happens_after_it_has_noted_the_end_of_a_journal() {
     let sandbox = swept();
     start(&sandbox, ID);
-    let call = json!({"tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "ls"}});
-    sandbox
-        .hook(&event("PreToolUse", ID, call.clone()))
-        .silent();
+    // Two requests of one moment that are the same count once.
+    let call = |hours: u64| {
+        let input = json!({"command": "l".repeat(1 + hours as usize)});
+        json!({"tool_name": "Bash", "tool_use_id": format!("toolu_{hours}"), "tool_input": input})
+    };
+    sandbox.hook(&event("PreToolUse", ID, call(0))).silent();
     let note = sandbox.session(ID).join("present.json");
     let listed = || {
         let listed = &sandbox.ccsession(["list", "--json"]).json()["sessions"][0];
@@ -189,14 +191,14 @@ fn a_list_sees_what_happens_after_it_has_noted_the_end_of_a_journal() {
         assert!(note.exists());
         assert_eq!(listed(), expected("active", 1, "none"));
         sandbox
-            .hook(&event("PermissionRequest", ID, call.clone()))
+            .hook(&event("PermissionRequest", ID, call(hours)))
             .silent();
         assert_eq!(listed(), expected("active", 1, "permission"));
         rest();
         assert_eq!(listed(), expected("active", 1, "permission"));
         assert_eq!(listed(), expected("active", 1, "permission"));
         sandbox
-            .hook(&event("PostToolUse", ID, call.clone()))
+            .hook(&event("PostToolUse", ID, call(hours)))
             .silent();
         assert_eq!(listed(), expected("active", 0, "none"));
         sandbox.hook(&event("Stop", ID, json!({}))).silent();
@@ -204,7 +206,7 @@ fn a_list_sees_what_happens_after_it_has_noted_the_end_of_a_journal() {
         assert_eq!(listed(), expected(quiet, 0, "prompt"));
         assert_eq!(listed(), expected(quiet, 0, "prompt"));
         sandbox
-            .hook(&event("PreToolUse", ID, call.clone()))
+            .hook(&event("PreToolUse", ID, call(hours + 2)))
             .silent();
         assert_eq!(listed(), expected("active", 1, "none"));
     }
