@@ -160,6 +160,11 @@ pub fn pager() -> Option<String> {
     variable("PAGER")?.into_string().ok()
 }
 
+/// Returns `TZ`: the user's time zone. A value that is not UTF-8 counts as unset, as for chrono.
+pub fn time_zone() -> Option<String> {
+    variable("TZ")?.into_string().ok()
+}
+
 /// Returns the programs in `BROWSER`, which open pages. The first one that exists should be used.
 pub fn browsers() -> Vec<String> {
     let given = variable("BROWSER").and_then(|given| given.into_string().ok());

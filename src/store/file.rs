@@ -420,7 +420,19 @@ pub fn terminal() -> Option<File> {
 /// # Errors
 /// Returns [`Error::Io`] if the path cannot be inspected.
 pub fn look(path: &Path) -> Result<Option<Inspection>> {
-    match rustix::fs::lstat(path) {
+    inspected(rustix::fs::lstat(path), path)
+}
+
+/// Does the same as [`look`], but follows links.
+///
+/// # Errors
+/// Returns [`Error::Io`] if the path cannot be inspected.
+pub(super) fn look_through(path: &Path) -> Result<Option<Inspection>> {
+    inspected(rustix::fs::stat(path), path)
+}
+
+fn inspected(stat: rustix::io::Result<Stat>, path: &Path) -> Result<Option<Inspection>> {
+    match stat {
         Ok(stat) => Ok(Some(Inspection {
             owner: stat.st_uid,
             group: stat.st_gid,
@@ -441,7 +453,7 @@ pub struct Inspection {
     pub owner: u32,
     /// The group id.
     pub group: u32,
-    /// The file type. A symbolic link is not followed.
+    /// The file type.
     pub kind: FileType,
     /// The permission bits, including setuid, setgid and sticky.
     pub mode: u32,

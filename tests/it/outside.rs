@@ -548,3 +548,43 @@ fn what_a_hook_says_of_a_payload_moves_no_cursor() {
     let is_harmless = |c: char| !c.is_control() && c != '\u{202e}' || c == '\n';
     assert_eq!(said.chars().find(|c| !is_harmless(*c)), None, "{said:?}");
 }
+
+// TZ
+
+#[test]
+fn a_time_zone_that_is_a_pipe_or_a_device_stops_no_program() {
+    let sandbox = Sandbox::just_swept();
+    let fifo = sandbox.path("fifo").display().to_string();
+    let status = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(status.success());
+    let huge = sandbox.path("huge").display().to_string();
+    File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+    for zone in [
+        &fifo,
+        &format!(":{fifo}"),
+        "/dev/zero",
+        "../../../dev/zero",
+        &huge,
+    ] {
+        let done = sandbox
+            .hook(&start())
+            .env("TZ", zone)
+            .output_within(PATIENCE);
+        assert!(done.is_some_and(|done| done.status.success()), "{zone}");
+        let shown = sandbox.ccsession(["show", ID]).env("TZ", zone);
+        let shown = shown.output_within(PATIENCE);
+        let shown = shown.filter(|shown| shown.status.success()).unwrap();
+        let utc = sandbox.ccsession(["show", ID]).env("TZ", "UTC0").stdout();
+        let started = |text: &str| {
+            text.lines()
+                .find(|line| line.contains("started"))
+                .map(str::to_owned)
+        };
+        assert!(started(&utc).is_some(), "{utc}");
+        assert_eq!(
+            started(&String::from_utf8(shown.stdout).unwrap()),
+            started(&utc),
+            "{zone}"
+        );
+    }
+}
