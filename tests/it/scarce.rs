@@ -8,6 +8,7 @@ use std::process::Output;
 use serde_json::json;
 
 use crate::support::archives::{decompressed, files, said, write};
+use crate::support::files::write_private;
 use crate::support::pointers::place;
 use crate::support::tracing::can_inject;
 use crate::support::{CCSESSION, ID, Sandbox, event, hook_for, text};
@@ -305,4 +306,37 @@ fn a_line_of_any_length_is_shown_whole() {
         .unwrap()
         + 1;
     assert!(found.contains(&format!("{ID}:{line}: ")), "{found}");
+}
+
+#[test]
+fn a_journal_of_more_parts_than_descriptors_is_read_to_its_end() {
+    const PARTS: usize = 200;
+    let sandbox = Sandbox::just_swept();
+    ended(&sandbox, ID);
+    let folder = sandbox.session(ID);
+    for number in 1..=PARTS {
+        let call = json!({"v": 1, "ts": "2026-11-20T10:00:00.000000Z", "event": "PreToolUse",
+            "session_id": ID, "tool_name": "Bash", "tool_use_id": format!("t{number}")});
+        let part = folder.join(format!("events.{number}.jsonl"));
+        write_private(&part, &format!("\n{call}\n"));
+    }
+    for arguments in [
+        &["show", ID][..],
+        &["timeline", ID],
+        &["stats", ID],
+        &["export", ID, "--format", "csv", "--table", "calls"],
+        &["clock-out", ID],
+        &["archive", "verify"],
+        &["list", "--all"],
+        &["cleanup"],
+    ] {
+        let run = limited(&sandbox, "ulimit -n 64", Path::new(CCSESSION), arguments);
+        let output = run.output();
+        assert!(output.status.success(), "{arguments:?} {output:?}");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        if arguments[0] == "export" {
+            let rows = text(&output.stdout).lines().count();
+            assert_eq!(rows, PARTS + 1);
+        }
+    }
 }

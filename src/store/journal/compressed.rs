@@ -7,10 +7,10 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::store::error::{Error, Result};
-use crate::store::file;
+use crate::store::file::{self, Meta};
 #[cfg(feature = "cli")]
 use crate::store::write::GrowingFile;
 
@@ -70,9 +70,103 @@ pub(super) enum PartReader {
     Compressed(ContentReader, u64),
     /// A compressed file that is damaged from its beginning, or for which there is no decompressor.
     Unreadable,
+    /// A file that is opened when it is read, so that a journal of thousands of parts needs few
+    /// descriptors.
+    Later(LaterPart),
     /// A file of which at most this many further bytes are read.
     #[cfg(feature = "cli")]
     Within(Box<PartReader>, u64),
+}
+
+/// A full part of a journal that was examined and closed again.
+#[derive(Debug)]
+pub(super) struct LaterPart {
+    plain: PathBuf,
+    compressed: PathBuf,
+    /// The device and inode of the uncompressed file, or `None` if the part is compressed.
+    identity: Option<(u64, u64)>,
+    /// The uncompressed length in bytes, if the file states it.
+    size: Option<u64>,
+    /// How many bytes at the beginning are skipped.
+    skipped: u64,
+    decompressor: Decompressor,
+}
+
+impl LaterPart {
+    /// Describes an uncompressed part with this metadata. `compressed` is the name that it gets when
+    /// it is compressed.
+    pub(super) fn plain(
+        plain: PathBuf,
+        compressed: PathBuf,
+        meta: Meta,
+        decompressor: Decompressor,
+    ) -> Self {
+        Self {
+            plain,
+            compressed,
+            identity: Some(meta.identity),
+            size: Some(meta.size),
+            skipped: 0,
+            decompressor,
+        }
+    }
+
+    /// Describes a compressed part. Returns `None` if the file does not exist.
+    ///
+    /// # Errors
+    /// Returns [`Error::Untrusted`] if another user may have written the file, and [`Error::Io`] if
+    /// it cannot be opened.
+    pub(super) fn compressed(
+        plain: PathBuf,
+        compressed: PathBuf,
+        decompressor: Decompressor,
+    ) -> Result<Option<Self>> {
+        let Some(opened) = PartReader::open(&compressed, decompressor)? else {
+            return Ok(None);
+        };
+        let size = opened.size().map_err(Error::io("inspect", &compressed))?;
+        Ok(Some(Self {
+            plain,
+            compressed,
+            identity: None,
+            size,
+            skipped: 0,
+            decompressor,
+        }))
+    }
+
+    /// Opens the part. If it was compressed since it was examined, opens the compressed file.
+    ///
+    /// # Errors
+    /// Fails if the part cannot be opened, was removed or was replaced.
+    pub(super) fn open(&self) -> io::Result<PartReader> {
+        let mut opened = self.open_at_start()?;
+        if self.skipped > 0 {
+            opened.skip(self.skipped)?;
+        }
+        Ok(opened)
+    }
+
+    fn open_at_start(&self) -> io::Result<PartReader> {
+        if let Some(identity) = self.identity
+            && let Some((file, stat)) = file::opened_own(&self.plain).map_err(as_io)?
+        {
+            return match Meta::from(&stat).identity == identity {
+                true => Ok(PartReader::Plain(file)),
+                false => Err(io::Error::other("it was replaced meanwhile")),
+            };
+        }
+        let opened = PartReader::open(&self.compressed, self.decompressor).map_err(as_io)?;
+        opened.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+/// Keeps the number of a system error.
+fn as_io(err: Error) -> io::Error {
+    match err {
+        Error::Io { source, .. } => source,
+        other => io::Error::other(other.to_string()),
+    }
 }
 
 impl PartReader {
@@ -103,6 +197,7 @@ impl PartReader {
         match self {
             Self::Plain(_) => false,
             Self::Compressed(..) | Self::Unreadable => true,
+            Self::Later(part) => part.identity.is_none(),
             #[cfg(feature = "cli")]
             Self::Within(part, _) => part.is_compressed(),
         }
@@ -117,17 +212,34 @@ impl PartReader {
             Self::Plain(file) => Ok(Some(file.metadata()?.len())),
             Self::Compressed(_, size) => Ok(Some(*size)),
             Self::Unreadable => Ok(None),
+            Self::Later(part) => Ok(part.size),
             #[cfg(feature = "cli")]
             Self::Within(part, left) => Ok(part.size()?.map(|size| size.min(*left))),
         }
     }
 
-    /// Skips the first `bytes` bytes. Must be called before anything is read.
+    /// Opens the file if it was to be opened later.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be opened.
+    pub(super) fn open_now(&mut self) -> io::Result<()> {
+        if let Self::Later(part) = self {
+            *self = part.open()?;
+        }
+        Ok(())
+    }
+
+    /// Skips the first `bytes` bytes. Must be called before anything is read. A file that is opened
+    /// later is not read yet.
     ///
     /// # Errors
     /// Fails if the file cannot be read up to that position.
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
+            Self::Later(part) => {
+                part.skipped = bytes;
+                Ok(())
+            }
             Self::Plain(file) => file.seek(SeekFrom::Start(bytes)).map(drop),
             _ => io::copy(&mut self.take(bytes), &mut io::sink()).map(drop),
         }
@@ -136,10 +248,15 @@ impl PartReader {
 
 impl Read for PartReader {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.open_now()?;
         match self {
             Self::Plain(file) => file::read_some(file, room),
             Self::Compressed(content, _) => file::read_some(content, room),
             Self::Unreadable => Err(io::Error::other(NO_SIZE)),
+            // It was opened above.
+            Self::Later(_) => Ok(0),
+            #[cfg(feature = "cli")]
+            Self::Within(_, 0) => Ok(0),
             #[cfg(feature = "cli")]
             Self::Within(part, left) => {
                 let most = usize::try_from(*left).unwrap_or(usize::MAX).min(room.len());
@@ -157,6 +274,7 @@ impl fmt::Debug for PartReader {
             Self::Plain(file) => f.debug_tuple("Plain").field(file).finish(),
             Self::Compressed(_, size) => f.debug_tuple("Compressed").field(size).finish(),
             Self::Unreadable => f.write_str("Unreadable"),
+            Self::Later(part) => f.debug_tuple("Later").field(part).finish(),
             #[cfg(feature = "cli")]
             Self::Within(part, left) => f.debug_tuple("Within").field(part).field(left).finish(),
         }
@@ -186,7 +304,6 @@ mod with_zstd {
     use zstd::zstd_safe::get_frame_content_size;
 
     use super::*;
-    use crate::store::file::Meta;
     use crate::store::write;
 
     /// The compression level: the library's default.

@@ -159,8 +159,11 @@ fn digest(bytes: &[u8]) -> String {
 
 /// Returns the length of a file up to the end of its last whole line.
 fn whole_length(part: &PartReader) -> std::io::Result<u64> {
-    let PartReader::Plain(file) = part else {
-        return Ok(part.size()?.unwrap_or(0));
+    let file = match part {
+        PartReader::Plain(file) => file,
+        // It is closed again, because there may be thousands.
+        PartReader::Later(later) if !part.is_compressed() => return whole_length(&later.open()?),
+        _ => return Ok(part.size()?.unwrap_or(0)),
     };
     let mut end = file.metadata()?.len();
     while end > 0 {

@@ -240,8 +240,8 @@ impl JournalLines {
                 return Ok(None);
             };
             if first.is_none() && position < total + size {
-                let is_there = file.skip(position - total).is_ok();
-                if !is_there {
+                let skipped = file.open_now().and_then(|()| file.skip(position - total));
+                if skipped.is_err() {
                     return Ok(None);
                 }
                 first = Some(place);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Stat;
 
-use super::compressed::{Decompressor, ENDING, PartReader, is_compressed};
+use super::compressed::{Decompressor, ENDING, LaterPart, PartReader, is_compressed};
 use crate::store::error::{Error, Result};
 use crate::store::file::{self, Meta};
 
@@ -139,7 +139,7 @@ impl JournalParts {
     }
 
     /// Opens all files of the journal, oldest first. `numbers` lists the full parts; its result is
-    /// returned, too.
+    /// returned, too. A full part is checked now, and opened again when it is read.
     pub(super) fn open(
         &self,
         decompressor: Decompressor,
@@ -218,13 +218,15 @@ impl JournalParts {
         let mut files = Vec::new();
         for number in numbers {
             let path = self.plain(*number);
-            if let Some((file, stat)) = file::opened_own(&path)? {
+            if let Some((_, stat)) = file::opened_own(&path)? {
                 let part = Some(Meta::from(&stat).identity);
                 let named = file::look(&path)?.map(|found| found.meta.identity);
                 // Skip a file that is empty or was replaced meanwhile: a rotation has just created
                 // it, and it becomes the journal.
                 if stat.st_size > 0 && (named == part || part == newest) {
-                    files.push(PartReader::Plain(file));
+                    let compressed = self.compressed(*number);
+                    let part = LaterPart::plain(path, compressed, Meta::from(&stat), decompressor);
+                    files.push(PartReader::Later(part));
                 }
                 if part == newest {
                     return Ok((files, true));
@@ -234,7 +236,9 @@ impl JournalParts {
                 }
                 // The part was compressed between the two calls.
             }
-            files.extend(PartReader::open(&self.compressed(*number), decompressor)?);
+            let (plain, compressed) = (self.plain(*number), self.compressed(*number));
+            let part = LaterPart::compressed(plain, compressed, decompressor)?;
+            files.extend(part.map(PartReader::Later));
         }
         Ok((files, false))
     }
