@@ -16,19 +16,21 @@ mod text;
 
 pub use restore::{RestoreReport, open_part, put_transcripts, restore};
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::claude::transcript::{ClientFile, Search, SessionFiles};
+use crate::claude::transcript::{AgentFile, ClientFile, Search, SessionFiles};
 use crate::model::archive::{ArchivePart, Manifest, PartKind, Stem};
 use crate::model::redact::redact;
 use crate::model::{Project, Record, SessionId, Timestamp};
-use crate::store::archive::{Archive, Archives};
+use crate::store::archive::{Archive, Archives, LostArchives};
 use crate::store::lock::{CLI_PATIENCE, Lock};
 use crate::store::log::{self, Log, LogLine};
-use crate::store::{self, Error, StateDir, clock};
+use crate::store::processors::on_all_processors;
+use crate::store::{self, Error, StateDir, clock, tombstones};
 use mains::{MainTranscript, MainTranscripts, choose};
 use sources::{ArchiveSources, PartIndex};
 
@@ -152,6 +154,31 @@ pub fn known(archives: &Archives, record: &Record) -> store::Result<Option<Sessi
         Ok(Some(known)) => Ok(Some(known)),
         Ok(None) | Err(_) => unrecorded(archives, &record.session_id),
     }
+}
+
+/// Finds archives that a record or the index names and whose manifest is missing, and parts without
+/// a manifest. An archive that was pruned is not missing.
+///
+/// # Errors
+/// Returns [`Error`] if the sessions or the archives cannot be listed.
+pub fn lost(state: &StateDir) -> store::Result<LostArchives> {
+    let ids: Vec<SessionId> = state.session_ids()?.collect();
+    let place = |id: &SessionId| {
+        let record = state.session(id).record().ok()??;
+        let place = record.archive?.get("place")?.as_str()?.to_owned();
+        Some((place, id.clone()))
+    };
+    let places = on_all_processors(&ids, place);
+    let places: Vec<(String, SessionId)> = places.into_iter().flatten().collect();
+    let pruned: HashSet<SessionId> = match places.is_empty() {
+        true => HashSet::new(),
+        false => tombstones::of(state, "")
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect(),
+    };
+    let places = places.into_iter().filter(|(_, id)| !pruned.contains(id));
+    Archives::of(state).lost(places.map(|(place, _)| place))
 }
 
 /// Chooses a name for a session's first archive that no other session's archive has. The name joins
@@ -308,11 +335,26 @@ fn has_main(manifest: &Manifest, main: &ClientFile, files: &SessionFiles) -> boo
 /// Returns whether the archive contains all subagent transcripts and other files in full.
 fn has_rest(manifest: &Manifest, files: &SessionFiles) -> bool {
     let known = PartIndex::of(manifest);
-    let is_there = |part: &&ArchivePart, file: &ClientFile| part.original_bytes >= Some(file.size);
-    let mut agents = files.agents.iter();
+    let places = files.agents.iter().map(|(_, file)| file.place.as_str());
+    let places: HashSet<&str> = places.collect();
+    let copies = manifest.transcript.copies.iter();
+    let copies: HashMap<&str, u64> = copies
+        .map(|copied| (copied.original.as_str(), copied.bytes))
+        .collect();
+    let is_there = |part: &ArchivePart, file: &ClientFile| part.original_bytes >= Some(file.size);
+    // As in `has_main`: a part of another path counts if no file has that path any more.
+    let is_its = |part: &ArchivePart, file: &ClientFile| {
+        let place = part.original.as_deref().unwrap_or_default();
+        place == file.place || !places.contains(place)
+    };
+    let has_agent = |(agent, file): &(AgentFile, ClientFile)| {
+        let mut parts = known.agent(agent);
+        parts.any(|part| is_its(part, file) && is_there(part, file))
+            || copies.get(file.place.as_str()) >= Some(&file.size)
+    };
     let mut others = files.others.iter();
-    agents.all(|(agent, file)| known.agent(agent).any(|part| is_there(&part, file)))
-        && others.all(|file| known.file(file).any(|part| is_there(&part, file)))
+    files.agents.iter().all(has_agent)
+        && others.all(|file| known.file(file).any(|part| is_there(part, file)))
 }
 
 /// Writes the archive's place and time, and the description, into the session's record.

@@ -21,7 +21,7 @@ use super::pager::Pager;
 use super::scope::{Scope, Timeframe};
 use super::status::{Status, refusal};
 use super::table::{Squeeze, TextTable};
-use crate::archive::{SessionArchive, open_part, restore};
+use crate::archive::{self, SessionArchive, open_part, restore};
 use crate::model::archive::{ArchivePart, Manifest, PartKind};
 use crate::model::config::duration;
 use crate::model::text::escaped;
@@ -531,6 +531,15 @@ fn verify(context: &Context, state: Option<&StateDir>, args: &ArchiveVerifyArgs)
     for err in unreadable {
         output::complain(&err.to_string());
         faults.push((err.path().to_owned(), "unreadable"));
+    }
+    if let Some(state) = state.filter(|_| args.ids.is_empty()) {
+        let lost = archive::lost(state)?;
+        let manifests = lost.manifests.into_iter().map(|path| (path, "missing"));
+        let parts = lost.parts.into_iter();
+        for (path, is) in manifests.chain(parts.map(|path| (path, "without a manifest"))) {
+            output::complain(&format!("`{}` is {is}", shown(&path)));
+            faults.push((path, is));
+        }
     }
     for archived in &chosen {
         for (name, fault) in archived.archive.verify(&archived.manifest) {

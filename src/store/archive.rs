@@ -67,6 +67,22 @@ pub struct Listing {
     pub failed: Vec<Error>,
 }
 
+/// Archives and parts of archives without their manifest.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LostArchives {
+    /// The paths of manifests that should exist.
+    pub manifests: BTreeSet<PathBuf>,
+    /// The parts that belong to no manifest, neither an existing one nor one of `manifests`.
+    pub parts: Vec<PathBuf>,
+}
+
+impl LostArchives {
+    /// Returns whether nothing is lost.
+    pub fn are_none(&self) -> bool {
+        self.manifests.is_empty() && self.parts.is_empty()
+    }
+}
+
 /// The location of one archive, which may not exist yet.
 #[derive(Debug, Clone)]
 pub struct Archive {
@@ -247,6 +263,60 @@ impl Archives {
         Ok(())
     }
 
+    /// Finds manifests that are missing, although `recorded` or `archive-ids/` names them, and parts
+    /// without a manifest. `recorded` are places as [`Archive::place`] returns them. The caller must
+    /// have finished what was interrupted.
+    ///
+    /// # Errors
+    /// Returns [`Error::Untrusted`] or [`Error::Io`] if the archive folder or the index cannot be
+    /// listed or read.
+    #[cfg(feature = "cli")]
+    pub fn lost(&self, recorded: impl IntoIterator<Item = String>) -> Result<LostArchives> {
+        let mut lost = LostArchives::default();
+        let mut places: Vec<String> = recorded.into_iter().collect();
+        let ids = self.ids();
+        if file::check_private_dir(&ids)? {
+            for entry in file::names(&ids)?.map(|name| ids.join(name)) {
+                let place = file::read_own(&entry, MAX_PLACE)?;
+                let place = place.and_then(|place| String::from_utf8(place.bytes).ok());
+                places.extend(place.map(|place| place.trim_end().to_owned()));
+            }
+        }
+        let mut stems: BTreeSet<(PathBuf, String)> = BTreeSet::new();
+        for archive in places.iter().filter_map(|place| self.at(place)) {
+            let manifest = archive.manifest_path();
+            let is_going = || Ok::<_, Error>(file::look(&archive.going())?.is_some());
+            if file::look(&manifest)?.is_none() && !is_going()? {
+                lost.manifests.insert(manifest);
+                stems.insert((archive.folder, archive.stem.with("")));
+            }
+        }
+        for (folder, names) in self.folders(&mut Vec::new())? {
+            let own = |name: &String| {
+                let name = name.strip_suffix(WAITING).or(name.strip_suffix(GOING));
+                name.and_then(Stem::of_manifest)
+            };
+            let known = names
+                .iter()
+                .filter_map(|name| Stem::of_manifest(name).or_else(|| own(name)));
+            stems.extend(known.map(|stem| (folder.clone(), stem.with(""))));
+            let has_manifest = |name: &str| {
+                let beginnings = name
+                    .match_indices('.')
+                    .filter_map(|(dot, _)| name.get(..dot));
+                beginnings
+                    .rev()
+                    .any(|stem| stems.contains(&(folder.clone(), stem.to_owned())))
+            };
+            let parts = names
+                .into_iter()
+                .filter(|name| is_part(name) && !has_manifest(name));
+            lost.parts.extend(parts.map(|name| folder.join(name)));
+        }
+        lost.parts.sort();
+        Ok(lost)
+    }
+
     /// Lists the project folders and the file names in each. Adds errors about single folders to
     /// `failed`.
     fn folders(&self, failed: &mut Vec<Error>) -> Result<Vec<(PathBuf, Vec<String>)>> {
@@ -359,6 +429,20 @@ impl Archives {
         }
         Ok(failed)
     }
+}
+
+/// Returns whether a part of an archive may have this name: it begins with a date, and ends as parts
+/// do.
+#[cfg(feature = "cli")]
+fn is_part(name: &str) -> bool {
+    let date = name.get(..11).unwrap_or_default().bytes().enumerate();
+    let is_dated = name.len() > 11
+        && date.into_iter().all(|(place, byte)| match place {
+            4 | 7 | 10 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    let endings = [".txt", ".zst", ".meta.json"];
+    is_dated && endings.iter().any(|ending| name.ends_with(ending))
 }
 
 impl Archive {

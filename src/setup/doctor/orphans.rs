@@ -7,10 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Finding;
+use crate::archive;
 use crate::cleanup::plan;
 use crate::identity::liveness::Judge;
 use crate::lifecycle::lease as held;
 use crate::model::{SessionId, Timestamp};
+use crate::store::archive::Archives;
 use crate::store::pointer::{Pointers, SweepReason};
 use crate::store::write::ORPHANED;
 use crate::store::{Result, SessionDir, StateDir, file, index, lease, shown};
@@ -31,6 +33,10 @@ struct Orphans {
     without_record: Vec<PathBuf>,
     /// Folders with a record and no event.
     without_journal: Vec<PathBuf>,
+    /// Manifests of archives that are missing although a record or the index names them.
+    manifests: Vec<PathBuf>,
+    /// Parts of archives without a manifest.
+    parts: Vec<PathBuf>,
     /// Folders that still list dead owners although nothing depends on those.
     owners: Vec<PathBuf>,
     leases: Vec<PathBuf>,
@@ -47,6 +53,7 @@ pub(super) fn examine(judge: &Judge<'_>, pointers: &Pointers<'_>) -> Vec<Finding
         orphans.look_at_sessions(judge),
         orphans.look_at_leases(judge),
         orphans.look_at_indexes(judge),
+        orphans.look_at_archives(judge.state),
         orphans.look_for_temporary_files(judge.state, judge.now),
     ];
     let failed = steps.into_iter().filter_map(Result::err);
@@ -133,6 +140,16 @@ impl Orphans {
         Ok(())
     }
 
+    fn look_at_archives(&mut self, state: &StateDir) -> Result<()> {
+        // What is still being written or removed is not lost.
+        if !Archives::of(state).is_interrupted()? {
+            let lost = archive::lost(state)?;
+            self.manifests.extend(lost.manifests);
+            self.parts = lost.parts;
+        }
+        Ok(())
+    }
+
     fn look_for_temporary_files(&mut self, state: &StateDir, now: Timestamp) -> Result<()> {
         for dir in state.folders()? {
             self.look_for_temporary_in(&dir, now)?;
@@ -164,6 +181,23 @@ impl Orphans {
             let remedy = "run `ccsession import`, which rebuilds its record if Claude Code still has the transcript; else remove the folder";
             findings.push(Finding::fault("orphans", found, remedy));
         }
+        let archives = [
+            several(
+                self.manifests,
+                "manifest of an archive",
+                "is missing",
+                "are missing",
+            ),
+            several(
+                self.parts,
+                "part of an archive",
+                "has no manifest",
+                "have no manifest",
+            ),
+        ];
+        let remedy = "restore the file from a backup, or archive the session again with `ccsession clock-out ID` if Claude Code still has its transcript, and remove the rest";
+        let archives = archives.into_iter().flatten();
+        findings.extend(archives.map(|found| Finding::fault("orphans", found, remedy)));
         let harmless = [
             (
                 several(
@@ -240,9 +274,10 @@ fn several(mut places: Vec<PathBuf>, noun: &str, is: &str, are: &str) -> Option<
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let nouns = match noun.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None => format!("{noun}s"),
+    let nouns = match (noun.split_once(" of "), noun.strip_suffix('y')) {
+        (Some((first, rest)), _) => format!("{first}s of {rest}"),
+        (None, Some(stem)) => format!("{stem}ies"),
+        (None, None) => format!("{noun}s"),
     };
     let what = match places.len() {
         0 => return None,

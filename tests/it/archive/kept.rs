@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{RUN_A, RUN_C, recorded};
 use crate::support::archives::{NONE, begun, clock_out, files, manifest, said, write};
@@ -297,4 +297,63 @@ fn a_shown_archive_cannot_move_the_cursor() {
         let hostile = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || c == '\u{202e}';
         assert!(!shown.contains(hostile), "{shown:?}");
     }
+}
+
+#[test]
+fn a_missing_manifest_is_found_wherever_it_is_named() {
+    let sandbox = recorded("c");
+    sandbox.ccsession(["clock-out", RUN_C]).stdout();
+    let all = files(&sandbox);
+    let is_manifest = |path: &&PathBuf| path.to_str().unwrap().ends_with(".manifest.json");
+    let manifest = all.iter().find(is_manifest).unwrap().clone();
+    let text = all
+        .iter()
+        .find(|path| path.extension().unwrap() == "txt")
+        .unwrap();
+    let index = sandbox.state().join("archive-ids");
+    let verified = || sandbox.ccsession(["archive", "verify"]).output();
+    let doctor = || {
+        let output = sandbox.ccsession(["doctor"]).output();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(verified().status.success());
+    assert!(!doctor().contains("manifest"));
+    let good = fs::read(&manifest).unwrap();
+    fs::remove_file(&manifest).unwrap();
+    let missing = format!("`{}` is missing", manifest.display());
+    let expected = "1 manifest of an archive is missing: ";
+    // The record and the index name it.
+    let refused = |what: &str| {
+        let output = verified();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(what), "{said}");
+        said
+    };
+    let said = refused(&missing);
+    assert!(!said.contains("without a manifest"), "{said}");
+    assert!(doctor().contains(expected), "{}", doctor());
+    // Only the record does.
+    let entries = fs::read_dir(&index).unwrap();
+    let entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let entry = fs::read(&entries[0]).unwrap();
+    fs::remove_file(&entries[0]).unwrap();
+    refused(&missing);
+    // Only the index does.
+    fs::write(&entries[0], entry).unwrap();
+    let record = sandbox.session(RUN_C).join("session.json");
+    let mut other = sandbox.record(RUN_C);
+    other["archive"] = Value::Null;
+    fs::write(&record, other.to_string()).unwrap();
+    refused(&missing);
+    // Nothing does, and the parts are there.
+    fs::remove_file(&entries[0]).unwrap();
+    refused(&format!("`{}` is without a manifest", text.display()));
+    assert!(
+        doctor().contains("parts of an archive have no manifest: "),
+        "{}",
+        doctor()
+    );
+    fs::write(&manifest, good).unwrap();
+    assert!(verified().status.success());
 }
