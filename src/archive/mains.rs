@@ -1,6 +1,7 @@
-//! Chooses the transcripts that an archive contains. A session may have several: Claude Code
-//! continued it in another folder, or someone copied a file. The transcript with the most records
-//! counts as the session's own. Others are included if they have records that it lacks.
+//! Chooses the transcripts that an archive contains. A session may have several, and so may each of
+//! its subagents: Claude Code continued it in another folder, or someone copied a file. The
+//! transcript with the most records counts as the session's own. Others are included if they have
+//! records that it lacks.
 //!
 //! Claude Code has been seen to replace a transcript by a new, empty one. So a transcript in the
 //! previous archive is kept if no file of Claude Code contains its text any more.
@@ -58,6 +59,18 @@ pub(super) fn choose<'a>(
     before: Option<&'a SessionArchive>,
 ) -> Result<MainTranscripts<'a>> {
     let parts = before.map_or_else(Vec::new, |before| transcripts(before));
+    choose_among(&files.iter().collect::<Vec<_>>(), parts, before)
+}
+
+/// Chooses among `files` and `parts` of the previous archive, `before`.
+///
+/// # Errors
+/// Returns [`Error`] if one of them cannot be read.
+pub(super) fn choose_among<'a>(
+    files: &[&'a ClientFile],
+    parts: Vec<&'a ArchivePart>,
+    before: Option<&'a SessionArchive>,
+) -> Result<MainTranscripts<'a>> {
     let mut mains = MainTranscripts::default();
     if files.is_empty() {
         mains.kept = parts.into_iter().map(MainTranscript::Archived).collect();
@@ -68,14 +81,14 @@ pub(super) fn choose<'a>(
         match file_that_goes_on(files, part)? {
             Some(file) => {
                 mains.has_news |= part.original_bytes != Some(file.size);
-                begun.insert(&file.path);
+                begun.insert(file.path.as_path());
             }
             None => rest.push(*part),
         }
     }
     if rest.is_empty() && files.len() == 1 {
         mains.has_news |= begun.is_empty();
-        mains.kept = files.iter().map(MainTranscript::There).collect();
+        mains.kept = files.iter().copied().map(MainTranscript::There).collect();
         return Ok(mains);
     }
     let mut archived = HashSet::new();
@@ -91,12 +104,12 @@ pub(super) fn choose<'a>(
             ));
         }
     }
-    for file in files {
+    for file in files.iter().copied() {
         let keys = match LineReader::open(&file.path)? {
             Some(mut lines) => keys(&mut lines, true)?,
             None => HashSet::new(),
         };
-        mains.has_news |= !begun.contains(&file.path) && !keys.is_subset(&archived);
+        mains.has_news |= !begun.contains(file.path.as_path()) && !keys.is_subset(&archived);
         all.push((MainTranscript::There(file), file.size, keys));
     }
     // The most records come first, then the most bytes. If both are equal, prefer Claude Code's
@@ -127,13 +140,13 @@ fn transcripts(archived: &SessionArchive) -> Vec<&ArchivePart> {
 /// Returns the file that `part` was copied from, if Claude Code has only appended to that file
 /// since. The digest of its beginning shows that.
 fn file_that_goes_on<'a>(
-    files: &'a [ClientFile],
+    files: &[&'a ClientFile],
     part: &ArchivePart,
 ) -> Result<Option<&'a ClientFile>> {
     let (Some(mark), Some(size)) = (&part.mark, part.original_bytes) else {
         return Ok(None);
     };
-    for file in files.iter().filter(|file| file.size >= size) {
+    for file in files.iter().copied().filter(|file| file.size >= size) {
         if let Some(lines) = LineReader::open(&file.path)?
             && lines.mark_at(size)? == *mark
         {

@@ -11,7 +11,7 @@ use super::talk::{Survey, TalkWriter};
 use super::text::TextScope;
 use super::{OPENING, SessionArchive, mains};
 use crate::claude::transcript::{self, AgentFile, ClientFile, MAX_META};
-use crate::model::archive::{ArchivePart, PartKind};
+use crate::model::archive::{ArchivePart, CopiedTranscript, PartKind};
 use crate::model::redact::{Counts, Redactor};
 use crate::store::archive::{Draft, PartWriter};
 use crate::store::journal::JournalFile;
@@ -25,6 +25,8 @@ pub(super) struct ArchiveParts {
     pub(super) redacted: Counts,
     pub(super) messages: u64,
     pub(super) left_out: u64,
+    /// The subagents' transcripts that are not copied, because others have all their records.
+    pub(super) copies: Vec<CopiedTranscript>,
     /// The name of the part that is the session's own transcript.
     pub(super) main: Option<String>,
 }
@@ -210,8 +212,8 @@ impl ArchiveParts {
         self.draft.add(writer)
     }
 
-    /// Copies from the previous archive the subagents and other files that this one lacks. Claude
-    /// Code deletes each file on its own when it is old, while the session goes on.
+    /// Copies from the previous archive the notes on subagents and other files that this one lacks.
+    /// Claude Code deletes each file on its own when it is old, while the session goes on.
     pub(super) fn take_over(&mut self, before: &SessionArchive) -> store::Result<()> {
         let present = self.draft.parts();
         let names: HashSet<&str> = present.iter().map(|part| part.name.as_str()).collect();
@@ -220,19 +222,18 @@ impl ArchiveParts {
             .map(|part| part.original.as_deref())
             .collect();
         let originals: HashSet<Option<&OsStr>> = present.iter().map(name_of).collect();
+        // A note stays with its transcript. Other transcripts may have the same file name.
+        let stays = |part: &ArchivePart| {
+            let transcript = part.name.strip_suffix(".meta.json");
+            transcript.is_some_and(|stem| names.contains(format!("{stem}.jsonl.zst").as_str()))
+        };
         let is_present = |part: &ArchivePart| {
-            let is_its = match part.kind {
-                PartKind::File => places.contains(&part.original.as_deref()),
-                _ => originals.contains(&name_of(part)),
-            };
-            names.contains(part.name.as_str()) || is_its
+            let is_other = part.kind == PartKind::File || stays(part);
+            names.contains(part.name.as_str())
+                || places.contains(&part.original.as_deref())
+                || !is_other && originals.contains(&name_of(part))
         };
-        let is_clients = |part: &&ArchivePart| {
-            matches!(
-                part.kind,
-                PartKind::Subagent | PartKind::Meta | PartKind::File
-            )
-        };
+        let is_clients = |part: &&ArchivePart| matches!(part.kind, PartKind::Meta | PartKind::File);
         let lost = before.manifest.parts.iter().filter(is_clients);
         for part in lost.filter(|part| !is_present(part)) {
             self.draft.carry_over(part)?;

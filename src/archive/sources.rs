@@ -1,6 +1,6 @@
 //! The files that an archive is made from, and whether an existing archive contains them already.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use std::thread;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::mains::{MainTranscript, MainTranscripts};
+use super::mains::{MainTranscript, MainTranscripts, choose_among};
 use super::text::TextScope;
 use crate::archive::{has_all, has_rest, text};
 use crate::claude::transcript::{AgentFile, ClientFile, Search, SessionFiles};
@@ -81,8 +81,19 @@ impl ArchiveSources {
             };
             add(&mut digest, &name, main.size, main.modified);
         }
+        let names: BTreeSet<_> = self
+            .files
+            .agents
+            .iter()
+            .map(|(it, _)| name(&it.path))
+            .collect();
+        let by_place = names.len() < self.files.agents.len();
         for (agent, file) in &self.files.agents {
-            add(&mut digest, &name(&agent.path), file.size, file.modified);
+            let name = match by_place {
+                true => file.place.clone().into_bytes(),
+                false => name(&agent.path),
+            };
+            add(&mut digest, &name, file.size, file.modified);
         }
         // Use the size and time before compression: compressing a journal must not change the
         // fingerprint.
@@ -116,7 +127,7 @@ impl ArchiveSources {
     ) -> store::Result<bool> {
         let manifest = &known.manifest;
         if mains.are_gone()
-            || manifest.transcript.bytes > self.bytes && self.all_in(manifest, mains)
+            || manifest.transcript.bytes > self.bytes && self.all_in(known, mains)?
         {
             return Ok(true);
         }
@@ -140,13 +151,44 @@ impl ArchiveSources {
     }
 
     /// Returns whether the archive contains everything that Claude Code's files contain.
-    fn all_in(&self, manifest: &Manifest, mains: &MainTranscripts<'_>) -> bool {
+    fn all_in(&self, known: &SessionArchive, mains: &MainTranscripts<'_>) -> store::Result<bool> {
+        let manifest = &known.manifest;
         let tells_sizes =
             |part: &ArchivePart| part.kind != PartKind::Subagent || part.original_bytes.is_some();
-        match manifest.parts.iter().all(tells_sizes) {
-            true => !mains.has_news && has_rest(manifest, &self.files),
+        Ok(match manifest.parts.iter().all(tells_sizes) {
+            true => {
+                !mains.has_news
+                    && has_rest(manifest, &self.files)
+                    && !self.have_agents_news(known)?
+            }
             false => has_all(manifest, &self.files),
+        })
+    }
+
+    /// Returns whether a subagent's transcript has records that the archive lacks. Reads only the
+    /// transcripts that are not archived in their full length, because Claude Code only appends.
+    fn have_agents_news(&self, known: &SessionArchive) -> store::Result<bool> {
+        let parts = PartIndex::of(&known.manifest);
+        let copies = &known.manifest.transcript.copies;
+        let copies: HashMap<&str, u64> = copies
+            .iter()
+            .map(|copied| (copied.original.as_str(), copied.bytes))
+            .collect();
+        let is_as_archived = |(agent, file): &&(AgentFile, ClientFile)| {
+            let is_part = |part: &ArchivePart| {
+                part.original.as_deref() == Some(&file.place)
+                    && part.original_bytes >= Some(file.size)
+            };
+            parts.agent(agent).any(is_part) || copies.get(file.place.as_str()) == Some(&file.size)
+        };
+        let agents = self.files.agents.iter();
+        for (agent, file) in agents.filter(|agent| !is_as_archived(agent)) {
+            let its = parts.agent(agent).collect();
+            if opened(&file.path)?.is_some() && choose_among(&[file], its, Some(known))?.has_news {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
     /// Writes all parts of a new archive, and returns a manifest that is not yet written. Copies
@@ -194,7 +236,13 @@ impl ArchiveSources {
                 bytes: self.bytes,
                 fingerprint: self.fingerprint.clone(),
                 left_out: parts.left_out,
-                copies: base.mains.copies.iter().map(|file| copied(file)).collect(),
+                copies: base
+                    .mains
+                    .copies
+                    .iter()
+                    .map(|file| copied(file))
+                    .chain(parts.copies.iter().cloned())
+                    .collect(),
             },
             parts: parts.in_order(),
             redacted: parts.redacted,
@@ -223,6 +271,7 @@ impl ArchiveSources {
             redacted: Counts::new(),
             messages: 0,
             left_out: 0,
+            copies: Vec::new(),
             main: None,
         };
         let mut text = parts.draft.part(PartKind::Text, ".txt")?;
@@ -243,18 +292,22 @@ impl ArchiveSources {
         parts.draft.add(text)?;
         let known =
             before.map_or_else(PartIndex::default, |before| PartIndex::of(&before.manifest));
-        for (ending, (agent, file)) in self.agents_by_ending(&known) {
-            let mut copies = known.agent(agent);
-            if !copies.any(|part| part.original_bytes > Some(file.size)) {
-                if opened(&agent.path)?.is_none() {
-                    parts.left_out += 1;
-                    continue;
-                }
-                let mut writer = parts.draft.part(PartKind::Subagent, &ending)?;
-                writer.set_original(file.place.clone(), Some(file.size));
-                parts.copy_transcript(&agent.path, writer, None)?;
-            }
-            parts.copy_meta(agent, file, &ending.replace(".jsonl.zst", ".meta.json"))?;
+        let agents = self.agents(&known, before)?;
+        parts.left_out += agents.unreadable;
+        parts.copies = agents.copies.iter().map(|file| copied(file)).collect();
+        for (part, original) in &agents.archived {
+            let mut part = (*part).clone();
+            part.original = Some(original.clone());
+            parts.draft.carry_over(&part)?;
+        }
+        for (ending, file) in Self::agents_by_ending(&known, &agents) {
+            let Some(agent) = AgentFile::at(file.path.clone()) else {
+                continue;
+            };
+            let mut writer = parts.draft.part(PartKind::Subagent, &ending)?;
+            writer.set_original(file.place.clone(), Some(file.size));
+            parts.copy_transcript(&agent.path, writer, None)?;
+            parts.copy_meta(&agent, file, &ending.replace(".jsonl.zst", ".meta.json"))?;
         }
         for (ending, file) in self.others_by_ending(&known) {
             parts.copy_other(file, &ending)?;
@@ -269,18 +322,74 @@ impl ArchiveSources {
         Ok(parts)
     }
 
-    /// Returns the subagents' transcripts, each with the ending that its copy's file name gets. No
-    /// ending occurs twice, or belongs to another file's copy in the previous archive, `before`.
-    fn agents_by_ending(
-        &self,
+    /// Chooses the subagents' transcripts that the archive contains, among Claude Code's files and
+    /// those in the previous archive, `before`, whose parts are `known`.
+    fn agents<'a>(
+        &'a self,
+        known: &PartIndex<'a>,
+        before: Option<&'a SessionArchive>,
+    ) -> store::Result<ChosenAgents<'a>> {
+        let mut by_name: BTreeMap<&OsStr, Vec<&ClientFile>> = known
+            .agents
+            .keys()
+            .map(|name| (*name, Vec::new()))
+            .collect();
+        let mut chosen = ChosenAgents::default();
+        for (agent, file) in &self.files.agents {
+            if known.agent(agent).any(|part| was_cut(file, part)) {
+                // Only the archived transcript stays.
+                continue;
+            }
+            match opened(&agent.path)? {
+                Some(_) => by_name.entry(name(&agent.path)).or_default().push(file),
+                None => chosen.unreadable += 1,
+            }
+        }
+        for (name, files) in by_name {
+            let parts = known.agents.get(name).cloned().unwrap_or_default();
+            let kept = choose_among(&files, parts, before)?;
+            chosen.copies.extend(kept.copies);
+            let (mut places, mut archived) = (BTreeSet::new(), Vec::new());
+            for agent in kept.kept {
+                match agent {
+                    MainTranscript::There(file) => {
+                        places.insert((file.place.clone(), places.len()));
+                        chosen.there.push(file);
+                    }
+                    MainTranscript::Archived(part) => archived.push(part),
+                }
+            }
+            // Claude Code's own files keep their places.
+            for part in archived {
+                let place = place_among(&MainTranscript::Archived(part), &places);
+                places.insert((place.clone(), places.len()));
+                chosen.archived.push((part, place));
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Returns Claude Code's files among the chosen transcripts of subagents, each with the ending
+    /// that its copy's file name gets. No ending occurs twice, or belongs to another file's copy in
+    /// the previous archive, `before`, or to a copy that stays.
+    fn agents_by_ending<'a>(
         before: &PartIndex<'_>,
-    ) -> BTreeMap<String, &(AgentFile, ClientFile)> {
+        agents: &ChosenAgents<'a>,
+    ) -> BTreeMap<String, &'a ClientFile> {
+        let stays: HashSet<&str> = agents
+            .archived
+            .iter()
+            .map(|(it, _)| it.name.as_str())
+            .collect();
         let mut by_ending = BTreeMap::new();
-        for agent in &self.files.agents {
-            let is_its = |part: &ArchivePart| name_of(part) == agent.0.path.file_name();
-            let name = (AGENT, agent.0.agent_id.as_str(), ".jsonl.zst");
-            let ending = free_ending(name, before, is_its, &by_ending);
-            by_ending.insert(ending, agent);
+        for file in &agents.there {
+            let is_its = |part: &ArchivePart| {
+                name_of(part) == Some(name(&file.path)) && !stays.contains(part.name.as_str())
+            };
+            let stem = file.path.file_stem().unwrap_or_default().to_string_lossy();
+            let id = stem.trim_start_matches("agent-");
+            let ending = free_ending((AGENT, id, ".jsonl.zst"), before, is_its, &by_ending);
+            by_ending.insert(ending, *file);
         }
         by_ending
     }
@@ -297,6 +406,20 @@ impl ArchiveSources {
         }
         by_ending
     }
+}
+
+/// The subagents' transcripts that an archive contains.
+#[derive(Default)]
+struct ChosenAgents<'a> {
+    /// Claude Code's files.
+    there: Vec<&'a ClientFile>,
+    /// Parts of the previous archive, because no file of Claude Code contains all of them any more,
+    /// and where each will be restored.
+    archived: Vec<(&'a ArchivePart, String)>,
+    /// Files that are not archived, because the others have all their records.
+    copies: Vec<&'a ClientFile>,
+    /// How many files can never be read.
+    unreadable: u64,
 }
 
 /// Finds parts of an archive by their original file, or by the ending of their name. A session may
@@ -344,6 +467,12 @@ impl<'a> PartIndex<'a> {
         let found = self.files.get(file.place.as_str());
         found.into_iter().flatten().copied()
     }
+}
+
+/// Returns whether a subagent's transcript is shorter than when `part` was copied from it. Then only
+/// a part of it is left, or it was overwritten.
+fn was_cut(file: &ClientFile, part: &ArchivePart) -> bool {
+    part.original.as_deref() == Some(&file.place) && part.original_bytes > Some(file.size)
 }
 
 /// Opens a file beside a session's transcript. Returns `None` if it does not exist or can never be
@@ -409,6 +538,10 @@ pub(super) fn place_among(main: &MainTranscript<'_>, taken: &BTreeSet<(String, u
         free = format!("{place}.{number}");
     }
     free
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }
 
 /// Returns the name of the file that a part is a copy of.

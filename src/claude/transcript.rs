@@ -144,7 +144,8 @@ pub struct SessionFiles {
     /// The session's own transcripts, the largest first. There are several if the session went on
     /// in another folder, or was copied.
     pub mains: Vec<ClientFile>,
-    /// The transcripts of its subagents, sorted by name.
+    /// The transcripts of its subagents, sorted by name, the largest first. A subagent has several
+    /// if the session went on in another folder, or was copied.
     pub agents: Vec<(AgentFile, ClientFile)>,
     /// The other files in the session's folder: outputs of tools that were too long for a
     /// transcript, and notes of Claude Code.
@@ -196,17 +197,14 @@ impl SessionFiles {
                 .then(other.modified.cmp(&one.modified));
             by_size.then_with(|| one.path.cmp(&other.path))
         });
-        // If there are several copies of a file, keep the largest.
         files.agents.sort_by(|one, other| {
             let name =
                 |agent: &(AgentFile, ClientFile)| agent.0.path.file_name().map(OsStr::to_owned);
             name(one)
                 .cmp(&name(other))
                 .then(other.1.size.cmp(&one.1.size))
+                .then_with(|| one.1.place.cmp(&other.1.place))
         });
-        files
-            .agents
-            .dedup_by(|later, first| later.0.path.file_name() == first.0.path.file_name());
         files
             .others
             .sort_by(|one, other| one.place.cmp(&other.place));

@@ -220,3 +220,73 @@ fn an_archive_without_sizes_is_replaced_only_by_a_larger_one() {
     assert_eq!((again(), again()), (json!(false), json!(true)));
     assert_eq!(parts(&sandbox, "subagent"), 1);
 }
+
+/// A subagent's transcript in another folder of the client, to which the session moved.
+fn moved_agent(sandbox: &Sandbox, folder: &str, id: &str, records: &[&str]) -> PathBuf {
+    let projects = sandbox.home().join(".claude/projects");
+    let main = projects.join(format!("{folder}/{ID}.jsonl"));
+    put(&main, &said("begin"));
+    let path = main
+        .with_extension("")
+        .join(format!("subagents/agent-{id}.jsonl"));
+    let lines: String = records.iter().map(|text| said(text)).collect();
+    put(&path, &lines);
+    put(&path.with_extension("meta.json"), META);
+    path
+}
+
+#[test]
+fn a_subagents_transcripts_in_two_folders_are_archived_unless_one_has_all_of_the_other() {
+    let sandbox = Sandbox::archiving();
+    let session = session(&sandbox);
+    let [here, _] = agent(&session, "a1", "here", META);
+    let there = moved_agent(&sandbox, "-moved", "a1", &["there", "and more"]);
+    // Of this one, the second file is a copy.
+    agent(&session, "a2", "both", META);
+    moved_agent(&sandbox, "-moved", "a2", &["both"]);
+    let before = client_s(&sandbox);
+    clock_out(&sandbox);
+    assert_eq!(parts(&sandbox, "subagent"), 3);
+    let copies = manifest(&sandbox)["transcript"]["copies"].clone();
+    assert_eq!(copies.as_array().unwrap().len(), 2, "{copies}");
+    // Nothing changes without a change.
+    let archived = manifest(&sandbox);
+    clock_out(&sandbox);
+    assert_eq!(manifest(&sandbox), archived);
+    // The client deletes one file, and writes on in the other.
+    fs::remove_file(&here).unwrap();
+    let grown = format!("{}{}", fs::read_to_string(&there).unwrap(), said("later"));
+    put(&there, &grown);
+    clock_out(&sandbox);
+    assert_eq!(parts(&sandbox, "subagent"), 3);
+    let after = restored(&sandbox);
+    assert_eq!(after[&here], before[&here]);
+    assert_eq!(after[&there], grown);
+    assert_eq!(after[&here.with_extension("meta.json")], META);
+    assert_eq!(after[&there.with_extension("meta.json")], META);
+}
+
+#[test]
+fn tokens_of_a_subagent_are_counted_over_all_its_transcripts() {
+    let sandbox = Sandbox::just_swept();
+    let session = session(&sandbox);
+    let used = |message: &str, uuid: &str| {
+        let usage = json!({"input_tokens": 100, "output_tokens": 10});
+        let message = json!({"id": message, "role": "assistant", "model": "m", "usage": usage});
+        format!(
+            "{}\n",
+            json!({"type": "assistant", "sessionId": ID, "uuid": uuid, "isSidechain": true,
+                "agentId": "a1", "message": message})
+        )
+    };
+    let [here, _] = agent(&session, "a1", "here", META);
+    put(&here, &used("m1", "u1"));
+    let there = moved_agent(&sandbox, "-moved", "a1", &[]);
+    put(&there, &(used("m1", "u1") + &used("m2", "u2")));
+    let [third, _] = agent(&session, "b/agent-a1", "", META);
+    put(&third, &used("m3", "u3"));
+    let stats = sandbox.ccsession(["stats", ID, "--json"]).json();
+    let tokens = stats["tokens"].as_array().unwrap();
+    let input: u64 = tokens.iter().filter_map(|row| row["input"].as_u64()).sum();
+    assert_eq!(input, 300, "{stats}");
+}
