@@ -1,10 +1,12 @@
 //! Builds the command that resumes a session: in which directory, with which words.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::dirs::claude_dir;
 use crate::model::SessionId;
+use crate::model::text::shell_word;
 use crate::store::Environment;
 
 /// The longest folder name that Claude Code does not shorten, in characters.
@@ -54,13 +56,17 @@ impl ResumeCommand {
         })
     }
 
-    /// Returns the command as a line for a shell.
+    /// Returns the command as a line for a shell, safe to show on a terminal.
     pub fn line(&self) -> String {
-        let mut line = format!("cd {} && ", quoted(self.dir.as_os_str()));
+        let mut line = format!("cd {} && ", shell_word(self.dir.as_os_str().as_bytes()));
         if let Some(dir) = &self.config_dir {
-            line += &format!("{CONFIG_DIR}={} ", quoted(dir.as_os_str()));
+            line += &format!("{CONFIG_DIR}={} ", shell_word(dir.as_os_str().as_bytes()));
         }
-        let words: Vec<String> = self.words.iter().map(|word| quoted(word)).collect();
+        let words: Vec<String> = self
+            .words
+            .iter()
+            .map(|word| shell_word(word.as_bytes()))
+            .collect();
         line + &words.join(" ")
     }
 }
@@ -79,16 +85,6 @@ fn is_folder_of(folder: &OsStr, dir: &Path) -> bool {
     match name.get(..LONGEST_NAME) {
         Some(beginning) if name.len() > LONGEST_NAME => folder.starts_with(beginning),
         _ => *folder == *name,
-    }
-}
-
-/// Quotes a word for a POSIX shell, if the word needs quotes.
-fn quoted(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.into_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

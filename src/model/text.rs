@@ -65,6 +65,44 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Quotes a word for a person to paste into a shell, if it needs quotes. A shell reads back exactly
+/// these bytes.
+///
+/// Bytes that are not UTF-8, and characters that could move a cursor, or reorder or hide text, are
+/// written as escapes within `$'…'`. Bash, zsh and ksh read these, and POSIX has them since
+/// 2024. In single quotes, such characters would act on the terminal that shows them.
+pub fn shell_word(word: &[u8]) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    let text = std::str::from_utf8(word).ok();
+    match text.filter(|text| !text.contains(is_hostile)) {
+        // Zsh looks up a program for a word that begins with `=`.
+        Some(text) if !text.is_empty() && !text.starts_with('=') && text.chars().all(is_plain) => {
+            text.to_owned()
+        }
+        Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
+        None => {
+            let mut quoted = String::from("$'");
+            for chunk in word.utf8_chunks() {
+                for c in chunk.valid().chars() {
+                    // A shell that looks for `!` and quotes before it reads escapes finds none.
+                    match is_hostile(c) || matches!(c, '\\' | '\'' | '!') {
+                        true => add_octal(&mut quoted, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                        false => quoted.push(c),
+                    }
+                }
+                add_octal(&mut quoted, chunk.invalid());
+            }
+            quoted + "'"
+        }
+    }
+}
+
+fn add_octal(quoted: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        quoted.push_str(&format!("\\{byte:03o}"));
+    }
+}
+
 /// Returns `text` without its last word, but drops at most 256 bytes. The last word of a text that
 /// was cut may be half of a secret, too short to be recognised.
 pub fn without_last_word(text: &str) -> &str {
@@ -129,9 +167,43 @@ fn is_hostile(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_word_for_a_shell_is_quoted_only_as_far_as_it_must_be() {
+        let check = |word: &[u8], expected: &str| assert_eq!(shell_word(word), expected);
+        check(b"/home/dev/a-b_c", "/home/dev/a-b_c");
+        check(b"", "''");
+        check(b"=x", "'=x'");
+        check("it's größe".as_bytes(), r"'it'\''s größe'");
+        check(b"a\x1b[2J!'\\b", r"$'a\033[2J\041\047\134b'");
+        check("\u{202e}y\u{9b}".as_bytes(), r"$'\342\200\256y\302\233'");
+        check(b"\xff0\n", r"$'\3770\012'");
+    }
+
+    #[test]
+    fn bash_reads_back_the_bytes_of_a_word() {
+        // Not the byte 0, which no word has.
+        let all: Vec<u8> = (1..=255).collect();
+        let odd = "a'b\\'\u{202e}0!1\u{85}$(id)`id`\n ".as_bytes();
+        for word in [&all[..], odd, b"\x9b7", b"plain", b"'$x'"] {
+            let script = format!("printf %s {}", shell_word(word));
+            for shell in ["bash", "zsh"] {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the shell says how it reads the quotes"
+                )]
+                let output = Command::new(shell).args(["-c", &script]).output();
+                if let Ok(output) = output {
+                    assert_eq!(output.stdout, word, "{shell} {script}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn json_keeps_its_meaning_and_moves_no_cursor() {

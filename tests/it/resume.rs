@@ -398,3 +398,21 @@ fn on_a_terminal_a_person_picks() {
     let (status, said) = typed(run(), b"\x03");
     assert_eq!((status, said.as_str()), (None, ""));
 }
+
+#[test]
+fn a_printed_command_moves_no_cursor_and_leads_to_the_directory() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("it's \u{1b}[2J\u{9b}2J\u{202e}y!");
+    past(&sandbox, ID, &dir, "webhook hunt");
+    let printed = sandbox.ccsession(["resume", ID, "--print"]).stdout();
+    let is_harmless = |c: char| !c.is_control() && c != '\u{202e}' || c == '\n';
+    assert_eq!(
+        printed.chars().find(|c| !is_harmless(*c)),
+        None,
+        "{printed:?}"
+    );
+    let run = sandbox.run("bash").arg("-c").arg(&printed);
+    let started = with_claude(&sandbox, run).output();
+    let expected = format!("{}|--resume {ID}|\n", dir.display());
+    assert_eq!(text(&started.stdout), expected, "{printed:?}");
+}

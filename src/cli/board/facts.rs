@@ -1,9 +1,8 @@
 //! What is known of one session on the board. Pure.
 
-use crate::claude::commands::quoted;
 use crate::identity::open_calls::OpenCall;
 use crate::model::attention::{Attention, Need};
-use crate::model::text::{escaped, one_line};
+use crate::model::text::{one_line, shell_word};
 use crate::model::{Record, SessionId, Timestamp};
 
 /// The longest text that is kept, in characters.
@@ -137,16 +136,11 @@ fn short(id: &SessionId) -> String {
     id.as_str().chars().take(8).collect()
 }
 
-/// Returns the command that resumes the session, for any POSIX shell. Leaves out a directory whose
-/// name contains control characters: when pasted, they act on the terminal even within quotes.
+/// Returns the command that resumes the session, for a shell.
 fn resume_command(record: &Record) -> String {
     let dir = record.cwd.as_deref().unwrap_or(&record.project.root);
-    let id = quoted(record.session_id.as_str());
-    let resume = format!("claude --resume {id}");
-    match escaped(dir) == dir {
-        true => format!("cd {} && {resume}", quoted(dir)),
-        false => resume,
-    }
+    let id = shell_word(record.session_id.as_str().as_bytes());
+    format!("cd {} && claude --resume {id}", shell_word(dir.as_bytes()))
 }
 
 fn safe(text: &str) -> String {
