@@ -43,6 +43,7 @@ pub(super) struct BecomeArgs {
     pub(super) id: String,
     pub(super) holder: String,
     pub(super) gate: String,
+    pub(super) failure: String,
     #[arg(long)]
     pub(super) blocked: Vec<i32>,
     #[arg(last = true, required = true)]
@@ -108,6 +109,7 @@ pub(super) fn become_command(context: &Context, args: BecomeArgs) -> u8 {
     let start = Start {
         holder: args.holder,
         gate: args.gate,
+        failure: args.failure,
         blocked: args.blocked,
     };
     let (err, status) = run::become_command(&state, &id, &start, &args.command);

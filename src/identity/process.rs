@@ -195,6 +195,13 @@ pub fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     system::open_file_of(pid, number)
 }
 
+/// Opens the pipe that process `pid` has open for writing as this file descriptor, if it can be
+/// seen.
+#[cfg(feature = "cli")]
+pub fn writing_end_of(pid: u32, number: &str) -> Option<OwnedFd> {
+    system::writing_end_of(pid, number)
+}
+
 /// Returns whether some process reaps orphaned processes when they end; true if unknown.
 pub fn reaps_orphans() -> bool {
     system::reaps_orphans()

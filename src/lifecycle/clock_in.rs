@@ -13,7 +13,7 @@ use crate::identity::liveness::{Judge, SessionState};
 use crate::identity::roster::{self, OpenOutcome};
 use crate::lifecycle::limits::{self, IDLE, LimitReached};
 use crate::lifecycle::purpose::Purpose;
-use crate::lifecycle::run::{caller, new_id, new_record};
+use crate::lifecycle::run::{began, caller, new_id, new_record};
 use crate::model::event::{self, name};
 use crate::model::purpose::{FocusSource, with_notes};
 use crate::model::text::{escaped, one_line};
@@ -156,7 +156,7 @@ pub fn clock_in(
     let lock = state.lock(LAUNCHER_PATIENCE)?;
     let judge = Judge::new(&state, host.config, clock::now());
     let session = state.session(&wanted.id);
-    let present = session.record()?;
+    let present = session.record_unless_lost()?;
     let mut entry = wanted.entry(&judge, present, request);
     let mut conflicts = Vec::new();
     if request.exclusive {
@@ -174,7 +174,11 @@ pub fn clock_in(
     }
     let event = wanted.event(&judge, host.config.capture, &entry.record);
     let fresh = entry.record.clone();
+    let is_lost = state.replace_lost_record(&lock, &fresh)?;
     let merge = || {
+        if is_lost {
+            return Ok(());
+        }
         // A hook may have created the session just now.
         let merged = state.update_record_locked(&lock, &wanted.id, |present| {
             entry = wanted.entry(&judge, Some(present.clone()), request);
@@ -275,7 +279,8 @@ impl ClockInTarget {
                 present
             }
             None => {
-                let mut fresh = new_record(self.id.clone(), &self.project, SOURCE, judge.now);
+                let began = began(&judge.state.session(&self.id), judge.now);
+                let mut fresh = new_record(self.id.clone(), &self.project, SOURCE, began);
                 fresh.parent.clone_from(&self.parent);
                 fresh
             }

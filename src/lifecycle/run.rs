@@ -39,8 +39,8 @@ use crate::store::log::{self, Log, LogLine};
 use crate::store::pointer::Pointers;
 use crate::store::write::{AppendOutcome, Durability};
 use crate::store::{
-    self, Decompressor, Error, Host, StateDir, clock, index, machine_id, machine_name, project,
-    reason, remote,
+    self, Decompressor, Error, Host, SessionDir, StateDir, clock, file, index, machine_id,
+    machine_name, project, reason, remote,
 };
 
 /// The `outcome` in the record of a session whose command was not started, and the `reason` in its
@@ -211,7 +211,9 @@ pub fn run(
     let mut held = HeldSession::take(host, &state, &project, id.clone(), request, complain)?;
     // From here on, no other launcher uses the id, so what is read about the session stays true.
     let session = state.session(&id);
-    let is_unknown = request.resume && session.record()?.is_none();
+    // A session whose record a power failure has taken still has its journal.
+    let has_journal = || file::look(session.journal().path()).is_ok_and(|found| found.is_some());
+    let is_unknown = request.resume && session.record_unless_lost()?.is_none() && !has_journal();
     // Search for a transcript only if needed, because that is slow: for Claude Code, which can
     // continue it, and for an unknown session.
     let is_used = (is_client || is_unknown) && transcript::find(host.env, &session, &id).is_some();
@@ -226,10 +228,12 @@ pub fn run(
     } else {
         request.command.clone()
     };
-    let outcome = child::run(&command, &id, &held.lease.holder, signals, bystander)
+    let end = child::run(&command, &id, &held.lease.holder, signals, bystander)
         .map_err(RunError::System)?;
-    held.finish(Some(&outcome));
-    Ok(outcome)
+    // A session that was on record before stays as it was. In a new one, the attempt is recorded.
+    let is_undone = !end.was_started && held.before.is_some();
+    held.finish(Some(&end.outcome).filter(|_| !is_undone));
+    Ok(end.outcome)
 }
 
 /// Returns a new random id.
@@ -256,9 +260,16 @@ pub(super) fn new_record(id: SessionId, project: &Project, source: &str, now: Ti
     record
 }
 
+/// Returns when a session began whose record has to be created: at its first event, or else `now`.
+pub(super) fn began(session: &SessionDir, now: Timestamp) -> Timestamp {
+    let first = session.journal().events().ok();
+    let first = first.and_then(|mut events| events.find_map(|event| event.ts));
+    first.map_or(now, |first| first.min(now))
+}
+
 /// Returns whether the session has a record and is live.
 fn is_live(judge: &Judge<'_>, id: &SessionId) -> store::Result<bool> {
-    let record = judge.state.session(id).record()?;
+    let record = judge.state.session(id).record_unless_lost()?;
     Ok(record.is_some_and(|record| judge.find(id, &record).state.is_live()))
 }
 
@@ -266,6 +277,41 @@ fn is_live(judge: &Judge<'_>, id: &SessionId) -> store::Result<bool> {
 fn name_of(command: &[OsString]) -> String {
     let name = command.first().map(Path::new).and_then(Path::file_name);
     one_line(&name.unwrap_or_default().to_string_lossy(), MAX_TEXT)
+}
+
+/// The members of a record that a run changes before its command starts.
+#[derive(Clone)]
+struct FormerMembers {
+    end: SessionEnd,
+    name: Option<String>,
+    role: Option<String>,
+    focus: Option<String>,
+}
+
+impl FormerMembers {
+    /// Removes the end from a record, so that the session continues, and notes what else a run
+    /// changes.
+    fn take(record: &mut Record) -> Self {
+        Self {
+            end: SessionEnd::take(record),
+            name: record.name.clone(),
+            role: record.role.clone(),
+            focus: record.focus.clone(),
+        }
+    }
+
+    /// Returns `record` with these members.
+    fn put(&self, record: &Record) -> Record {
+        let Self {
+            name, role, focus, ..
+        } = self.clone();
+        Record {
+            name,
+            role,
+            focus,
+            ..self.end.put(record)
+        }
+    }
 }
 
 /// The members of a record that describe the session's end.
@@ -330,8 +376,8 @@ struct HeldSession<'a> {
     parent: Option<SessionId>,
     /// True once `RunStart` was recorded or the record was changed.
     has_begun: bool,
-    /// The end that the record contained before this run, if the session was on record.
-    ended_before: Option<SessionEnd>,
+    /// What the record contained before this run, if the session was on record.
+    before: Option<FormerMembers>,
     is_over: bool,
 }
 
@@ -357,7 +403,7 @@ impl<'a> HeldSession<'a> {
                 complain,
                 lease,
                 has_begun: false,
-                ended_before: None,
+                before: None,
                 is_over: false,
             }),
         }
@@ -367,7 +413,8 @@ impl<'a> HeldSession<'a> {
     /// transcript.
     fn refuse_second_client(&self, is_client: bool) -> Result<(), RunError> {
         let id = &self.lease.session_id;
-        let Some(record) = self.state.session(id).record()?.filter(|_| is_client) else {
+        let record = self.state.session(id).record_unless_lost()?;
+        let Some(record) = record.filter(|_| is_client) else {
             return Ok(());
         };
         let owners = self.judge().find(id, &record).owners;
@@ -383,7 +430,7 @@ impl<'a> HeldSession<'a> {
         if self
             .state
             .session(&self.lease.session_id)
-            .record()?
+            .record_unless_lost()?
             .is_none()
         {
             return Ok(());
@@ -420,22 +467,26 @@ impl<'a> HeldSession<'a> {
                 .then(|| self.lease.command.clone()),
             ..self.event(name::RUN_START, now)
         };
-        let mut fresh = new_record(id.clone(), self.project, "run", now);
+        let mut fresh = new_record(id.clone(), self.project, "run", began(&session, now));
         fresh.parent.clone_from(&self.parent);
         request.purpose.enter(&mut fresh);
-        let ended_before = &mut self.ended_before;
+        let before = &mut self.before;
         let state = self.state;
+        let is_lost = state.replace_lost_record(&lock, &fresh)?;
         let reopen = || {
+            if is_lost {
+                return Ok(());
+            }
             let reopened = state.update_record_locked(&lock, id, |record| {
                 let mut record = record.clone();
-                *ended_before = Some(SessionEnd::take(&mut record));
+                *before = Some(FormerMembers::take(&mut record));
                 request.purpose.enter(&mut record);
                 Some(record)
             });
             reopened.map(drop)
         };
         let opened = roster::open_or_create(&session, &fresh, &event, Durability::Synced, reopen);
-        self.has_begun = opened.is_ok() || self.ended_before.is_some();
+        self.has_begun = opened.is_ok() || is_lost || self.before.is_some();
         opened?;
         roster::join(state, id, self.project, Some(&self.lease.holder))?;
         Ok(())
@@ -472,15 +523,15 @@ impl<'a> HeldSession<'a> {
         self.leave();
         // If a Claude Code process still owns the session, its hook will report the end.
         if self.has_begun && !self.judge().is_owned(id, false) {
-            let end = match (outcome, &self.ended_before) {
-                (Some(outcome), _) => SessionEnd::of(outcome, now),
-                (None, Some(before)) => before.clone(),
-                (None, None) => SessionEnd::not_started(now),
+            let ended = |record: &Record| match (outcome, &self.before) {
+                (Some(outcome), _) => SessionEnd::of(outcome, now).put(record),
+                (None, Some(before)) => before.put(record),
+                (None, None) => SessionEnd::not_started(now).put(record),
             };
             let patience = LAUNCHER_PATIENCE;
             self.told(
                 self.state
-                    .update_record(id, patience, |record| Some(end.put(record))),
+                    .update_record(id, patience, |record| Some(ended(record))),
             );
             let archiving = ArchiveDecision::by(self.host.config.archive_auto);
             let key = self.project.key();

@@ -25,7 +25,7 @@ const MAX_RECORD: usize = 1 << 22;
 /// The largest owner file that is read, in bytes.
 const MAX_OWNER: usize = 4096;
 /// The error for a record that a power failure has emptied.
-const LOST: &str = "it is empty or torn, as a power failure leaves it; the session's next event, or `ccsession import`, makes it again";
+const LOST: &str = "it is empty or torn, as a power failure leaves it; the session's next event, `ccsession import`, `run` or `clock-in` makes it again";
 /// The largest `usage.json` that is read, in bytes. It has room for the transcripts of several
 /// hundred thousand subagents.
 const MAX_USAGE: usize = 256 << 20;
@@ -166,6 +166,19 @@ impl SessionDir {
         matches!(content, Ok(Some(content)) if file::is_lost(&content.bytes))
     }
 
+    /// Does the same as [`Self::record`], but a record that a power failure has emptied counts as
+    /// missing. For callers that create the missing record.
+    ///
+    /// # Errors
+    /// Fails as [`Self::record`] does, except for an emptied record.
+    #[cfg(feature = "cli")]
+    pub fn record_unless_lost(&self) -> Result<Option<Record>> {
+        match self.record() {
+            Err(_) if self.has_lost_record() => Ok(None),
+            read => read,
+        }
+    }
+
     /// Creates the session's folder and record if they are missing, then its journal, beginning
     /// with `event`.
     ///
@@ -189,8 +202,10 @@ impl SessionDir {
     /// Creates the session's folder and record if they are missing, without a journal: for a
     /// session that no hook has recorded.
     ///
-    /// A record that a power failure has emptied counts as missing. Returns whether `record` was
-    /// written.
+    /// A record that a power failure has emptied counts as missing. Replacing it takes the state
+    /// directory's lock; a caller that holds the lock calls
+    /// [`StateDir::replace_lost_record`](super::state::StateDir::replace_lost_record) before. Returns
+    /// whether `record` was written.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the record cannot be written, or is too large to be read again.

@@ -139,6 +139,21 @@ impl StateDir {
         }
     }
 
+    /// Replaces a record that a power failure has emptied. Returns whether it was one. The caller
+    /// must hold the lock.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the record cannot be written, or is too large to be read again.
+    #[cfg(feature = "cli")]
+    pub fn replace_lost_record(&self, _held: &Lock, record: &Record) -> Result<bool> {
+        let session = self.session(&record.session_id);
+        let is_lost = session.has_lost_record();
+        if is_lost {
+            session.replace_record(record)?;
+        }
+        Ok(is_lost)
+    }
+
     /// Returns the ids of all sessions on record, in no order.
     ///
     /// # Errors

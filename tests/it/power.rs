@@ -333,3 +333,51 @@ fn a_count_of_tokens_that_is_too_large_is_counted_again() {
     let size = |path: &Path| fs::metadata(path).unwrap().len();
     assert!(size(&usage) < 1 << 20);
 }
+
+/// No event of Claude Code follows in such a session, and no transcript exists.
+#[test]
+fn a_lost_record_of_a_session_without_claude_code_is_recreated_by_run_and_clock_in() {
+    let mends: [&[&str]; 3] = [
+        &["run", "--session-id", ID, "--", "true"],
+        &["run", "--resume", ID, "--", "true"],
+        &["clock-in", "--session", ID, "--role", "reviewer"],
+    ];
+    for begin in [mends[0], mends[2]] {
+        for mend in mends {
+            for lost in LOST {
+                let sandbox = Sandbox::just_swept();
+                let case = format!("{begin:?} {mend:?} {lost:?}");
+                let done = |arguments: &[&str]| {
+                    let output = sandbox.ccsession(arguments).output();
+                    assert!(output.status.success(), "{case}: {output:?}");
+                };
+                done(begin);
+                let before = sandbox.record(ID);
+                let events = sandbox.journal(ID).len();
+                fs::write(sandbox.session(ID).join("session.json"), lost).unwrap();
+                done(mend);
+                let after = sandbox.record(ID);
+                let first = sandbox.journal(ID)[0]["ts"].clone();
+                assert_eq!(after["started_at"], first, "{case}");
+                assert_eq!(after["project"], before["project"], "{case}");
+                assert!(sandbox.journal(ID).len() > events, "{case}");
+                done(&["show", ID]);
+            }
+        }
+    }
+}
+
+/// What somebody has damaged is theirs to correct.
+#[test]
+fn run_and_clock_in_leave_a_damaged_record_as_it_is() {
+    let (sandbox, _) = recorded();
+    let path = sandbox.session(ID).join("session.json");
+    write_private(&path, "{bad");
+    for arguments in [
+        &["run", "--session-id", ID, "--", "true"][..],
+        &["clock-in", "--session", ID],
+    ] {
+        sandbox.ccsession(arguments).refused(1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{bad");
+    }
+}

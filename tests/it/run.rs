@@ -14,7 +14,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{CCSESSION, ID, PATIENCE, Run, Sandbox, text, wait_until};
+use crate::support::{
+    CCSESSION, ID, PATIENCE, Run, Sandbox, copy_program, text, wait_until, write_program,
+};
 
 const OTHER: &str = "6c59583c-1111-4222-8333-444455556666";
 
@@ -259,6 +261,44 @@ fn a_command_that_cannot_start_leaves_a_session_as_it_was() {
             assert_eq!(on_record(&sandbox, ID), before, "{command}");
         }
     }
+    assert_put_back(&sandbox);
+}
+
+/// What only the system finds out: the program exists and may be executed.
+#[test]
+fn a_command_that_the_system_does_not_start_leaves_a_session_as_it_was() {
+    let sandbox = Sandbox::just_swept();
+    let run = |more: &[&str], command: &str| {
+        let arguments = [&["run", "--session-id", ID][..], more, &["--", command]].concat();
+        sandbox.ccsession(arguments)
+    };
+    run(&["--name", "first", "--role", "r1"], "false").expect(1, "", "");
+    let script = sandbox.path("script");
+    write_program(&script, "#!/no/such/interpreter -x\n");
+    let busy = sandbox.path("busy");
+    copy_program("/bin/true", &busy);
+    let held = fs::File::options().append(true).open(&busy).unwrap();
+    let before = sandbox.record(ID);
+    for (command, why) in [
+        (
+            &script,
+            "its interpreter `/no/such/interpreter` does not exist",
+        ),
+        (&busy, "Text file busy"),
+    ] {
+        let command = command.to_str().unwrap();
+        let said = run(&["--name", "other", "--role", "other"], command).refused(126);
+        assert!(said.contains(why), "{said}");
+        assert_eq!(sandbox.record(ID), before, "{command}");
+        let reason = sandbox.journal(ID).last().unwrap()["reason"].clone();
+        assert_eq!(reason, "not started", "{command}");
+    }
+    drop(held);
+    // Of a new session, the attempt is recorded.
+    let script = script.to_str().unwrap();
+    let run = sandbox.ccsession(["run", "--session-id", OTHER, "--", script]);
+    run.refused(126);
+    assert_eq!(sandbox.record(OTHER)["exit_status"], 126);
     assert_put_back(&sandbox);
 }
 

@@ -98,6 +98,14 @@ pub(super) fn open_file_of(pid: u32, number: &str) -> Option<OwnedFd> {
     file.map(OwnedFd::from)
 }
 
+/// Opens the pipe that process `pid` has open for writing as this file descriptor.
+#[cfg(feature = "cli")]
+pub(super) fn writing_end_of(pid: u32, number: &str) -> Option<OwnedFd> {
+    let path = format!("/proc/{pid}/fd/{number}");
+    let file = file::open(Path::new(&path), OFlags::WRONLY).ok()?;
+    file.map(OwnedFd::from)
+}
+
 /// Returns whether the process with pid 1 handles, blocks or ignores SIGCHLD. A process that reaps
 /// orphans does one of these. `sleep infinity`, the first process of many containers, does not.
 pub(super) fn reaps_orphans() -> bool {

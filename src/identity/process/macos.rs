@@ -90,6 +90,12 @@ pub(super) fn open_file_of(_pid: u32, _number: &str) -> Option<OwnedFd> {
     None
 }
 
+/// Returns `None`; not implemented.
+#[cfg(feature = "cli")]
+pub(super) fn writing_end_of(_pid: u32, _number: &str) -> Option<OwnedFd> {
+    None
+}
+
 /// Returns false, because macOS does not report ignored signals.
 pub(super) fn ignores(_signal: i32) -> bool {
     false

@@ -60,7 +60,7 @@ impl Bystander {
             .spawn()?;
         let pipes = process.stdin.take().zip(process.stdout.take());
         let (questions, mut answers) = pipes.ok_or(io::ErrorKind::BrokenPipe)?;
-        answers.read_exact(&mut [0])?;
+        answers.read_exact(&mut [0; 2])?;
         Ok(Self {
             process,
             questions: Some(questions),
@@ -105,9 +105,9 @@ impl Bystander {
         self.questions.as_mut()?.write_all(b"?").ok()?;
         let mut fds = [PollFd::new(&self.answers, PollFlags::IN)];
         let ready = rustix::io::retry_on_intr(|| poll(&mut fds, Some(&PATIENCE))).ok()?;
-        let mut answer = [0];
+        let mut answer = [0; 2];
         (ready > 0).then(|| self.answers.read_exact(&mut answer).ok())??;
-        let [bits] = answer;
+        let bits = u16::from_le_bytes(answer);
         let is_heard = |place: &usize| bits & (1 << place) != 0;
         let signals = FORWARDED.iter().enumerate();
         Some(
@@ -130,8 +130,8 @@ impl Drop for Bystander {
     }
 }
 
-/// Runs the bystander until stdin is closed. Answers each byte on stdin with a byte on stdout: one
-/// bit for each of `FORWARDED`, set if the signal has arrived since the last answer.
+/// Runs the bystander until stdin is closed. Answers each byte on stdin with two bytes on stdout:
+/// one bit for each of `FORWARDED`, set if the signal has arrived since the last answer.
 ///
 /// # Errors
 /// Fails if a handler cannot be installed, or stdout cannot be written.
@@ -144,7 +144,10 @@ pub fn listen() -> io::Result<()> {
     let mut signals = Signals::new(heard.chain(unstoppable))?;
     drop(BlockedSignals::inherited(&FORWARDED)?);
     let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
-    let mut say = |bits: u8| stdout.write_all(&[bits]).and_then(|()| stdout.flush());
+    let mut say = |bits: u16| {
+        let written = stdout.write_all(&bits.to_le_bytes());
+        written.and_then(|()| stdout.flush())
+    };
     say(0)?;
     while stdin.read_exact(&mut [0]).is_ok() {
         let arrived: BTreeSet<i32> = signals.pending().collect();

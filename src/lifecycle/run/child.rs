@@ -12,25 +12,34 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
-use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP,
+    SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
 use signal_hook::iterator::Signals;
 
 use super::RunOutcome;
 use super::bystander::Bystander;
-use super::gate::{self, Gate};
+use super::gate::{self, FailureReport, FailureReporter, Gate};
+use super::program;
 use crate::claude::arguments;
 use crate::identity::process::{self, Viewpoint};
 use crate::identity::roster;
 use crate::lifecycle::lease;
 use crate::model::{Owner, Project, SessionId};
-use crate::store::{Error, StateDir, file};
+use crate::store::{self, Error, StateDir, file};
 
 /// The hidden verb with which a launcher starts this program again, to become the command.
 pub const VERB: &str = "become-command";
 
 /// The signals that the launcher passes on to the command, unless the launcher was started with the
-/// signal ignored.
-pub(super) const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+/// signal ignored: all whose default ends a process. Not among them are those that a process cannot
+/// survive, that report its own faults (`SIGSEGV`, `SIGABRT`, `SIGPIPE`, `SIGXFSZ`), and real-time
+/// signals.
+pub(super) const FORWARDED: [i32; 13] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,
+    SIGXCPU, SIGTRAP, SIGSYS,
+];
 
 /// How long a signal to a process group may take to reach all its processes. timeout(1), for
 /// example, signals its child first, and then the group.
@@ -65,7 +74,8 @@ pub(super) fn listen() -> io::Result<Signals> {
     let forwarded = FORWARDED
         .into_iter()
         .filter(|signal| !process::ignores(*signal));
-    Signals::new(forwarded.chain([SIGCHLD, SIGCONT]))
+    // A file that grows too large must lead to an error, not to the launcher's end.
+    Signals::new(forwarded.chain([SIGCHLD, SIGCONT, SIGXFSZ]))
 }
 
 /// Blocks the forwarded signals. Dropping this restores the old mask, which delivers the signals
@@ -110,6 +120,13 @@ impl Drop for BlockedSignals {
     }
 }
 
+/// How the process ended that was to become the command.
+pub(super) struct CommandEnd {
+    pub(super) outcome: RunOutcome,
+    /// False if the process said why it could not become the command, and ended.
+    pub(super) was_started: bool,
+}
+
 /// Starts `command` as the session `id`, held by `holder`, and returns how it ended.
 ///
 /// Starts this program again ([`become_command`]). That process enters itself into the lease and
@@ -124,7 +141,7 @@ pub(super) fn run(
     holder: &Owner,
     signals: Signals,
     mut bystander: Bystander,
-) -> io::Result<RunOutcome> {
+) -> io::Result<CommandEnd> {
     #[expect(
         clippy::disallowed_methods,
         reason = "a launcher exists to start a command"
@@ -134,12 +151,14 @@ pub(super) fn run(
         this.env_remove(variable);
     }
     let mut gate = Gate::closed()?;
+    let failure = FailureReport::new()?;
     // The new process inherits the blocked signals, so a signal to it stays pending until it is
     // ready.
     let kept = BlockedSignals::forwarded()?;
     let start = Start {
         holder: holder.file_name(),
         gate: gate.name(),
+        failure: failure.name(),
         blocked: kept.signals(),
     };
     this.arg(VERB)
@@ -152,7 +171,11 @@ pub(super) fn run(
     let child = Pid::from_child(&child?);
     bystander.forget_all_but(|| process::pending_signals(pid_of(child), &FORWARDED));
     gate.open();
-    attend(child, signals, &mut bystander)
+    let outcome = attend(child, signals, &mut bystander)?;
+    Ok(CommandEnd {
+        outcome,
+        was_started: !failure.has_come(),
+    })
 }
 
 /// What a launcher passes to the process that becomes the command.
@@ -164,6 +187,9 @@ pub struct Start {
     /// The number of the file descriptor on which the process waits until the launcher lets the
     /// command start (see `gate.rs`).
     pub gate: String,
+    /// The number of the file descriptor on which the process reports that it does not become the
+    /// command.
+    pub failure: String,
     /// The signals that the launcher has blocked, and that the process must unblock.
     pub blocked: Vec<i32>,
 }
@@ -175,7 +201,12 @@ impl Start {
             .blocked
             .iter()
             .map(|signal| format!("--blocked={signal}"));
-        let named = [id.to_string(), self.holder.clone(), self.gate.clone()];
+        let named = [
+            id.to_string(),
+            self.holder.clone(),
+            self.gate.clone(),
+            self.failure.clone(),
+        ];
         named.into_iter().chain(blocked).collect()
     }
 }
@@ -204,6 +235,7 @@ fn attend(child: Pid, mut signals: Signals, bystander: &mut Bystander) -> io::Re
             return Ok(outcome);
         }
         arrived.remove(&SIGCONT);
+        arrived.remove(&SIGXFSZ);
         if arrived.is_empty() {
             continue;
         }
@@ -270,8 +302,21 @@ fn outcome(status: WaitStatus) -> RunOutcome {
 
 /// Enters this process into the lease of `id`, if the launcher still holds the lease. Then waits
 /// until the launcher opens the gate, and executes the command in place of this program. Returns
-/// only on failure: the error, and the exit status that a shell would use.
+/// only on failure: the error, and the exit status that a shell would use. The launcher is told of
+/// the failure.
 pub fn become_command(
+    state: &StateDir,
+    id: &SessionId,
+    start: &Start,
+    command: &[OsString],
+) -> (io::Error, i32) {
+    let reporter = FailureReporter::of(&start.failure);
+    let failed = not_become(state, id, start, command);
+    reporter.fail();
+    failed
+}
+
+fn not_become(
     state: &StateDir,
     id: &SessionId,
     start: &Start,
@@ -299,9 +344,12 @@ pub fn become_command(
         reason = "a launcher exists to start a command"
     )]
     let err = Command::new(program).args(arguments).exec();
-    match err.kind() {
-        io::ErrorKind::NotFound => (io::Error::other("there is no such command"), NOT_FOUND),
-        _ => (err, NOT_STARTED),
+    if err.kind() != io::ErrorKind::NotFound {
+        return (err, NOT_STARTED);
+    }
+    match program::missing_loader(program, store::env::program_path()) {
+        Some(why) => (io::Error::other(why), NOT_STARTED),
+        None => (io::Error::other("there is no such command"), NOT_FOUND),
     }
 }
 

@@ -2,10 +2,11 @@
 //! received.
 //!
 //! The gate is a pipe of the launcher. The command's process waits until the writing end is closed,
-//! so the gate also opens if the launcher dies.
+//! so the gate also opens if the launcher dies. A second pipe tells the launcher that the process
+//! did not become the command.
 
-use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::AsRawFd;
+use std::io::{self, PipeReader, PipeWriter, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -48,6 +49,58 @@ impl Gate {
     /// Opens the gate, so that the command can start.
     pub(super) fn open(&mut self) {
         self.closed = None;
+    }
+}
+
+/// The launcher's side of the pipe on which the command's process reports that it did not become
+/// the command.
+pub(super) struct FailureReport {
+    reports: PipeReader,
+    /// Kept open, because the command's process opens it by its file descriptor number.
+    writing: PipeWriter,
+}
+
+impl FailureReport {
+    /// Creates the pipe.
+    ///
+    /// # Errors
+    /// Fails if the system cannot create a pipe.
+    pub(super) fn new() -> io::Result<Self> {
+        let (reports, writing) = io::pipe()?;
+        Ok(Self { reports, writing })
+    }
+
+    /// Returns the name by which [`FailureReporter::of`] finds the pipe.
+    pub(super) fn name(&self) -> String {
+        self.writing.as_raw_fd().to_string()
+    }
+
+    /// Returns whether the command's process, which has ended, reported a failure.
+    pub(super) fn has_come(self) -> bool {
+        let Self {
+            mut reports,
+            writing,
+        } = self;
+        // No other process has the writing end: it is closed on exec, and that process has ended.
+        drop(writing);
+        matches!(reports.read(&mut [0]), Ok(1))
+    }
+}
+
+/// The command's side of a [`FailureReport`]. A successful exec closes it.
+pub(super) struct FailureReporter(Option<OwnedFd>);
+
+impl FailureReporter {
+    /// Opens the parent's pipe with this name. On macOS, or if the parent is dead, nobody is told.
+    pub(super) fn of(name: &str) -> Self {
+        Self(process::writing_end_of(process::parent(), name))
+    }
+
+    /// Reports that this process does not become the command.
+    pub(super) fn fail(self) {
+        if let Some(pipe) = self.0 {
+            let _ = rustix::io::write(&pipe, b"!");
+        }
     }
 }
 

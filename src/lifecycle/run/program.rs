@@ -2,12 +2,15 @@
 //! again.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::file;
+use crate::store::{file, shown};
 
 /// The folders in which a shell searches for programs if `PATH` is not set.
 const USUAL_PATH: &str = "/usr/bin:/bin";
+/// How much of a script is read to find its interpreter, in bytes.
+const BEGINNING: usize = 256;
 
 /// Why a command cannot be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,30 @@ impl Obstacle {
             Self::NotExecutable => "Permission denied",
         }
     }
+}
+
+/// Returns what the program at the first executable path for `program` needs and the system lacks,
+/// if the system says that it does not exist although the file does: the interpreter of a script,
+/// or the loader of a dynamically linked program.
+pub(super) fn missing_loader(program: &OsStr, path: Option<OsString>) -> Option<String> {
+    let is_program = |path: &PathBuf| {
+        let found = file::canonical(path).and_then(|there| file::look(&there));
+        matches!(found, Ok(Some(found)) if found.is_file() && found.mode & 0o111 != 0)
+    };
+    let found = candidates(program, path).into_iter().find(is_program)?;
+    let beginning = file::beginning(&found, BEGINNING).ok()?;
+    let loader = interpreter(&beginning).map(|it| shown(Path::new(OsStr::from_bytes(it))));
+    Some(match loader {
+        Some(interpreter) => format!("its interpreter `{interpreter}` does not exist"),
+        None => "the program that loads it does not exist".to_owned(),
+    })
+}
+
+/// Returns the path of the interpreter that the first line of a script names.
+fn interpreter(beginning: &[u8]) -> Option<&[u8]> {
+    let line = beginning.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
+    line.split(|byte| byte.is_ascii_whitespace()).next()
 }
 
 /// Returns why `program` cannot be started, or `None` if it probably can. Searches for it in `path`

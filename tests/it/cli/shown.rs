@@ -337,7 +337,7 @@ fn check_unreadable(record: &str, why: &str) {
 
 #[test]
 fn a_corrupt_record_is_named_and_never_removed() {
-    let torn = "it is empty or torn, as a power failure leaves it; the session's next event, or `ccsession import`, makes it again";
+    let torn = "it is empty or torn, as a power failure leaves it; the session's next event, `ccsession import`, `run` or `clock-in` makes it again";
     check_unreadable("", torn);
     check_unreadable("{\"v\": 1", torn);
     check_unreadable(

@@ -16,13 +16,18 @@ use crate::support::torture::is_torture;
 use crate::support::{CCSESSION, ID, Sandbox, text, wait_until};
 
 /// The signals that a launcher passes on.
-const NAMED: [(Signal, &str); 6] = [
+const NAMED: [(Signal, &str); 11] = [
     (Signal::HUP, "HUP"),
     (Signal::INT, "INT"),
     (Signal::QUIT, "QUIT"),
     (Signal::TERM, "TERM"),
     (Signal::USR1, "USR1"),
     (Signal::USR2, "USR2"),
+    (Signal::VTALARM, "VTALRM"),
+    (Signal::PROF, "PROF"),
+    (Signal::XCPU, "XCPU"),
+    (Signal::TRAP, "TRAP"),
+    (Signal::SYS, "SYS"),
 ];
 
 #[test]
@@ -60,8 +65,11 @@ fn in_own_group(sandbox: &Sandbox, launcher: &[&str]) -> Option<Child> {
         println!("skipped: whatever is started from here ignores signals, as under nohup or perf");
         return None;
     }
-    let script = "for name in HUP INT QUIT TERM USR1 USR2; do trap \"echo $name\" $name; done
-        trap 'exit 7' ALRM; echo; while :; do sleep 0.01; done";
+    let names = NAMED.map(|(_, name)| name).join(" ");
+    let script = format!(
+        "for name in {names}; do trap \"echo $name\" $name; done
+        trap 'exit 7' ALRM; echo; while :; do sleep 0.01; done"
+    );
     let words = [
         launcher,
         &[
@@ -72,7 +80,7 @@ fn in_own_group(sandbox: &Sandbox, launcher: &[&str]) -> Option<Child> {
             "--",
             "/bin/sh",
             "-c",
-            script,
+            &script,
         ],
     ]
     .concat();
