@@ -102,8 +102,11 @@ pub(super) fn run(context: &Context, args: ImportArgs) -> Result<Status> {
         bar.inc(bytes)
     });
     bar.finish_and_clear();
-    print(&args, &report?);
-    Ok(Status::Done)
+    print(&args, &report);
+    Ok(match report.failed {
+        0 => Status::Done,
+        _ => Status::Failed,
+    })
 }
 
 fn path(context: &Context, given: Option<PathBuf>) -> Result<PathBuf> {

@@ -39,7 +39,7 @@ use crate::store::lock::CLI_PATIENCE;
 use crate::store::log::{self, Log, LogLine};
 use crate::store::unrecorded::{self, Unrecorded};
 use crate::store::write::Durability;
-use crate::store::{Environment, Result, SessionDir, StateDir, exclusion, file, project};
+use crate::store::{Environment, Error, Result, SessionDir, StateDir, exclusion, file, project};
 
 /// What to import, and how.
 #[derive(Debug)]
@@ -74,6 +74,9 @@ pub struct ImportReport {
     pub deleted: u64,
     /// The files that were skipped, with reasons.
     pub left_out: Vec<ExcludedFile>,
+    /// How many sessions were skipped because something of theirs in the state directory could not
+    /// be read or written.
+    pub failed: u64,
     /// The lines that were skipped, by reason.
     pub skipped: SkippedLines,
 }
@@ -81,15 +84,13 @@ pub struct ImportReport {
 /// Imports the requested sessions among `sources`, and reports each file's bytes to `progress`.
 /// Without a `state`, which a dry run does not need, no session counts as recorded yet.
 ///
-/// # Errors
-/// Fails if the state directory cannot be read or written. A transcript that cannot be read is
-/// skipped.
+/// A transcript that cannot be read is skipped, and so is a session that cannot be written.
 pub fn run(
     state: Option<&StateDir>,
     sources: ImportSources,
     options: &ImportOptions,
     progress: &mut dyn FnMut(u64),
-) -> Result<ImportReport> {
+) -> ImportReport {
     let mut report = ImportReport {
         left_out: sources.left_out,
         ..ImportReport::default()
@@ -106,11 +107,9 @@ pub fn run(
     let mut settled = HashSet::new();
     for (place, source) in sessions.iter().enumerate() {
         let dir = state.map(|state| state.session(&source.id));
-        let record = dir.as_ref().map(SessionDir::record).transpose();
+        let record = dir.as_ref().map(SessionDir::record_unless_lost).transpose();
         let record = match record {
             Ok(record) => record.flatten(),
-            // Rebuild the lost record from the transcript.
-            Err(_) if dir.as_ref().is_some_and(SessionDir::has_lost_record) => None,
             Err(err) => {
                 let path = source.mains.first().cloned().unwrap_or_default();
                 let why = err.to_string();
@@ -125,9 +124,21 @@ pub fn run(
             record,
             former: &former,
         };
-        let outcome = session.import(state, options, &ids, &mut claims, &settled, &mut report)?;
-        if outcome == SessionOutcome::Imported {
-            settled.insert(place);
+        let counts = (report.sessions, report.imported, report.events);
+        match session.import(state, options, &ids, &mut claims, &settled, &mut report) {
+            Ok(SessionOutcome::Imported) => {
+                settled.insert(place);
+            }
+            Ok(_) => {}
+            Err(err) => {
+                (report.sessions, report.imported, report.events) = counts;
+                report.failed += 1;
+                session.leave_out(&mut report, &err.to_string());
+                // Each further session would wait as long for the lock.
+                if matches!(err, Error::Locked { .. }) {
+                    break;
+                }
+            }
         }
         progress(source.size);
     }
@@ -135,9 +146,14 @@ pub fn run(
         let line = LogLine::new("imported")
             .detail("sessions", report.imported)
             .detail("events", report.events);
-        log::append(state, Log::Operations, &line)?;
+        if let Err(err) = log::append(state, Log::Operations, &line) {
+            let path = err.path().to_owned();
+            let why = err.to_string();
+            report.left_out.push(ExcludedFile { path, why });
+            report.failed += 1;
+        }
     }
-    Ok(report)
+    report
 }
 
 fn is_known_fork(state: Option<&StateDir>, id: &SessionId) -> bool {
@@ -359,8 +375,10 @@ impl SessionImport<'_> {
         }
         report.imported += 1;
         report.events += all.len().saturating_sub(count_before) as u64;
-        if let (Some(_), Some(dir)) = (state, &self.dir) {
-            dir.create_record(record, Durability::Synced)?;
+        if let (Some(state), Some(lock), Some(dir)) = (state, &lock, &self.dir) {
+            if !state.replace_lost_record(lock, record)? {
+                dir.create_record(record, Durability::Synced)?;
+            }
             let last = all.last().map_or(record.started_at, |made| made.at);
             dir.replace_imported(&lines, last)?;
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::{
     text,
 };
 use crate::support::transcripts::{copy_tree, put, put_lines};
-use crate::support::{ID, Sandbox, data};
+use crate::support::{ID, Sandbox, data, event};
 
 /// The end of a turn may have the time of what comes after it.
 #[test]
@@ -360,4 +361,53 @@ fn a_subagent_whose_transcript_was_deleted_stays() {
         "imported 0 sessions, 0 events; 1 was complete already\n"
     );
     assert_eq!(sandbox.imported(RUN_C), imported);
+}
+
+#[test]
+fn a_session_that_cannot_be_written_stops_no_other() {
+    for broken in ["journal", "folder", "log"] {
+        let sandbox = Sandbox::just_swept();
+        let ids = ["aaaa-1", "bbbb-2", "cccc-3"];
+        for id in ids {
+            let path = sandbox
+                .home()
+                .join(format!(".claude/projects/-{id}/{id}.jsonl"));
+            let line = json!({"type": "user", "sessionId": id, "uuid": format!("u-{id}"),
+                "timestamp": "2026-11-20T10:00:00.000Z", "cwd": sandbox.project(),
+                "message": {"role": "user", "content": "hi"}});
+            put(&path, format!("{line}\n"));
+        }
+        sandbox
+            .hook(&event("SessionStart", ids[1], json!({"source": "startup"})))
+            .silent();
+        let replace = |path: &Path, by_folder: bool| {
+            let _ = fs::remove_file(path);
+            let _ = fs::remove_dir_all(path);
+            match by_folder {
+                true => fs::create_dir(path).unwrap(),
+                false => fs::write(path, "").unwrap(),
+            }
+        };
+        match broken {
+            "journal" => replace(&sandbox.session(ids[1]).join("events.jsonl"), true),
+            "folder" => replace(&sandbox.session(ids[1]), false),
+            _ => replace(&sandbox.state().join("log.jsonl"), true),
+        }
+        let output = sandbox.ccsession(["import"]).output();
+        assert_eq!(output.status.code(), Some(1), "{broken} {output:?}");
+        let stdout = crate::support::text(&output.stdout);
+        let expected = match broken {
+            "log" => "imported 3 sessions, 5 events; 1 file was left out\n",
+            _ => "imported 2 sessions, 4 events; 1 file was left out\n",
+        };
+        assert_eq!(stdout, expected, "{broken}");
+        assert_eq!(
+            crate::support::text(&output.stderr).lines().count(),
+            1,
+            "{broken} {output:?}"
+        );
+        for id in [ids[0], ids[2]] {
+            sandbox.ccsession(["show", id]).stdout();
+        }
+    }
 }
