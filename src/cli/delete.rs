@@ -1,6 +1,7 @@
 //! `ccsession delete`: removes everything that ccsession keeps of sessions.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -12,12 +13,13 @@ use super::choose::find_session;
 use super::context::{Context, project_asked};
 use super::output;
 use super::status::{Status, refusal};
-use crate::claude::commands::quoted;
 use crate::claude::leftovers;
 use crate::cleanup::deletion::{self, DeletionStep, Obstruction};
+use crate::identity::liveness::Judge;
 use crate::model::SessionId;
+use crate::model::text::shell_word;
 use crate::ship::cursor;
-use crate::store::{StateDir, shown};
+use crate::store::{Host, StateDir, shown};
 
 #[derive(Debug, Args)]
 #[command(
@@ -96,23 +98,17 @@ pub(super) fn run(context: &Context, args: DeleteArgs) -> Result<Status> {
         return Err(refusal(Status::Usage, text));
     }
     let mut status = Status::Done;
-    for one in &planned {
-        if args.dry_run {
-            continue;
-        }
-        match deletion::delete(&host, &judge, &one.id, &one.steps)? {
-            Some(why) => return Err(obstructed(&one.id, &why)),
-            None if args.transcripts => {
-                for path in &one.remains {
-                    if let Err(err) = leftovers::remove(path) {
-                        output::complain(&err.to_string());
-                        status = Status::Failed;
-                    }
-                }
+    if !args.dry_run {
+        // One session that cannot be deleted does not keep the others.
+        planned.retain(|one| {
+            let outcome = delete(&args, &host, &judge, one);
+            if let Some(failed) = outcome.failed {
+                status = failed;
             }
-            None => {}
-        }
+            outcome.is_deleted
+        });
     }
+    let sessions = plural(planned.len() as u64, "session");
     report(&args, &planned, &sessions);
     if !holders.is_empty() && !args.json {
         let holders = holders.into_iter().collect::<Vec<_>>().join(", ");
@@ -121,6 +117,49 @@ pub(super) fn run(context: &Context, args: DeleteArgs) -> Result<Status> {
         ));
     }
     Ok(status)
+}
+
+/// What became of one deletion.
+struct DeletionOutcome {
+    is_deleted: bool,
+    /// The status of this program, if something failed.
+    failed: Option<Status>,
+}
+
+/// Deletes one session, and reports what cannot be removed.
+fn delete(
+    args: &DeleteArgs,
+    host: &Host<'_>,
+    judge: &Judge<'_>,
+    one: &PlannedDeletion,
+) -> DeletionOutcome {
+    let not_deleted = |why: &anyhow::Error, status| {
+        output::complain(&format!("{why:#}"));
+        DeletionOutcome {
+            is_deleted: false,
+            failed: Some(status),
+        }
+    };
+    match deletion::delete(host, judge, &one.id, &one.steps) {
+        Ok(None) => {}
+        Ok(Some(why)) => return not_deleted(&obstructed(&one.id, &why), Status::Held),
+        Err(err) => {
+            let why = anyhow::Error::from(err);
+            let why = why.context(format!("could not delete session {} completely", one.id));
+            return not_deleted(&why, Status::Failed);
+        }
+    }
+    let remains = one.remains.iter().filter(|_| args.transcripts);
+    let failed: Vec<_> = remains
+        .filter_map(|path| leftovers::remove(path).err())
+        .collect();
+    for err in &failed {
+        output::complain(&err.to_string());
+    }
+    DeletionOutcome {
+        is_deleted: true,
+        failed: (!failed.is_empty()).then_some(Status::Failed),
+    }
 }
 
 fn ids(
@@ -211,7 +250,7 @@ fn report(args: &DeleteArgs, planned: &[PlannedDeletion], sessions: &str) {
     };
     output::line(&format!("{did} {sessions}"));
     let paths: Vec<String> = remains()
-        .map(|path| quoted(&path.to_string_lossy()))
+        .map(|path| shell_word(path.as_os_str().as_bytes()))
         .collect();
     if !paths.is_empty() {
         output::warn(&format!(

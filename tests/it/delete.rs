@@ -290,3 +290,29 @@ fn a_deletion_that_is_killed_anywhere_is_completed_by_the_next() {
     }
     assert!(killed > 8, "{killed}");
 }
+
+#[test]
+fn a_session_that_cannot_be_deleted_keeps_no_other() {
+    let sandbox = place();
+    let third = "7d6a6a4d-1111-4222-8333-444455556666";
+    for (name, more) in [
+        ("SessionStart", json!({"source": "startup"})),
+        ("SessionEnd", json!({"reason": "other"})),
+    ] {
+        sandbox.hook(&event(name, third, more)).silent();
+    }
+    let end = event("SessionEnd", OTHER, json!({"reason": "other"}));
+    sandbox.hook(&end).env("CLAUDE_PID", as_client()).silent();
+    // The note that a session was deleted cannot be written.
+    let note = ccsession::model::project::fingerprint("unrecorded", OTHER);
+    fs::create_dir_all(sandbox.state().join("unrecorded").join(note)).unwrap();
+    let delete = ["delete", ID, OTHER, third, "--yes"];
+    let output = sandbox.ccsession(delete).output();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{stdout} {stderr}");
+    assert!(stdout.starts_with("deleted 2 sessions"), "{stdout}");
+    let said = format!("could not delete session {OTHER} completely: ");
+    assert!(stderr.contains(&said), "{stderr}");
+    assert!(!sandbox.session(ID).exists() && !sandbox.session(third).exists());
+    assert!(sandbox.session(OTHER).exists());
+}
