@@ -1,7 +1,7 @@
 //! What each subagent did together with its descendants: the subagents that it started, that these
 //! started, and so on.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -52,24 +52,19 @@ impl<'a> Subtrees<'a> {
                 }
             }
         }
-        for agent in &activity.agents {
-            let above = above(agent.agent_id, &parents);
-            all.add(above.skip(1), |sums| sums.agents += 1);
-        }
         for call in &activity.calls {
-            let Some(agent) = call.agent_id else {
+            let its = call.agent_id.and_then(|agent| all.by_agent.get_mut(agent));
+            let Some(sums) = its else {
                 continue;
             };
             let took = millis(call.duration().unwrap_or(Duration::ZERO));
-            all.add(above(agent, &parents), |sums| {
-                sums.calls += 1;
-                sums.failed += u64::from(call.state == CallState::Failed);
-                sums.calls_ms = sums.calls_ms.saturating_add(took);
-            });
+            sums.calls += 1;
+            sums.failed += u64::from(call.state == CallState::Failed);
+            sums.calls_ms = sums.calls_ms.saturating_add(took);
         }
         for used in &usage.by {
             let known = used.agent_id.as_deref();
-            let Some((agent, _)) = known.and_then(|id| all.by_agent.get_key_value(id)) else {
+            let Some(sums) = known.and_then(|id| all.by_agent.get_mut(id)) else {
                 continue;
             };
             let tokens = [
@@ -79,16 +74,58 @@ impl<'a> Subtrees<'a> {
                 used.cache_creation,
             ];
             let tokens = tokens.into_iter().fold(0, u64::saturating_add);
-            all.add(above(agent, &parents), |sums| {
-                sums.tokens = sums.tokens.saturating_add(tokens);
-            });
+            sums.tokens = sums.tokens.saturating_add(tokens);
         }
+        all.add_up(&parents);
         all
     }
 
-    fn add(&mut self, agents: impl Iterator<Item = &'a str>, change: impl Fn(&mut SubtreeSums)) {
-        for agent in agents {
-            self.by_agent.get_mut(agent).into_iter().for_each(&change);
+    /// Adds the sums of each subagent to those of its ancestors, in one pass from the last
+    /// descendants up. If subagents started one another in a circle, as only a damaged journal
+    /// says, each of them is an ancestor of all others.
+    fn add_up(&mut self, parents: &HashMap<&'a str, &'a str>) {
+        let mut waiting: HashMap<&str, usize> = self.by_agent.keys().map(|id| (*id, 0)).collect();
+        for parent in parents.values() {
+            if let Some(children) = waiting.get_mut(parent) {
+                *children += 1;
+            }
+        }
+        let mut ready: Vec<&str> = waiting
+            .iter()
+            .filter(|(_, children)| **children == 0)
+            .map(|(id, _)| *id)
+            .collect();
+        while let Some(agent) = ready.pop() {
+            waiting.remove(agent);
+            let Some(parent) = parents.get(agent) else {
+                continue;
+            };
+            let below = self.of_agent(agent).with_itself();
+            if let Some(sums) = self.by_agent.get_mut(parent) {
+                sums.add(&below);
+            }
+            if let Some(children) = waiting.get_mut(parent) {
+                *children -= 1;
+                if *children == 0 {
+                    ready.push(parent);
+                }
+            }
+        }
+        // What is left is in circles.
+        while let Some(first) = waiting.keys().next().copied() {
+            let (mut circle, mut next) = (Vec::new(), Some(first));
+            while let Some(agent) = next.filter(|agent| waiting.remove(agent).is_some()) {
+                circle.push(agent);
+                next = parents.get(agent).copied();
+            }
+            let mut all = SubtreeSums::default();
+            for agent in &circle {
+                all.add(&self.of_agent(agent).with_itself());
+            }
+            all.agents -= 1;
+            for agent in circle {
+                self.by_agent.insert(agent, all);
+            }
         }
     }
 
@@ -105,31 +142,76 @@ impl<'a> Subtrees<'a> {
     }
 }
 
-/// Returns a subagent and its ancestors, each once, the nearest first. If subagents started one
-/// another in a cycle, as only a damaged journal says, each of them is an ancestor.
-fn above<'a>(
-    agent: &'a str,
-    parents: &HashMap<&'a str, &'a str>,
-) -> impl Iterator<Item = &'a str> + use<'a> {
-    let mut seen = HashSet::new();
-    let mut chain = Vec::new();
-    let mut next = Some(agent);
-    while let Some(agent) = next.filter(|agent| seen.insert(*agent)) {
-        chain.push(agent);
-        next = parents.get(agent).copied();
+impl SubtreeSums {
+    /// Returns these sums of a subagent, counted as a descendant.
+    fn with_itself(self) -> Self {
+        Self {
+            agents: self.agents + 1,
+            ..self
+        }
     }
-    chain.into_iter()
+
+    fn add(&mut self, other: &Self) {
+        self.agents += other.agents;
+        self.calls += other.calls;
+        self.failed += other.failed;
+        self.calls_ms = self.calls_ms.saturating_add(other.calls_ms);
+        self.tokens = self.tokens.saturating_add(other.tokens);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Checks how many agents and calls each of these subagents has, itself included, if each made
+    /// as many calls as the table says.
+    #[track_caller]
+    fn check(
+        own: &[(&'static str, u64)],
+        started: &[(&'static str, &'static str)],
+        expected: &[(u64, u64)],
+    ) {
+        let mut all = Subtrees::default();
+        for (agent, calls) in own {
+            let calls = *calls;
+            let sums = SubtreeSums {
+                calls,
+                ..SubtreeSums::default()
+            };
+            all.by_agent.insert(agent, sums);
+        }
+        all.add_up(
+            &started
+                .iter()
+                .map(|(parent, child)| (*child, *parent))
+                .collect(),
+        );
+        let sums = own.iter().map(|(agent, _)| all.of_agent(agent));
+        let sums: Vec<(u64, u64)> = sums.map(|sums| (sums.agents, sums.calls)).collect();
+        assert_eq!(sums, expected);
+    }
+
+    #[test]
+    fn a_subagent_has_the_sums_of_all_below_it() {
+        let own = [("a", 1), ("b", 10), ("c", 100), ("d", 1000)];
+        check(&own, &[], &[(0, 1), (0, 10), (0, 100), (0, 1000)]);
+        let tree = [("a", "b"), ("b", "c"), ("a", "d")];
+        check(&own, &tree, &[(3, 1111), (1, 110), (0, 100), (0, 1000)]);
+        // Unknown subagents have no sums.
+        check(
+            &own,
+            &[("x", "a"), ("a", "y")],
+            &[(0, 1), (0, 10), (0, 100), (0, 1000)],
+        );
+    }
+
     #[test]
     fn a_circle_of_subagents_ends() {
-        let parents = [("a", "b"), ("b", "c"), ("c", "a")].into_iter().collect();
-        assert_eq!(above("a", &parents).collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert_eq!(above("d", &parents).collect::<Vec<_>>(), ["d"]);
+        let own = [("a", 1), ("b", 10), ("c", 100), ("d", 1000)];
+        let circle = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "d")];
+        check(&own, &circle, &[(3, 1111), (3, 1111), (3, 1111), (0, 1000)]);
+        check(&own, &[("a", "a")], &[(0, 1), (0, 10), (0, 100), (0, 1000)]);
     }
 
     #[test]

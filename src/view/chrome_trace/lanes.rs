@@ -7,7 +7,76 @@ pub(super) struct Lanes {
     /// The subagent's runs on the first lane, in order.
     runs: Vec<(i64, i64)>,
     /// The end of the last call on each lane.
-    ends: Vec<i64>,
+    ends: LaneEnds,
+}
+
+/// The end of the last slice on each lane. Finds the first free lane in logarithmic time, because a
+/// session may have as many lanes as calls that never ended.
+#[derive(Debug, Default)]
+struct LaneEnds {
+    lanes: usize,
+    /// A binary tree: the root is at 1, the children of `n` at `2 * n` and `2 * n + 1`, and each
+    /// node has the earlier end of its children. The second half has the lanes.
+    earliest: Vec<i64>,
+}
+
+impl LaneEnds {
+    /// Returns the first lane from `from` on that is free at `began`.
+    fn first_free(&self, from: usize, began: i64) -> Option<usize> {
+        self.search(1, 0, self.capacity(), from, began)
+    }
+
+    fn search(
+        &self,
+        node: usize,
+        first: usize,
+        count: usize,
+        from: usize,
+        at: i64,
+    ) -> Option<usize> {
+        if first + count <= from || self.earliest.get(node).is_none_or(|end| *end > at) {
+            return None;
+        }
+        if count == 1 {
+            return Some(first);
+        }
+        let half = count / 2;
+        self.search(2 * node, first, half, from, at)
+            .or_else(|| self.search(2 * node + 1, first + half, half, from, at))
+    }
+
+    fn capacity(&self) -> usize {
+        self.earliest.len() / 2
+    }
+
+    /// Adds a lane that is always free, and returns its index.
+    fn add(&mut self) -> usize {
+        if self.lanes == self.capacity() {
+            let ends: Vec<i64> = self.earliest.split_off(self.capacity());
+            self.earliest = vec![i64::MAX; 4 * ends.len().max(1)];
+            for (lane, end) in ends.into_iter().enumerate().take(self.lanes) {
+                self.set(lane, end);
+            }
+        }
+        self.lanes += 1;
+        self.set(self.lanes - 1, i64::MIN);
+        self.lanes - 1
+    }
+
+    fn set(&mut self, lane: usize, end: i64) {
+        let mut node = self.capacity() + lane;
+        if let Some(leaf) = self.earliest.get_mut(node) {
+            *leaf = end;
+        }
+        while node > 1 {
+            node /= 2;
+            let children = self.earliest.get(2 * node..2 * node + 2);
+            let earlier = children.and_then(|children| children.iter().min().copied());
+            if let (Some(parent), Some(earlier)) = (self.earliest.get_mut(node), earlier) {
+                *parent = earlier;
+            }
+        }
+    }
 }
 
 impl Lanes {
@@ -15,7 +84,7 @@ impl Lanes {
     pub(super) fn within(runs: Vec<(i64, i64)>) -> Self {
         Self {
             runs,
-            ends: Vec::new(),
+            ends: LaneEnds::default(),
         }
     }
 
@@ -28,21 +97,19 @@ impl Lanes {
             let is_within = first <= began && ended <= last;
             !is_apart && !is_within
         };
-        let cuts_a_run = self.runs.iter().any(cuts);
-        let is_free = |(lane, end): (usize, &i64)| *end <= began && !(lane == 0 && cuts_a_run);
-        let free = self.ends.iter().enumerate().position(is_free);
+        // The runs do not overlap, so only the first that ends later can be cut.
+        let next = self.runs.partition_point(|(_, last)| *last <= began);
+        let cuts_a_run = self.runs.get(next).is_some_and(cuts);
+        let free = self.ends.first_free(usize::from(cuts_a_run), began);
         let lane = free.unwrap_or_else(|| {
-            if self.ends.is_empty() && cuts_a_run {
-                self.ends.push(i64::MIN);
+            if self.ends.lanes == 0 && cuts_a_run {
+                self.ends.add();
             }
-            self.ends.push(i64::MIN);
-            self.ends.len() - 1
+            self.ends.add()
         });
-        if let Some(end) = self.ends.get_mut(lane) {
-            // Count a slice without length as one microsecond, so that one that begins at the same
-            // time is not put on the same lane.
-            *end = ended.max(began.saturating_add(1));
-        }
+        // Count a slice without length as one microsecond, so that one that begins at the same time
+        // is not put on the same lane.
+        self.ends.set(lane, ended.max(began.saturating_add(1)));
         lane
     }
 }
@@ -65,6 +132,21 @@ mod tests {
         ];
         let taken: Vec<usize> = slices.iter().map(|it| lanes.take(it.0, it.1)).collect();
         assert_eq!(taken, [0, 1, 1, 2, 0, 1, 0]);
+    }
+
+    #[test]
+    fn the_first_free_lane_is_found_among_many() {
+        let mut lanes = Lanes::default();
+        let mut ends: Vec<i64> = Vec::new();
+        for began in 0..500 {
+            let ended = began + began * 7919 % 301;
+            let free = ends.iter().position(|end| *end <= began);
+            let expected = free.unwrap_or(ends.len());
+            assert_eq!(lanes.take(began, ended), expected, "{began}");
+            ends.resize(ends.len().max(expected + 1), 0);
+            ends[expected] = ended.max(began + 1);
+        }
+        assert!(ends.len() > 50);
     }
 
     #[test]

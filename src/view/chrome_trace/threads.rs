@@ -1,6 +1,8 @@
 //! Builds the threads of a session in the trace: its turns, then the lanes of the main thread and
 //! of each subagent.
 
+use std::collections::HashMap;
+
 use super::lanes::Lanes;
 use super::{Phase, SHORT, TraceArgs, TraceEvent, TracedSession, metadata};
 use crate::model::Call;
@@ -18,6 +20,9 @@ pub(super) struct Threads<'s, 'a> {
     session: TracedSession<'s, 'a>,
     /// The first and the last event.
     span: (Moment, Moment),
+    /// The calls of each agent, and of the main thread under `None`, in the order in which they
+    /// began.
+    calls: HashMap<Option<&'a str>, Vec<&'s Call<'a>>>,
     count: u64,
     names: Vec<TraceEvent>,
     events: Vec<TraceEvent>,
@@ -43,9 +48,19 @@ impl Family {
 
 impl<'s, 'a> Threads<'s, 'a> {
     pub(super) fn new(session: TracedSession<'s, 'a>, span: (Moment, Moment)) -> Self {
+        let mut calls: HashMap<_, Vec<_>> = HashMap::new();
+        for call in &session.activity.calls {
+            if session.period.has(call.began.ts) {
+                calls.entry(call.agent_id).or_default().push(call);
+            }
+        }
+        for its in calls.values_mut() {
+            its.sort_by_key(|call: &&Call<'_>| call.began.at);
+        }
         Self {
             session,
             span,
+            calls,
             count: 0,
             names: Vec::new(),
             events: Vec::new(),
@@ -151,7 +166,7 @@ impl<'s, 'a> Threads<'s, 'a> {
 
     /// Adds the calls of the subagent with this id, or of the main thread if `id` is `None`. For an
     /// agent that Claude Code runs internally, `agent` is `None`.
-    pub(super) fn add_calls(&mut self, id: Option<&str>, agent: Option<&Agent<'_>>) {
+    pub(super) fn add_calls(&mut self, id: Option<&'a str>, agent: Option<&Agent<'_>>) {
         let name = id.map_or_else(|| "main".to_owned(), |id| agent_name(id, agent));
         let mut family = Family::new(name.clone(), Lanes::default());
         // Create a thread for each agent, even if it made no call.
@@ -160,11 +175,7 @@ impl<'s, 'a> Threads<'s, 'a> {
             self.add_runs(&mut family, agent);
         }
         let mut background = Family::new(format!("{name}, background"), Lanes::default());
-        let calls = self.session.activity.calls.iter();
-        let mut calls: Vec<&Call<'a>> = calls
-            .filter(|call| call.agent_id == id && self.shows(call.began))
-            .collect();
-        calls.sort_by_key(|call| call.began.at);
+        let mut calls = self.calls.get(&id).cloned().unwrap_or_default();
         for call in &calls {
             self.add_call(&mut family, call);
         }
