@@ -308,13 +308,24 @@ impl<'a> RecordTree<'a> {
         let answered = self.answered();
         // Whether each record was abandoned, as far as known.
         let mut known: HashMap<usize, bool> = behind.keys().map(|place| (*place, false)).collect();
+        // For each other record that descends from the conversation, the last prompt after the
+        // record at which its branch left the conversation.
+        let mut newest_of: HashMap<usize, Option<usize>> = HashMap::new();
+        let mut walked = vec![None; self.nodes.len()];
         let mut all = Vec::new();
         for start in 0..self.nodes.len() {
             let mut path = Vec::new();
             let mut is_left = false;
+            let mut newest = None;
             for place in self.up(start) {
                 if let Some(found) = known.get(&place) {
                     is_left = *found;
+                    newest = behind.get(&place).or(newest_of.get(&place)).copied();
+                    break;
+                }
+                // In a cycle, stop before the second round.
+                let before = walked.get_mut(place).and_then(|it| it.replace(start));
+                if before == Some(start) {
                     break;
                 }
                 path.push(place);
@@ -325,9 +336,9 @@ impl<'a> RecordTree<'a> {
                     NodeKind::Command => answered.contains(&place),
                     NodeKind::Answer | NodeKind::Other => false,
                 };
-                is_left =
-                    is_left || is_prompt && self.was_replaced(place, &behind, root, &answered);
+                is_left = is_left || is_prompt && self.was_replaced(place, newest, root, &answered);
                 known.insert(place, is_left);
+                newest_of.extend(newest.map(|newest| (place, newest)));
                 all.extend(is_left.then_some(place));
             }
         }
@@ -335,27 +346,25 @@ impl<'a> RecordTree<'a> {
     }
 
     /// Returns whether the conversation continued with a later prompt instead of the one at index
-    /// `place`.
+    /// `place`. If that descends from the conversation, `newest` is the last prompt after the record
+    /// at which the branch left the conversation.
     fn was_replaced(
         &self,
         place: usize,
-        behind: &HashMap<usize, Option<usize>>,
+        newest: Option<Option<usize>>,
         root: usize,
         answered: &HashSet<usize>,
     ) -> bool {
-        let mut top = place;
-        for above in self.up(place) {
-            if let Some(newest) = behind.get(&above) {
-                return *newest > Some(place);
-            }
-            top = above;
+        if let Some(newest) = newest {
+            return newest > Some(place);
         }
         // If both are the first prompt of the same transcript, the user went back to the beginning.
-        let (Some(mine), Some(its)) = (self.nodes.get(top), self.nodes.get(root)) else {
+        let (Some(mine), Some(its)) = (self.nodes.get(place), self.nodes.get(root)) else {
             return false;
         };
+        let has_parent = self.parents.get(place).is_some_and(Option::is_some);
         let are_first = mine.is_first && its.is_first && mine.file == its.file;
-        top == place
+        !has_parent
             && root > place
             && its.what == NodeKind::Prompt
             && are_first

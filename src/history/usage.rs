@@ -159,6 +159,8 @@ struct UsageFile {
     messages: BTreeMap<u64, PartialMessage>,
     /// Messages before this time are copies from another session.
     since: Option<Timestamp>,
+    /// The number of the next file.
+    next: u32,
 }
 
 /// The first line of `usage.json`.
@@ -276,7 +278,9 @@ impl UsageFile {
             Some((id, message))
         };
         let messages = rows.into_iter().filter_map(message).collect();
+        let numbers = summary.files.values().map(|file| file.number);
         Ok(Self {
+            next: numbers.max().map_or(0, |last| last.saturating_add(1)),
             summary,
             messages,
             since: None,
@@ -286,7 +290,8 @@ impl UsageFile {
     fn encode(&mut self) -> Vec<u8> {
         let writers: BTreeSet<&MessageAuthor> =
             self.messages.values().map(|it| &it.writer).collect();
-        let place = |writer: &MessageAuthor| writers.iter().position(|known| *known == writer);
+        let places: BTreeMap<&MessageAuthor, usize> = writers.iter().copied().zip(0..).collect();
+        let place = |writer: &MessageAuthor| places.get(writer).copied();
         let rows: Vec<MessageRow> = self
             .messages
             .iter()
@@ -333,6 +338,7 @@ impl UsageFile {
                 if before.as_ref() != Some(&reading)
                     && (has_more || is_first || before.is_some()) =>
             {
+                self.next = self.next.max(reading.number.saturating_add(1));
                 self.summary.files.insert(name, reading);
                 true
             }
@@ -352,9 +358,8 @@ impl UsageFile {
         let Some(mut lines) = LineReader::open(path)? else {
             return Ok(None);
         };
-        let numbers = self.summary.files.values().map(|file| file.number);
         let mut reading = FileProgress {
-            number: numbers.max().map_or(0, |last| last + 1),
+            number: self.next,
             ..FileProgress::default()
         };
         let mut is_rewritten = before.is_some();
@@ -364,7 +369,10 @@ impl UsageFile {
                 is_rewritten = false;
             }
         }
-        let known = self.count_of(reading.number);
+        let known = match is_rewritten {
+            true => self.count_of(reading.number),
+            false => 0,
+        };
         let (mut seen, mut has_more) = (HashSet::new(), false);
         loop {
             let (batch, _) = lines.next_lines(BATCH)?;
@@ -422,14 +430,24 @@ impl UsageFile {
     }
 
     fn usage(&self) -> Usage {
-        let mut usage = Usage::default();
+        let mut by: BTreeMap<&MessageAuthor, ModelUsage> = BTreeMap::new();
         let mut summed_cost = None;
         for message in self.messages.values().filter(|it| self.is_own(it)) {
-            usage.add(&UsedMessage::from(message).used);
+            let used = UsedMessage::from(message).used;
+            match by.entry(&message.writer) {
+                Entry::Vacant(free) => {
+                    free.insert(used);
+                }
+                Entry::Occupied(mut sum) => sum.get_mut().add(&used),
+            }
             if let Some(cost) = message.cost_usd {
                 *summed_cost.get_or_insert(0.0) += cost;
             }
         }
+        let mut usage = Usage {
+            by: by.into_values().collect(),
+            ..Usage::default()
+        };
         // For a fork, the cost that Claude Code states may include the cost of the session that it
         // was made from, so do not use it.
         let has_copies = !self.messages.values().all(|it| self.is_own(it));

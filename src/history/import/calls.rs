@@ -14,6 +14,8 @@ pub(super) struct Calls {
     early: HashMap<String, Vec<Event>>,
     /// The calls that may have started a subagent.
     spawning: Vec<SpawningCall>,
+    /// The index in `spawning` of the last call with each id.
+    spawning_by_id: HashMap<String, usize>,
 }
 
 /// A call whose beginning was read.
@@ -103,6 +105,8 @@ impl Calls {
 
     /// Records the prompt with which a call starts a subagent.
     pub(super) fn spawns(&mut self, id: &str, agent: Option<&str>, at: Timestamp, prompt: u64) {
+        self.spawning_by_id
+            .insert(id.to_owned(), self.spawning.len());
         self.spawning.push(SpawningCall {
             id: id.to_owned(),
             agent: agent.map(str::to_owned),
@@ -122,10 +126,9 @@ impl Calls {
         event: &mut Event,
         text: Option<u64>,
     ) -> ResultMatch {
-        if let (Some(at), Some(spawning)) = (
-            event.ts,
-            self.spawning.iter_mut().rev().find(|call| call.id == id),
-        ) {
+        let spawning = self.spawning_by_id.get(id);
+        let spawning = spawning.and_then(|place| self.spawning.get_mut(*place));
+        if let (Some(at), Some(spawning)) = (event.ts, spawning) {
             spawning.ended.get_or_insert((at, text));
         }
         let known = self
@@ -180,34 +183,36 @@ impl Calls {
     /// order proves nothing.
     pub(super) fn of_agents(
         &self,
-        agents: &[(String, FirstPrompt, Option<u64>)],
+        agents: &[SpawnedAgent],
         mut taken: HashSet<String>,
     ) -> HashMap<String, String> {
         let mut found: HashMap<String, String> = HashMap::new();
         for is_open_asked in [true, false] {
-            let linked: HashSet<String> = found.values().cloned().collect();
+            let linked: HashSet<&String> = found.values().collect();
             let left = agents.iter().filter(|(id, ..)| !linked.contains(id));
-            let candidates: Vec<(&str, Option<u64>, Vec<&SpawningCall>)> = left
-                .map(|(id, asked, said)| {
-                    let calls = self.spawning.iter().filter(|call| {
-                        !taken.contains(&call.id)
-                            && call.could_have(id, asked)
-                            && (!is_open_asked || call.is_open_at(asked.at))
-                    });
-                    (id.as_str(), *said, calls.collect())
-                })
-                .collect();
-            let mut claims: HashMap<&str, usize> = HashMap::new();
-            for call in candidates.iter().flat_map(|(_, _, calls)| calls) {
-                *claims.entry(&call.id).or_default() += 1;
-            }
-            for (id, said, calls) in &candidates {
-                let only = match calls.as_slice() {
-                    [only] if claims.get(only.id.as_str()) == Some(&1) => Some(*only),
-                    several => only_answer(several, *said),
+            let left: Vec<&SpawnedAgent> = left.collect();
+            let free = self
+                .spawning
+                .iter()
+                .filter(|call| !taken.contains(&call.id));
+            let index = SpawnIndex::of(free, &left, is_open_asked);
+            let mut links = Vec::new();
+            for (id, asked, said) in left.iter().copied() {
+                let call = match index.candidates(id, asked, None).as_slice() {
+                    [] => None,
+                    [only] if index.claims(only) == 1 => Some(*only),
+                    _ => said.and_then(|said| {
+                        match index.candidates(id, asked, Some(said)).as_slice() {
+                            [only] => Some(*only),
+                            _ => None,
+                        }
+                    }),
                 };
-                if let Some(call) = only.filter(|call| taken.insert(call.id.clone())) {
-                    found.insert(call.id.clone(), (*id).to_owned());
+                links.extend(call.map(|call| (call.id.clone(), id.clone())));
+            }
+            for (call, agent) in links {
+                if taken.insert(call.clone()) {
+                    found.insert(call, agent);
                 }
             }
         }
@@ -215,26 +220,181 @@ impl Calls {
     }
 }
 
-impl SpawningCall {
-    /// Returns whether this call may have started the subagent: it has the same prompt, and another
-    /// thread made it.
-    fn could_have(&self, agent: &str, asked: &FirstPrompt) -> bool {
-        asked.texts.contains(&self.prompt) && self.agent.as_deref() != Some(agent)
+/// A subagent: its id, its first prompt, and the hash of its last message.
+type SpawnedAgent = (String, FirstPrompt, Option<u64>);
+
+/// Finds the calls that may have started a subagent, and the other way round. Many calls may have
+/// the same prompt, so neither is a search through all of them.
+struct SpawnIndex<'a> {
+    is_open_asked: bool,
+    /// The calls by their prompts and, in a second entry, also by their results.
+    calls: HashMap<(u64, Option<u64>), OpenPeriods<'a>>,
+    /// When the subagents with each first prompt began, in order.
+    asked: HashMap<u64, Vec<Timestamp>>,
+    /// The subagents with each first prompt, and when they began.
+    agents: HashMap<(u64, &'a str), Timestamp>,
+    by_id: HashMap<&'a str, Vec<&'a SpawningCall>>,
+}
+
+impl<'a> SpawnIndex<'a> {
+    fn of(
+        calls: impl Iterator<Item = &'a SpawningCall>,
+        agents: &[&'a SpawnedAgent],
+        is_open_asked: bool,
+    ) -> Self {
+        let mut index = Self {
+            is_open_asked,
+            calls: HashMap::new(),
+            asked: HashMap::new(),
+            agents: HashMap::new(),
+            by_id: HashMap::new(),
+        };
+        let mut grouped: HashMap<(u64, Option<u64>), Vec<&SpawningCall>> = HashMap::new();
+        for call in calls {
+            index.by_id.entry(&call.id).or_default().push(call);
+            grouped.entry((call.prompt, None)).or_default().push(call);
+            if let Some(text) = call.ended.and_then(|(_, text)| text) {
+                grouped
+                    .entry((call.prompt, Some(text)))
+                    .or_default()
+                    .push(call);
+            }
+        }
+        let periods = grouped.into_iter();
+        index.calls = periods
+            .map(|(key, calls)| (key, OpenPeriods::of(calls)))
+            .collect();
+        for (id, asked, _) in agents {
+            for text in &asked.texts {
+                if index.agents.insert((*text, id), asked.at).is_none() {
+                    index.asked.entry(*text).or_default().push(asked.at);
+                }
+            }
+        }
+        index
+            .asked
+            .values_mut()
+            .for_each(|times| times.sort_unstable());
+        index
     }
 
-    fn is_open_at(&self, at: Timestamp) -> bool {
-        self.at <= at && self.ended.is_none_or(|(ended, _)| at <= ended)
+    /// Returns the first two calls that may have started this subagent. With `said`, only calls
+    /// whose result is this text count.
+    fn candidates(
+        &self,
+        id: &str,
+        asked: &FirstPrompt,
+        said: Option<u64>,
+    ) -> Vec<&'a SpawningCall> {
+        let at = self.is_open_asked.then_some(asked.at);
+        let mut found = Vec::new();
+        for text in &asked.texts {
+            if let Some(periods) = self.calls.get(&(*text, said)) {
+                periods.first_two(at, id, &mut found);
+            }
+        }
+        found
+    }
+
+    /// Returns how many subagents the call may have started.
+    fn claims(&self, call: &SpawningCall) -> usize {
+        let its = self.by_id.get(call.id.as_str()).into_iter().flatten();
+        its.map(|call| self.claims_of(call)).sum()
+    }
+
+    fn claims_of(&self, call: &SpawningCall) -> usize {
+        let times = self.asked.get(&call.prompt).map_or(&[][..], Vec::as_slice);
+        let within = |at: &Timestamp| !self.is_open_asked || call.is_open_at(*at);
+        let end = call.ended.map(|(ended, _)| ended);
+        let count = match self.is_open_asked {
+            false => times.len(),
+            true => {
+                let first = times.partition_point(|at| *at < call.at);
+                let end = end.map_or(times.len(), |end| times.partition_point(|at| *at <= end));
+                end.saturating_sub(first)
+            }
+        };
+        // A subagent does not start itself.
+        let own = call.agent.as_deref();
+        let own = own.and_then(|own| self.agents.get(&(call.prompt, own)));
+        count - usize::from(own.is_some_and(within))
     }
 }
 
-/// Returns the call whose result is the subagent's last message, or `None` if there is none or
-/// several.
-fn only_answer<'a>(calls: &[&'a SpawningCall], said: Option<u64>) -> Option<&'a SpawningCall> {
-    let is_answer =
-        |call: &&&SpawningCall| said.is_some() && call.ended.is_some_and(|(_, text)| text == said);
-    let mut answers = calls.iter().filter(is_answer);
-    let first = answers.next()?;
-    answers.next().is_none().then_some(*first)
+/// The calls with one prompt, and when each was open.
+struct OpenPeriods<'a> {
+    /// In the order in which they began.
+    calls: Vec<&'a SpawningCall>,
+    /// A binary tree with the latest end below each node: the root is at 1, the children of `n` at
+    /// `2 * n` and `2 * n + 1`, and the second half has the calls. `None` has no end.
+    latest: Vec<(bool, Option<Timestamp>)>,
+}
+
+impl<'a> OpenPeriods<'a> {
+    fn of(mut calls: Vec<&'a SpawningCall>) -> Self {
+        calls.sort_by_key(|call| call.at);
+        let leaves = calls.len().next_power_of_two();
+        let end = |call: &SpawningCall| match call.ended {
+            Some((ended, _)) => (false, Some(ended)),
+            None => (true, None),
+        };
+        let mut latest = vec![(false, None); leaves];
+        latest.extend(calls.iter().map(|call| end(call)));
+        latest.resize(2 * leaves, (false, None));
+        for node in (1..leaves).rev() {
+            let children = latest.get(2 * node..2 * node + 2).unwrap_or_default();
+            let later = children.iter().max().copied().unwrap_or_default();
+            if let Some(parent) = latest.get_mut(node) {
+                *parent = later;
+            }
+        }
+        Self { calls, latest }
+    }
+
+    /// Adds calls to `found` until it has two: those that were open at `at`, or all. Skips calls of
+    /// the subagent `id` itself.
+    fn first_two(&self, at: Option<Timestamp>, id: &str, found: &mut Vec<&'a SpawningCall>) {
+        let begun = at.map_or(self.calls.len(), |at| {
+            self.calls.partition_point(|call| call.at <= at)
+        });
+        self.search(1, 0, self.latest.len() / 2, begun, at, &mut |call| {
+            let is_known = found.iter().any(|known| std::ptr::eq(*known, call));
+            if call.agent.as_deref() != Some(id) && !is_known && found.len() < 2 {
+                found.push(call);
+            }
+            found.len() < 2
+        });
+    }
+
+    /// Passes the calls before `begun` that did not end before `at` to `each`, until that returns
+    /// false. Returns whether to go on.
+    fn search(
+        &self,
+        node: usize,
+        first: usize,
+        count: usize,
+        begun: usize,
+        at: Option<Timestamp>,
+        each: &mut impl FnMut(&'a SpawningCall) -> bool,
+    ) -> bool {
+        let (is_endless, end) = self.latest.get(node).copied().unwrap_or_default();
+        let is_over = at.is_some() && !is_endless && end < at;
+        if first >= begun || is_over {
+            return true;
+        }
+        if count == 1 {
+            return self.calls.get(first).is_none_or(|call| each(call));
+        }
+        let half = count / 2;
+        self.search(2 * node, first, half, begun, at, each)
+            && self.search(2 * node + 1, first + half, half, begun, at, each)
+    }
+}
+
+impl SpawningCall {
+    fn is_open_at(&self, at: Timestamp) -> bool {
+        self.at <= at && self.ended.is_none_or(|(ended, _)| at <= ended)
+    }
 }
 
 fn is_of(call: &BegunCall, agent: Option<&str>) -> bool {
@@ -247,4 +407,109 @@ fn adopt(event: &mut Event, call: &BegunCall) {
     event.agent_id = call.agent.as_ref().map(|agent| agent.id.clone());
     event.agent_type = call.agent.as_ref().and_then(|agent| agent.kind.clone());
     event.prompt_id = call.prompt_id.clone().or(event.prompt_id.take());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    /// Does the same as [`Calls::of_agents`], as simply as possible.
+    fn naive(
+        calls: &Calls,
+        agents: &[SpawnedAgent],
+        mut taken: HashSet<String>,
+    ) -> HashMap<String, String> {
+        let mut found: HashMap<String, String> = HashMap::new();
+        for is_open_asked in [true, false] {
+            let linked: HashSet<String> = found.values().cloned().collect();
+            let left = agents.iter().filter(|(id, ..)| !linked.contains(id));
+            let candidates: Vec<_> = left
+                .map(|(id, asked, said)| {
+                    let calls = calls.spawning.iter().filter(|call| {
+                        !taken.contains(&call.id)
+                            && asked.texts.contains(&call.prompt)
+                            && call.agent.as_deref() != Some(id)
+                            && (!is_open_asked || call.is_open_at(asked.at))
+                    });
+                    (id, *said, calls.collect::<Vec<_>>())
+                })
+                .collect();
+            let claims = |id: &str| {
+                let all = candidates.iter().flat_map(|(.., calls)| calls);
+                all.filter(|call| call.id == id).count()
+            };
+            for (id, said, calls) in &candidates {
+                let answers = calls
+                    .iter()
+                    .filter(|call| said.is_some() && call.ended.is_some_and(|it| it.1 == *said));
+                let answers: Vec<_> = answers.collect();
+                let only = match (calls.as_slice(), answers.as_slice()) {
+                    ([only], _) if claims(&only.id) == 1 => Some(*only),
+                    (_, [only]) => Some(**only),
+                    _ => None,
+                };
+                if let Some(call) = only.filter(|call| taken.insert(call.id.clone())) {
+                    found.insert(call.id.clone(), (*id).clone());
+                }
+            }
+        }
+        found
+    }
+
+    fn calls() -> impl Strategy<Value = Calls> {
+        let end = prop::option::of((0..20_i64, prop::option::of(0..3_u64)));
+        let call = (
+            0..12_u8,
+            prop::option::of(0..4_u8),
+            0..20_i64,
+            0..3_u64,
+            end,
+        );
+        prop::collection::vec(call, 0..12).prop_map(|all| {
+            let mut calls = Calls::default();
+            for (id, agent, began, prompt, end) in all {
+                let agent = agent.map(|agent| format!("a{agent}"));
+                let id = format!("t{id}");
+                calls.spawns(&id, agent.as_deref(), at(began), prompt);
+                if let (Some((ended, text)), Some(call)) = (end, calls.spawning.last_mut()) {
+                    call.ended = Some((at(ended), text));
+                }
+            }
+            calls
+        })
+    }
+
+    fn agents() -> impl Strategy<Value = Vec<SpawnedAgent>> {
+        let texts = prop::collection::vec(0..3_u64, 0..3);
+        let agent = (texts, 0..20_i64, prop::option::of(0..3_u64));
+        prop::collection::vec(agent, 0..8).prop_map(|all| {
+            let agents = all.into_iter().enumerate();
+            let agent = |(number, (texts, asked, said))| {
+                let asked = FirstPrompt {
+                    at: at(asked),
+                    texts,
+                };
+                (format!("a{number}"), asked, said)
+            };
+            agents.map(agent).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn subagents_get_the_calls_that_a_simple_search_finds(
+            calls in calls(), agents in agents(), taken in 0..12_u8
+        ) {
+            let taken: HashSet<String> = [format!("t{taken}")].into();
+            let expected = naive(&calls, &agents, taken.clone());
+            prop_assert_eq!(calls.of_agents(&agents, taken), expected);
+        }
+    }
 }
