@@ -363,6 +363,9 @@ impl SettingsEditor {
             if !change.is_one() {
                 return Ok(change);
             }
+            if change.before.is_none() {
+                check_new(&path)?;
+            }
             let ChangeMode::Real(state) = run else {
                 return Ok(change);
             };
@@ -538,6 +541,28 @@ pub fn read(path: &Path) -> Result<Option<String>, SettingsError> {
         why: "it is not UTF-8".to_owned(),
     };
     Ok(Some(text.map_err(why)?))
+}
+
+/// Fails if root would create the file at `path` among another user's files. That user could not
+/// change the file, and Claude Code could not either.
+fn check_new(path: &Path) -> Result<(), SettingsError> {
+    if file::me() != 0 {
+        return Ok(());
+    }
+    for dir in path.ancestors().skip(1) {
+        let Some(found) = file::look(dir)? else {
+            continue;
+        };
+        return match found.owner {
+            0 => Ok(()),
+            other => Err(Error::Untrusted {
+                path: dir.to_owned(),
+                why: Untrusted::ForeignOwner(other),
+            }
+            .into()),
+        };
+    }
+    Ok(())
 }
 
 /// The folder of the backups, in the state directory. There, nobody commits a backup to a

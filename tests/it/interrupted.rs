@@ -189,3 +189,21 @@ fn temporary_files_anywhere_in_the_state_are_removed_by_a_cleanup() {
     });
     assert_eq!(left, [""; 0]);
 }
+
+/// No cleanup knows of the folder before an install in it was completed.
+#[test]
+fn a_temporary_file_of_a_killed_install_is_removed_by_the_next() {
+    let sandbox = Sandbox::just_swept();
+    let left = sandbox
+        .project()
+        .join(".claude/.ccsession-tmp-0123456789abcdef");
+    write(&left, "a part of something");
+    let file = fs::File::options().append(true).open(&left).unwrap();
+    let day = SystemTime::now() - Duration::from_secs(86_400);
+    file.set_modified(day).unwrap();
+    crate::support::settings::client(&sandbox, "echo '2.1.329 (Claude Code)'");
+    crate::support::settings::libexec(&sandbox.path("libexec"));
+    let install = ["install", "--scope", "project"];
+    crate::support::settings::ccsession(&sandbox, install).stdout();
+    assert!(!left.exists());
+}

@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 
 use super::{
     Durability, Exchange, RenameOutcome, TEMPORARY, keep_name, prepared, remove, rename_to_free,
+    sweep_beside,
 };
 use crate::store::error::{Error, Result};
 use crate::store::file::Meta;
@@ -59,6 +60,8 @@ impl<'b> NextContent<'b> {
             Err(errno) => return Err(Error::io("inspect", path)(errno)),
         };
         let mode = present.as_ref().map_or(mode, file::permissions);
+        // A cleanup visits this folder only after a first complete install.
+        sweep_beside(path);
         let temporary = prepared(path, bytes, Durability::Synced, mode)?;
         let is_alike = present
             .as_ref()

@@ -207,6 +207,32 @@ fn another_users_file_is_refused() {
     assert_eq!(everything(&sandbox.home()), before);
 }
 
+#[test]
+fn root_creates_no_file_among_another_users() {
+    if !am_root() {
+        println!("only root can make another user's folder: skipped");
+        return;
+    }
+    let sandbox = sandbox();
+    let project = sandbox.project();
+    std::os::unix::fs::chown(&project, Some(65534), Some(65534)).unwrap();
+    let before = everything(&project);
+    for scope in ["local", "project"] {
+        for more in [&[][..], &["--dry-run"]] {
+            let arguments = [&["install", "--scope", scope][..], more].concat();
+            let run = sandbox.ccsession(arguments);
+            let run = run.env("CCSESSION_LIBEXEC", sandbox.path("libexec"));
+            let said = run.refused(1);
+            let expected = format!(
+                "ccsession: could not trust `{}`: it belongs to another user (uid 65534)",
+                project.display()
+            );
+            assert_eq!(said, expected);
+        }
+    }
+    assert_eq!(everything(&project), before);
+}
+
 /// The CLI as an ordinary user: this one or, for root, `nobody`, who then owns the sandbox. Nothing where root cannot
 /// become another.
 fn as_ordinary_user(sandbox: &Sandbox, verb: &str) -> Option<Run> {
