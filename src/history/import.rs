@@ -81,6 +81,17 @@ pub struct ImportReport {
     pub skipped: SkippedLines,
 }
 
+impl ImportReport {
+    /// Notes a failure that concerns no single session.
+    fn fail(&mut self, err: &Error) {
+        self.left_out.push(ExcludedFile {
+            path: err.path().to_owned(),
+            why: err.to_string(),
+        });
+        self.failed += 1;
+    }
+}
+
 /// Imports the requested sessions among `sources`, and reports each file's bytes to `progress`.
 /// Without a `state`, which a dry run does not need, no session counts as recorded yet.
 ///
@@ -102,7 +113,13 @@ pub fn run(
     sessions.sort_by(|a, b| (a.age, &a.id).cmp(&(b.age, &b.id)));
     let ids: Vec<SessionId> = sessions.iter().map(|source| source.id.clone()).collect();
     let former = state.map(|state| FormerSessions::of(state, &ids));
-    let former = former.transpose()?.unwrap_or_default();
+    let former = match former.transpose() {
+        Ok(former) => former.unwrap_or_default(),
+        Err(err) => {
+            report.fail(&err);
+            return report;
+        }
+    };
     let mut claims = Claims::default();
     let mut settled = HashSet::new();
     for (place, source) in sessions.iter().enumerate() {
@@ -147,10 +164,7 @@ pub fn run(
             .detail("sessions", report.imported)
             .detail("events", report.events);
         if let Err(err) = log::append(state, Log::Operations, &line) {
-            let path = err.path().to_owned();
-            let why = err.to_string();
-            report.left_out.push(ExcludedFile { path, why });
-            report.failed += 1;
+            report.fail(&err);
         }
     }
     report
