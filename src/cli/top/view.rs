@@ -322,10 +322,6 @@ fn resume(command: &str, canvas: &mut Canvas<'_>) {
     canvas.text(0, line, &rest, Style::default());
     let asked = "The terminal was asked to copy it; not every terminal does.";
     canvas.text(0, line + 2, asked, Style::default());
-    if !command.starts_with("cd ") {
-        let where_to = "Change to its directory first: its name cannot be copied safely.";
-        canvas.text(0, line + 3, where_to, Style::default());
-    }
     if canvas.height > 1 {
         let style = canvas.style(Color::DarkGray, Modifier::empty());
         canvas.text(0, canvas.height - 1, "any key returns", style);
