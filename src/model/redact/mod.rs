@@ -32,6 +32,7 @@ mod stand_ins;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod urls;
 mod values;
 mod wallets;

@@ -8,6 +8,7 @@ use super::looks::{Signs, has_words, is_identifier, signs_of};
 use super::names::SecretKind::{Hardly, Password, Phrase};
 use super::names::{ending, ending_by, hint, telling};
 use super::shapes::Alphabet;
+use super::texts;
 use super::words::{LONGEST_PLAIN, WordList};
 
 /// Words that may follow a name that announces a secret, but are not secrets: types, literals, and
@@ -19,17 +20,18 @@ const PLAIN: &[&str] = &[
     "char", "configmap", "confirm", "const", "copy", "correct", "count", "default", "disabled", "ed25519", "email", "empty",
     "enabled", "encrypted", "enter", "env", "es256", "example", "expired", "external", "false", "field", "fieldref", "file",
     "flag", "float", "for", "forgot", "format", "from", "function", "generator", "get", "given", "has", "hashed", "header",
-    "here", "hidden", "hide", "hs256", "http", "https", "id", "impl", "incorrect", "index", "input", "int", "int32", "int64",
-    "integer", "internal", "invalid", "invalid_token", "is", "jsonb", "key", "keychain", "keyring", "keys", "len", "length",
-    "limit", "list", "localhost", "login", "logout", "manager", "masked", "match", "md5", "mismatch", "missing", "must", "mut",
-    "name", "never", "new", "nil", "none", "not", "nothing", "null", "nullable", "nullptr", "number", "oauth2", "object", "off",
-    "ok", "omitted", "on", "option", "optional", "parameter", "pbkdf2", "pkcs12", "pkcs8", "plaintext", "policy", "private",
-    "prompt", "protected", "provided", "public", "query", "read", "readonly", "redacted", "removed", "required", "reset",
-    "return", "rotated", "rotation", "rs256", "save", "scrypt", "secretref", "self", "set", "sha1", "sha256", "sha512", "should",
-    "show", "size", "smallint", "static", "stdin", "store", "str", "strength", "string", "stripped", "strong", "submit", "text",
-    "that", "the", "this", "todo", "true", "type", "uint32", "uint64", "undef", "undefined", "unknown", "unset", "user",
-    "username", "utf16", "utf8", "uuid", "valid", "value", "var", "varchar", "vault", "void", "was", "weak", "will", "with",
-    "write", "wrong", "x509", "yes", "yield",
+    "here", "hidden", "hide", "hs256", "http", "https", "id", "impl", "incorrect", "index", "input", "instead", "int",
+    "int32", "int64", "integer", "internal", "into", "invalid", "invalid_token", "is", "jsonb", "key", "keychain",
+    "keyring", "keys", "len", "length", "limit", "list", "localhost", "login", "logout", "manager", "masked", "match",
+    "md5", "mismatch", "missing", "must", "mut", "name", "never", "new", "nil", "none", "not", "nothing", "null",
+    "nullable", "nullptr", "number", "oauth2", "object", "off", "ok", "omitted", "on", "option", "optional", "parameter",
+    "pbkdf2", "pkcs12", "pkcs8", "plaintext", "policy", "private", "prompt", "protected", "provided", "public", "query",
+    "read", "readonly", "redacted", "removed", "required", "reset", "return", "rotated", "rotation", "rs256", "save",
+    "scrypt", "secretref", "self", "set", "sha1", "sha256", "sha512", "should", "show", "size", "smallint", "static",
+    "stdin", "store", "str", "strength", "string", "stripped", "strong", "submit", "text", "that", "the", "this", "through",
+    "todo", "true", "type", "uint32", "uint64", "undef", "undefined", "unknown", "unset", "user", "username", "utf16",
+    "utf8", "uuid", "valid", "value", "var", "varchar", "vault", "via", "void", "was", "weak", "when", "while", "will",
+    "with", "without", "write", "wrong", "x509", "yes", "yield",
 ];
 
 /// Words that occur in placeholders. In alphabetical order.
@@ -46,6 +48,13 @@ pub(super) fn is_stand_in(value: &str) -> bool {
 }
 
 pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
+    // The end of a line that is typed.
+    if signs.has(b'\\')
+        && let Some(line) = value.strip_suffix("\\n")
+    {
+        let line = line.trim_end_matches("\\r");
+        return !line.is_empty() && is_stand_in(line);
+    }
     // Most words have no signs. Such a word is neither a reference nor a sentence, and it is a
     // placeholder only as a whole.
     let is_alnum = signs.is_alnum();
@@ -60,16 +69,31 @@ pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
     !is_alnum
         && (is_reference(value, signs)
             || is_elided(value.as_bytes(), signs)
-            || is_version(value, signs))
+            || is_version(value, signs)
+            || texts::is_text(value, signs)
+            || signs.has(b'@')
+                && value
+                    .strip_suffix('@')
+                    .is_some_and(|user| is_plain(user.as_bytes())))
         || is_one_character(value, signs)
         || !signs.has_any(NO_PLAIN) && is_plain(word.as_bytes())
         || is_name(word, signs)
+        || is_alnum && is_title(word)
         || (!is_alnum || PLACEHOLDER_WORDS.has(word.as_bytes())) && is_placeholder(value, signs)
         || !is_alnum && is_about_secrets(value, signs)
 }
 
 static PLAIN_WORDS: WordList<{ PLAIN.len() }> = WordList::of(PLAIN);
 static PLACEHOLDER_WORDS: WordList<{ PLACEHOLDERS.len() }> = WordList::of(PLACEHOLDERS);
+
+/// Returns whether `word` is a label with a capital, as `Secreto`.
+fn is_title(word: &str) -> bool {
+    let is_title = match word.as_bytes() {
+        [first, rest @ ..] => first.is_ascii_uppercase() && rest.iter().all(u8::is_ascii_lowercase),
+        [] => false,
+    };
+    is_title && texts::is_label(word.as_bytes())
+}
 
 /// Returns true if `word` is one of [`PLAIN`] or its plural.
 fn is_plain(word: &[u8]) -> bool {
@@ -142,6 +166,7 @@ fn is_about_secrets(value: &str, signs: Signs) -> bool {
                 false => word.trim_matches(|c: char| is_sign(c) || !c.is_alphanumeric()),
             };
             is_plain(word.as_bytes())
+                || texts::is_label(word.as_bytes())
                 || ending(word.as_bytes()).is_some_and(|(_, telling)| telling != Hardly)
                 || !word.is_ascii() && foreign::before(word.as_bytes()).is_some()
                 || word == "passe"
@@ -159,16 +184,20 @@ fn is_sign(character: char) -> bool {
     }
 }
 
-/// Returns whether all digits of a sentence are in small numbers, as in `at least 8 characters`, `8-64`, `(2)`.
+/// Returns whether all digits of a sentence are in small numbers, as in `at least 8 characters`, `8-64`, `(2)`, `v2`.
 fn has_counts_only(sentence: &str) -> bool {
     const MOST_DIGITS: usize = 4;
     const LEAST_WORDS: usize = 3;
-    let mut words = 0;
+    let (mut words, mut has_version) = (0, false);
     sentence.split_ascii_whitespace().all(|word| {
         words += 1;
+        if let [b'v' | b'V', b'0'..=b'9'] = word.as_bytes() {
+            has_version = true;
+            return true;
+        }
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         digits <= MOST_DIGITS && (digits == 0 || !word.bytes().any(|b| b.is_ascii_alphabetic()))
-    }) && words >= LEAST_WORDS
+    }) && (words >= LEAST_WORDS || has_version)
 }
 
 /// The ASCII signs that occur in no identifier, except those that may end a sentence.

@@ -7,7 +7,7 @@
 
 use super::looks::{self, Signs, signs_of};
 use super::names::SecretKind;
-use super::{Secret, View, byte_search, mark_at, stand_ins};
+use super::{Secret, View, byte_search, mark_at, stand_ins, texts};
 
 /// How many bytes of a value are examined.
 const JUDGED: usize = 96;
@@ -683,6 +683,7 @@ pub(super) fn is_code(value: &str, signs: Signs, next: Option<u8>) -> bool {
         pairs.any(|pair| matches!(pair, b"::" | b"->" | b"=>" | b"?."))
     };
     matches!(next, Some(b'(' | b'[' | b'<' | b'{'))
+        || signs.has(b'{') && texts::is_literal(value)
         || signs.has(b'(')
         || signs.has(b'[')
         || matches!(

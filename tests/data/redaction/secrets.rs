@@ -224,4 +224,24 @@ pub const LOOK_ALIKES: &[&str] = &[
     "Password:\n\nUser2:", "password: >-\n  The password of user1.", "password: |\n  some text", "name,password\n", "user;password;role\n", "NAME      TOKEN   AGE\nx         none    3d", "USER      PASSWORD      ROLE\nfoo       required      x1", "[password] => Array",
     "[\"password\"]=>\n  string(0) \"\"", "password: Some(value2)", "password: Option<String2>", "password -> String", "case password -> x1", "match password { Password2 => 1 }", "{Password:<nil> User:bob1}", "Config(password=None)", "password: '<password>'", "password: *pw_anchor1",
     "password: !Ref DbPassword2", "password: !secret db_password1", "password: !vault |", "password: &password_anchor\n", "token: &str = \"x\"", "char password[32];", "char password[MAX2] = {0};", "std::string password2;", "Password: ********", "**Password:** ********", "| Password | ******** |",
+    // Literals of a type.
+    "Secret: corev1.SecretReference{Name: \"db-creds\", Namespace: ns},", "SecretRef: &corev1.SecretReference{Name: \"db-creds1\"},", "Token: oauth2.Token{AccessToken: tok1},", "token := oauth2.Token{AccessToken: \"x\"}", "Key: ed25519.PrivateKey{},",
+    // The rules of a form.
+    "'password' => 'required|string|min:8|confirmed',", "'password' => 'required|min:8',", "'api_token' => 'nullable|string|size:64|unique:users,api_token',", "password: 'required|between:6,20'", "\"password\": \"string | undefined\",", "\"password\": \"min:8\",",
+    // Patterns.
+    "sed 's/^DB_PASSWORD=.*/DB_PASSWORD=${NEW_PASS}/'", "sed -i \"s|^DB_PASSWORD=.*|DB_PASSWORD=$NEW_PASS|g\" .env", "sed 's/PASSWORD=\\(.*\\)/PASSWORD=\\1/'", "sed -E 's/PASSWORD=\\S+/PASSWORD=x/'", "sed -E 's/TOKEN=[^&]*/TOKEN=***/g'", "perl -pe 's/TOKEN=.+?(?=&|$)/TOKEN=***/'",
+    "line.replace(/API_KEY=.*$/m, `API_KEY=${key}`)", "sed \"s/TOKEN=changeme/TOKEN=$TOKEN/g\" f", "sed 's/password: .*/password: $PASS/' f",
+    // Instructions.
+    "AUTH_SECRET=\"replace-me-with-openssl-rand-base64-32\"", "AUTH_SECRET=replace_with_openssl_rand_hex_32", "JWT_SECRET=put-your-jwt-secret-here", "JWT_SECRET=change-this-to-a-random-32-char-string", "JWT_SECRET=generate-with-openssl-rand-base64-32", "SECRET_KEY=\"use-openssl-rand-hex-64-to-generate\"",
+    // Labels in other languages.
+    "\"secret\":\"Secreto\"", "{\"token\": \"Jeton\", \"secret\": \"Geheimnis\", \"password\": \"Clave\"}", "\"confirmPassword\":\"确认密码\"", "{\"password\":\"비밀번호\",\"confirmPassword\":\"비밀번호 확인\"}", "{\"password\":\"パスワード\",\"confirmPassword\":\"もう一度入力\"}", "{\"confirmPassword\":\"تأكيد\"}",
+    "パスワード：8文字以上で入力してください。", "密码：6到20位字母或数字", "비밀번호: 8자 이상 입력하세요.", "password: \"8文字以上\"", "\"token\": \"Token v2\"",
+    // Prose.
+    "Should I use the password \"password\" or \"test\" for it?", "pass --password via stdin; keep it", "use --token instead of --key", "an unset password is `\"!\"`, but", "to unlock the secret key for user: \"isaacs (http://blog.example.org/) <i@example.org>\"", "user anonymous, passwd anonymous@",
+    // Strings that are joined, and other code.
+    "$PASSWORD = $CPAN::Config->{password} || \"\";", "'Unknown TAP token: \"' . $unk->raw . '\"'", "throw new Error(\"Bad token: '\" + tok1 + \"'\");", "print(\"token: '\" .. tok3 .. \"'\")", "\"Password: \\\"\" & pw1 & \"\\\"\"", "print \"Keyfile: `$key_pem', pw: `$password'\\n\";", "{'(?i)password':'secret\\n'}", "DB_PASSWORD=\"`cat /run/secrets/db2`\"",
+    // Tables of labels, and lists of names.
+    "ExporterMasterSecret => b\"exp master\",", "DerivedSecret => b\"derived\",", "Self::DerivedSecret => \"derived\",", "AuthError::InvalidToken => \"invalid token\",", "# METHOD can be \"trust\", \"reject\", \"md5\", \"password\", \"scram-sha-256\",", "[\"user\", \"password\", \"ssh-key-1\"]", "https://codecov.io/gh/a/b/graph/badge.svg?token=Z92NHFQ70G",
+    "password: \"required,min=8,max=72\"", "sed -i 's|\"apiKey\": \".*\"|\"apiKey\": \"'$KEY'\"|' config.json", "awk -F= '/^DB_PASSWORD=/{print $2}' .env", "password=.{8,64}", "SECRET_KEY=dev-secret-do-not-use-in-production",
+    "JWT_SECRET=a-very-long-random-string-at-least-32-chars", "API_KEY=sk-xxxxxxxxxxxxxxxxxxxx", "API_TOKEN=not-a-real-token", "\"secret\": \"Tajemství\"", "\"password\": \"Lykilorð\"",
 ];
