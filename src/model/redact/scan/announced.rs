@@ -127,7 +127,10 @@ impl<'t> SecretScan<'t> {
             }
             [b'|', b'|', ..] if self.before(start, 1) == b"|" => None,
             [b'|', b'|', ..] | [b'?', b'?', ..] => return self.default(view, at + 2, telling),
-            [b'o', b'r', b' ', ..] if quotes > 0 => return self.default(view, at + 2, telling),
+            // `the password "password" or "test"` has no bracket.
+            [b'o', b'r', b' ', ..] if quotes > 1 && bytes.get(closed - 1) == Some(&b']') => {
+                return self.default(view, at + 2, telling);
+            }
             [b'.', b'e' | b'=', ..] => None,
             [b')', ..] | [b'.', ..] => {
                 let closed = at + usize::from(rest.first() == Some(&b')'));
@@ -154,6 +157,10 @@ impl<'t> SecretScan<'t> {
             }
             return None;
         };
+        // The token of a badge is as public as the page that shows it.
+        if separator == Some(b'=') && self.before(start, 5) == b".svg?" {
+            return None;
+        }
         let value = skip_blanks(bytes, after);
         let is_tight = separator == Some(b'=') && value == after && blanks == 0;
         match telling {
@@ -236,6 +243,9 @@ impl<'t> SecretScan<'t> {
         if !value.is_quoted() && separator == Some(b'>') && !is_index {
             return None; // an arrow function
         }
+        if separator == Some(b'>') && quotes == 0 && self.is_variant(bytes, start, end, &value) {
+            return None;
+        }
         self.judged(view, value, telling)
     }
 
@@ -246,6 +256,22 @@ impl<'t> SecretScan<'t> {
             self.before(start, 2) == b"::" && matches!(bytes.get(end), Some(b'"' | b'\'' | b'`'))
         };
         is_type() || looks::has_part(self.before(start, MAX_NAME), b"arn:aws")
+    }
+
+    /// Returns whether `value` is the text of a variant in a table, as in `DerivedSecret => "derived"`. The variant's
+    /// name is from `start` to `end`.
+    fn is_variant(&self, bytes: &[u8], start: usize, end: usize, value: &Value<'_>) -> bool {
+        let name = bytes.get(start..end).unwrap_or_default();
+        let is_path = self.before(start, 2) == b"::";
+        let has_words = || {
+            name.first().is_some_and(u8::is_ascii_uppercase)
+                && !matches!(self.byte_before(start), Some(b':' | b'$' | b'@'))
+                && name
+                    .array_windows()
+                    .any(|[one, next]| one.is_ascii_lowercase() && next.is_ascii_uppercase())
+        };
+        let is_words = |b: u8| b.is_ascii_lowercase() || matches!(b, b' ' | b'-' | b'\'' | b'.');
+        (is_path || has_words()) && value.text().bytes().all(is_words)
     }
 
     /// Returns `value` as a secret, if it is one.
@@ -407,7 +433,21 @@ impl<'t> SecretScan<'t> {
                 matches!(near.get(*at..), Some([b'\n', ..] | [b':' | b'=', b' ', ..]))
             })?;
             let asked = near.get(..colon)?;
-            (near.get(colon) != Some(&b'\n') && byte_search::first(b'[', asked).is_none())
+            // In `the secret key for user: "bob"`, the user follows.
+            let is_other = [
+                &b" user"[..],
+                b" username",
+                b" account",
+                b" host",
+                b" login",
+                b" email",
+                b" name",
+            ]
+            .iter()
+            .any(|of| asked.ends_with(of));
+            (near.get(colon) != Some(&b'\n')
+                && byte_search::first(b'[', asked).is_none()
+                && !is_other)
                 .then_some(())?;
             let value = Value::read(view, skip_blanks(bytes, at + colon + 1), Form::Loose)?;
             return self.judged(view, value, telling);
@@ -621,6 +661,15 @@ impl<'t> SecretScan<'t> {
                 end.is_some_and(|end| end.eq_ignore_ascii_case(of.as_bytes()))
             })
         });
+        // In a list of names such as `"md5", "password", "scram-sha-256"`, another name follows.
+        let text = value.text();
+        if matches!(call.last(), None | Some(b',' | b'[' | b'{'))
+            && text.contains(['-', '_'])
+            && !text.bytes().any(|b| b.is_ascii_uppercase())
+            && looks::is_numbered_name(text)
+        {
+            return None;
+        }
         match telling {
             SecretKind::Authorization => {
                 return authorization(view, skip_blanks(view.bytes(), at)).filter(|_| is_call);
