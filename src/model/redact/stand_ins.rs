@@ -5,7 +5,7 @@
 
 use super::foreign;
 use super::looks::{Signs, has_words, is_identifier, signs_of};
-use super::names::SecretKind::{Hardly, Password, Phrase};
+use super::names::SecretKind::{Hardly, Key, Password, Phrase};
 use super::names::{ending, ending_by, hint, telling};
 use super::shapes::Alphabet;
 use super::texts;
@@ -74,7 +74,7 @@ pub(super) fn is_stand_in_of(value: &str, signs: Signs) -> bool {
             || signs.has(b'@')
                 && value
                     .strip_suffix('@')
-                    .is_some_and(|user| is_plain(user.as_bytes())))
+                    .is_some_and(|user| is_plain(user.trim_start_matches('-').as_bytes())))
         || is_one_character(value, signs)
         || !signs.has_any(NO_PLAIN) && is_plain(word.as_bytes())
         || is_name(word, signs)
@@ -230,6 +230,15 @@ fn is_name(word: &str, signs: Signs) -> bool {
         [one @ .., last] if last.is_ascii_digit() => (true, one),
         _ => (false, bytes),
     };
+    // A key's name with a version: `api_token_v2`.
+    let version = one.strip_suffix(b"v").unwrap_or(one);
+    if digits
+        && let [base @ .., b'_' | b'-'] = version
+        && ending(base).is_some_and(|(_, telling)| telling == Key)
+        && is_identifier(word)
+    {
+        return true;
+    }
     let (of_word, of_one) = (hint(bytes), if digits { hint(one) } else { 0 });
     if of_word == 0 && of_one == 0 || !is_identifier(word) {
         return false;
@@ -237,7 +246,16 @@ fn is_name(word: &str, signs: Signs) -> bool {
     let joined = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b'.');
     let is_whole = |name: &[u8], ending: &str| name.eq_ignore_ascii_case(ending.as_bytes());
     if digits {
-        // `Password1` may be somebody's password.
+        // `Password1` may be somebody's password, `user.password1` is a path of names.
+        let is_path = one.contains(&b'.') && !one.iter().any(u8::is_ascii_digit);
+        if is_path
+            && ending_by(one, of_one).is_some_and(|(ending, _)| {
+                one.strip_suffix(ending.as_bytes())
+                    .is_some_and(|path| path.ends_with(b"."))
+            })
+        {
+            return true;
+        }
         return ending_by(one, of_one).is_some_and(|(ending, telling)| {
             one == ending.as_bytes() && !matches!(telling, Password | Phrase)
         }) || ending_by(bytes, of_word).is_some();
@@ -302,7 +320,9 @@ fn is_reference(value: &str, signs: Signs) -> bool {
                     .any(|begin| value.starts_with(begin))
         }
         b'&' => value.starts_with("&lt;"),
-        b'@' | b'#' => value.starts_with("@{") || value.starts_with("#{"),
+        b'@' | b'#' => ["@{", "#{", "@/", "@Microsoft.KeyVault("]
+            .iter()
+            .any(|begin| value.starts_with(begin)),
         b'*' => bytes.iter().all(|b| *b == b'*'),
         b'p' | b'o' | b'i' | b's' | b'E' | b'v' | b'e' | b'a' => [
             "process.env",
@@ -312,6 +332,10 @@ fn is_reference(value: &str, signs: Signs) -> bool {
             "ENV[",
             "env.",
             "vault:",
+            "env:",
+            "ssm:",
+            "sm://",
+            "secretref:",
             "op://",
             "arn:aws",
             "env(",

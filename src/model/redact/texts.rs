@@ -97,6 +97,8 @@ pub(super) fn is_text(value: &str, signs: Signs) -> bool {
                 || signs.has(b'$') && is_variable(value)
                 || is_signs(value, signs)
                 || signs.has_any(const { signs_of(b"-_") }) && is_masked(value)
+                || is_path_of_code(value)
+                || value.starts_with("projects/") && value.contains("/secrets/")
         }
     }
 }
@@ -239,6 +241,16 @@ fn is_instruction(value: &str) -> bool {
         && (count > LEAST || count == LEAST && (is_order || !begins))
 }
 
+/// Returns whether `value` is a function with its brackets or a path of names: `from_pkcs8()`, `cabi::task_set`.
+fn is_path_of_code(value: &str) -> bool {
+    let path = value.strip_suffix("()");
+    let names = path.unwrap_or(value);
+    (path.is_some() || value.contains("::"))
+        && names
+            .split("::")
+            .all(|name| is_identifier(name) && is_numbered_name(name))
+}
+
 /// Returns whether `value` is the beginning of a key with its rest masked: `sk-xxxxxxxxxxxx`, `ghp_000000000000`.
 fn is_masked(value: &str) -> bool {
     const LEAST: usize = 8;
@@ -263,6 +275,13 @@ fn is_variable(value: &str) -> bool {
     // The examined part may end within `::`.
     let is_package = name.strip_suffix(':').is_some_and(is_word)
         || name.contains("::") && name.split("::").all(is_word);
+    // `$user:$pass`.
+    if value
+        .split(':')
+        .all(|part| part.strip_prefix('$').is_some_and(is_word))
+    {
+        return true;
+    }
     let is_flag = |b: u8| matches!(b, b'g' | b'i' | b'I' | b'm' | b'p' | b'e');
     match tail.as_bytes() {
         [] | [b'-'] | [b'-', b'>', ..] => is_package,

@@ -244,4 +244,6 @@ pub const LOOK_ALIKES: &[&str] = &[
     "ExporterMasterSecret => b\"exp master\",", "DerivedSecret => b\"derived\",", "Self::DerivedSecret => \"derived\",", "AuthError::InvalidToken => \"invalid token\",", "# METHOD can be \"trust\", \"reject\", \"md5\", \"password\", \"scram-sha-256\",", "[\"user\", \"password\", \"ssh-key-1\"]", "https://codecov.io/gh/a/b/graph/badge.svg?token=Z92NHFQ70G",
     "password: \"required,min=8,max=72\"", "sed -i 's|\"apiKey\": \".*\"|\"apiKey\": \"'$KEY'\"|' config.json", "awk -F= '/^DB_PASSWORD=/{print $2}' .env", "password=.{8,64}", "SECRET_KEY=dev-secret-do-not-use-in-production",
     "JWT_SECRET=a-very-long-random-string-at-least-32-chars", "API_KEY=sk-xxxxxxxxxxxxxxxxxxxx", "API_TOKEN=not-a-real-token", "\"secret\": \"Tajemství\"", "\"password\": \"Lykilorð\"",
+    ":password=\"user.password2\"", "existingSecret: \"my-release-postgresql-2\"", "vault kv get -field=password secret/db2", "apiKey: \"env:OPENAI_API_KEY2\"", "token: \"@/run/secrets/token2\"", "password: \"projects/p1/secrets/db/versions/3\"",
+    "private static final String TOKEN_KEY = \"token_v2\";", "String KEY_API_TOKEN = \"pref_api_token_2\";", "my $userpass = \"$user:$pass\";", "$pass = '-anonymous@'", "/// in addition to the private key. `from_pkcs8()` will", "/// used to pass to `cabi::wasip3_task_set`",
 ];

@@ -30,6 +30,10 @@ impl<'t> SecretScan<'t> {
             (SecretKind::Hardly, [b'x' | b'X', b'-', ..]) => SecretKind::Key,
             _ => telling,
         };
+        // The name of a secret in a cluster: `existingSecret: my-release-2`.
+        if telling == SecretKind::Secret && looks::has_part(bytes.get(start..end)?, b"xisting") {
+            return None;
+        }
         if telling == SecretKind::Several {
             self.several(view, start, end);
             return None;
@@ -316,6 +320,10 @@ impl<'t> SecretScan<'t> {
         ];
         let bytes = view.bytes();
         let word = bytes.get(start..end)?;
+        // In `get -field=password db/x`, the name is itself a value.
+        if self.byte_before(start) == Some(b'=') {
+            return None;
+        }
         if telling == SecretKind::Phrase
             && let Some(phrase) = phrase(view, at)
         {
