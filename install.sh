@@ -250,7 +250,7 @@ measure_build() {
 # Replaces a file instead of overwriting it, because the program may be running.
 put() {
     # Removes whatever has that name, for example a link to elsewhere, so that it is not written to.
-    [ ! -e "$2.new" ] && [ ! -L "$2.new" ] || rm -f "$2.new"
+    if [ -e "$2.new" ] || [ -L "$2.new" ]; then rm -f "$2.new"; fi
     cp "$1" "$2.new"
     chmod "${3:-755}" "$2.new"
     mv -f "$2.new" "$2"

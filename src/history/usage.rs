@@ -21,10 +21,9 @@ use crate::store::lines::{LineReader, ReadPosition};
 use crate::store::{Environment, Error, Result, SessionDir, file};
 
 /// The version of `usage.json`.
+const VERSION: u64 = 2;
 /// The model of a message that names none.
 const UNKNOWN_MODEL: &str = "unknown";
-
-const VERSION: u64 = 2;
 /// How many bytes of a transcript are searched at once.
 const BATCH: usize = 1 << 20;
 /// The agent id for a subagent's message in an old transcript, which names no subagents.

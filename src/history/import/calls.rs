@@ -65,7 +65,7 @@ impl Calls {
             // calls. A gateway may number the calls of each message anew: then a call has ended
             // before the next one has its id.
             let is_running = call.is_open && !call.is_lost && call.turn == thread.turn;
-            has_unique_id(id) || is_of(call, thread.agent_id()) && is_running
+            has_unique_id(id) || is_running && is_of(call, thread.agent_id())
         };
         if known.iter().any(is_copy) {
             return false;

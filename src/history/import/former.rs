@@ -1,7 +1,7 @@
 //! Finds the sessions on record whose transcripts are gone. Their lines may be the first lines of
 //! another transcript, and stay theirs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::TranscriptContent;
 use super::events::{ImportedEvent, Subject};
@@ -13,7 +13,7 @@ use crate::store::{Result, StateDir};
 /// started, and then by their own.
 #[derive(Debug, Default)]
 pub(super) struct FormerSessions {
-    by_start: HashMap<Timestamp, BTreeMap<Timestamp, SessionId>>,
+    by_start: HashMap<Timestamp, BTreeSet<(Timestamp, SessionId)>>,
 }
 
 impl FormerSessions {
@@ -44,7 +44,7 @@ impl FormerSessions {
                 }
             }
             let of_start = former.by_start.entry(first).or_default();
-            of_start.insert(*own, id.clone());
+            of_start.insert((*own, id.clone()));
         }
         Ok(former)
     }
@@ -61,7 +61,8 @@ impl FormerSessions {
             .by_start
             .get(&first)
             .into_iter()
-            .flat_map(BTreeMap::values)
+            .flatten()
+            .map(|(_, id)| id)
         {
             let dir = state.session(id);
             let events = dir.imported_events()?.chain(dir.journal().events()?);

@@ -59,8 +59,10 @@ pub(super) fn missing_loader(program: &OsStr, path: Option<OsString>) -> Option<
 /// Returns the path of the interpreter that the first line of a script names.
 fn interpreter(beginning: &[u8]) -> Option<&[u8]> {
     let line = beginning.strip_prefix(b"#!")?;
-    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
-    line.split(|byte| byte.is_ascii_whitespace()).next()
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    // As the kernel reads it, a carriage return is a part of the name.
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t'));
+    words.find(|word| !word.is_empty())
 }
 
 /// Returns why `program` cannot be started, or `None` if it probably can. Searches for it in `path`

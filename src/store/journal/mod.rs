@@ -81,8 +81,9 @@ impl Journal {
 
     /// Returns the metadata of the file being written, or `None` if it does not exist.
     ///
-    /// As long as they are the same, so is the journal: an event makes that file longer, a rotation
-    /// replaces it, and no full part before it changes.
+    /// As long as they are the same, so is the journal: an event makes that file longer, and a
+    /// rotation replaces it. Only a process that was stopped while it appended may still write to
+    /// the part before it.
     pub fn meta(&self) -> Option<Meta> {
         Some(file::look(self.path()).ok()??.meta)
     }
