@@ -144,14 +144,16 @@ impl Redactor {
         // Most secrets are found by the same rule as the secret before.
         let (mut rule, mut count) = (first.rule, 0);
         while let Some(secret) = next {
-            clean.push_str(text.get(copied..secret.start).unwrap_or_default());
+            // If a rule cuts a character in two, no text may be lost.
+            let start = text.floor_char_boundary(secret.start);
+            clean.push_str(text.get(copied..start).unwrap_or_default());
             push_mark(&mut clean, secret.rule);
             if secret.rule != rule {
                 self.count(rule, count);
                 (rule, count) = (secret.rule, 0);
             }
             count += 1;
-            copied = secret.end;
+            copied = text.ceil_char_boundary(secret.end);
             next = scan.next_secret();
         }
         self.count(rule, count);

@@ -143,7 +143,12 @@ fn is_version(value: &str, signs: Signs) -> bool {
         && signs.has_digit()
         && value.len() <= LONGEST
         && !is_point(value.len() - 1)
-        && (signs.has_any(const { signs_of(b"^~<>=*") }) || value.matches('.').count() == 2)
+        && value
+            .split('.')
+            .all(|part| part.bytes().filter(u8::is_ascii_digit).count() <= 3)
+        && (value.starts_with(['^', '~', '<', '>', '='])
+            || value.ends_with(".*")
+            || value.matches('.').count() == 2)
 }
 
 /// Returns whether `value` contains one of [`PLACEHOLDERS`] between signs.

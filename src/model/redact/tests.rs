@@ -1325,3 +1325,43 @@ proptest! {
         prop_assert!(!clean.contains(secret_part(key)), "{}: {} -> {}", rule, text, clean);
     }
 }
+
+/// A column is read up to a limit, which may lie within a character.
+#[test]
+fn no_text_is_lost_behind_a_long_table() {
+    for padding in 0..100 {
+        let rows = format!("a  n{}\n", "x".repeat(60)).repeat(60);
+        let last = format!("a  n{}\nb  Zq9!{}\n", "x".repeat(padding), "é".repeat(300));
+        let text = format!("u  password\n{rows}{last}THE END\n");
+        assert!(redact(&text).ends_with("\nTHE END\n"), "{padding}");
+    }
+}
+
+#[test]
+fn a_secret_is_not_taken_for_a_text_a_rule_or_a_version() {
+    for text in [
+        "| password | Hunter2!xx€yy9zz |",
+        "raw.example.com/main/a.svg?token=AABBCCDDEE4F5G6H7J8K9L",
+        "{:arn \"arn:aws:s3:::bucket\" :password \"Hunter2!x\"}",
+        "PASSWORD=пароль2024!",
+        "export PASSWORD=$'k9{Qz!7w'",
+        "password: \"date,staple,9Xk#2!qL\"",
+        "SECRET_KEY=hunter2Kx9Qz-00000000",
+        "PASSWORD=.+Xk92!aPqLm",
+        "PASSWORD=[^Xk92!aPqLm",
+        "PASSWORD='19.84.2024'",
+    ] {
+        let clean = redact(text);
+        assert!(clean.contains("[redacted:"), "{text}");
+        assert!(!clean.contains('€'), "{clean}");
+    }
+    for text in [
+        "secret: arn:aws:secretsmanager:eu-west-1:1:secret:db-a1b2c3",
+        "![build](https://ci.example.com/badge.svg?token=yt4XSmQNKQ)",
+        "'password' => 'required|string|min:8|confirmed',",
+        "password: 8文字以上で入力してください。",
+        "token = f\"{prefix}-auth-token\"",
+    ] {
+        assert_eq!(redact(text), text);
+    }
+}

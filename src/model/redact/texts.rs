@@ -111,20 +111,31 @@ pub(super) fn is_label(word: &[u8]) -> bool {
 /// Returns whether `value` begins like a regular expression: `.*`, `\S+`, `[^&]*`, `\(`, `(.*)`.
 fn is_pattern(value: &[u8]) -> bool {
     match value {
-        [b'.', b'*' | b'+', ..]
+        [b'.', b'*' | b'+']
+        | [
+            b'.',
+            b'*' | b'+',
+            b'"' | b'\'' | b'$' | b')' | b'\\' | b'/' | b'[' | b'?' | b'|' | b',' | b' ',
+            ..,
+        ]
         | [b'.', b'{', b'0'..=b'9', ..]
         | [b'/', b'{', ..]
         | [b'(', b'[' | b'\\', ..]
         | [b'(', b'.', b'*' | b'+', ..]
-        | [b'(', b'?', b':' | b'=' | b'!' | b'<' | b'P' | b'i', ..]
-        | [b'[', b'^', ..]
         | [b'[', b'[', b':', ..]
         | [b'[', b'\\', b'w' | b'W' | b's' | b'S' | b'd' | b'D', ..]
-        | [b'[', b'a', b'-', b'z', ..]
-        | [b'[', b'A', b'-', b'Z', ..]
-        | [b'[', b'0', b'-', b'9', ..]
         | [b'\\', b'(', ..]
         | [b'\\', b'1'..=b'9', b'/', ..] => true,
+        [
+            b'(',
+            b'?',
+            b':' | b'=' | b'!' | b'<' | b'P' | b'i',
+            rest @ ..,
+        ] => rest.contains(&b')'),
+        [b'[', b'^', rest @ ..]
+        | [b'[', b'a', b'-', b'z', rest @ ..]
+        | [b'[', b'A', b'-', b'Z', rest @ ..]
+        | [b'[', b'0', b'-', b'9', rest @ ..] => rest.contains(&b']'),
         [b'\\', b'w' | b'W' | b's' | b'S' | b'd' | b'D', rest @ ..] => {
             matches!(
                 rest,
@@ -183,7 +194,21 @@ fn is_rules(value: &str) -> bool {
         let is_word = head.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         (is_word && head.len() > 1).then(|| RULE_WORDS.has(head.as_bytes()))
     };
-    let mut rules = value.split(separator).map(str::trim);
+    let rules = value.split(separator).map(str::trim);
+    let is_mixed = |tail: &str| {
+        tail.bytes().any(|b| b.is_ascii_digit()) && tail.bytes().any(|b| b.is_ascii_alphabetic())
+    };
+    let tail = |rule: &str| {
+        rule.split_once([':', '='])
+            .is_some_and(|(_, tail)| is_mixed(tail))
+    };
+    if !rules
+        .clone()
+        .all(|rule| head(rule).is_some() && !tail(rule))
+    {
+        return false;
+    }
+    let mut rules = rules;
     match (rules.next(), rules.next()) {
         (Some(first), Some(second)) => matches!(
             (head(first), head(second)),
@@ -191,9 +216,10 @@ fn is_rules(value: &str) -> bool {
         ),
         (Some(only), None) => {
             let is_small = |count: &str| {
-                !count.is_empty()
-                    && count.len() <= 7
-                    && count.bytes().all(|b| b.is_ascii_digit() || b == b',')
+                let is_number = |number: &str| {
+                    matches!(number.len(), 1..=4) && number.bytes().all(|b| b.is_ascii_digit())
+                };
+                count.len() <= 7 && count.split(',').all(is_number)
             };
             head(only) == Some(true)
                 && only
@@ -206,18 +232,17 @@ fn is_rules(value: &str) -> bool {
 
 /// Returns whether `value` tells what to write in its place: `replace-me-with-openssl-rand-base64-32`.
 fn is_instruction(value: &str) -> bool {
-    const MOST_DIGITS: usize = 8;
+    const MOST_DIGITS: usize = 4;
     const LEAST: usize = 3;
     let mut words = value.split(['-', '_', ' ']);
     let first = words.next().unwrap_or_default();
-    let (mut last, mut is_told) = (first, ORDER_WORDS.has(first.as_bytes()));
-    let begins = is_told;
+    let begins = ORDER_WORDS.has(first.as_bytes());
+    let (mut last, mut is_told) = (first, false);
     let is_broad = [
         "add", "choose", "copy", "make", "pick", "run", "set", "type", "update", "use",
     ]
     .iter()
     .any(|of| first.eq_ignore_ascii_case(of));
-    is_told &= !is_broad;
     let (mut count, mut digits, mut is_order) = (1, 0, false);
     let is_capital = first.bytes().all(|b| b.is_ascii_uppercase());
     words.all(|word| {
@@ -230,7 +255,10 @@ fn is_instruction(value: &str) -> bool {
         let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
         let in_word = word.len() - letters.len();
         digits += in_word;
-        is_told |= is_broad && TOPICS.iter().any(|of| letters.eq_ignore_ascii_case(of));
+        // An order has an object or a topic: other words in a row may be a passphrase.
+        is_told |= begins
+            && (TOPICS.iter().any(|of| letters.eq_ignore_ascii_case(of))
+                || !is_broad && count == 2 && OBJECT_WORDS.has(word.as_bytes()));
         in_word <= 3
             && letters.bytes().all(|b| match is_capital {
                 true => b.is_ascii_uppercase(),
@@ -254,9 +282,18 @@ fn is_path_of_code(value: &str) -> bool {
 /// Returns whether `value` is the beginning of a key with its rest masked: `sk-xxxxxxxxxxxx`, `ghp_000000000000`.
 fn is_masked(value: &str) -> bool {
     const LEAST: usize = 8;
+    const LONGEST_PREFIX: usize = 12;
     let rest = value.rsplit(['-', '_']).next().unwrap_or_default();
     let first = rest.bytes().next();
+    let before = value.get(..value.len() - rest.len()).unwrap_or_default();
+    let is_masked = || {
+        before
+            .bytes()
+            .all(|b| matches!(b, b'x' | b'X' | b'0' | b'-' | b'_'))
+    };
+    let is_prefix = before.len() <= LONGEST_PREFIX && !before.bytes().any(|b| b.is_ascii_digit());
     matches!(first, Some(b'x' | b'X' | b'0'))
+        && (is_prefix || is_masked())
         && rest.len() >= LEAST
         && rest.bytes().all(|b| Some(b) == first)
 }
@@ -301,13 +338,15 @@ fn is_signs(value: &str, signs: Signs) -> bool {
 }
 
 /// Returns whether `value` is text in another script than the Latin one: letters only, or with small numbers, as
-/// in `8文字以上`. A number at the end may belong to a password.
+/// in `8文字以上`. A number that ends the value, or that only signs follow, may belong to a password.
 fn is_foreign(value: &str) -> bool {
-    const MOST_DIGITS: usize = 4;
+    const MOST_DIGITS: usize = 2;
     const LEAST: usize = 3;
     let (mut others, mut digits, mut last) = (0, 0, ' ');
     let is_text = value.chars().all(|c| {
-        last = c;
+        if !matches!(c, ')' | '.' | '"') {
+            last = c;
+        }
         match c {
             '0'..='9' => digits += 1,
             ' ' | '(' | ')' | '.' | ',' | ':' | ';' | '?' | '!' | '-' | '/' | '\'' | '"' => {}
@@ -321,7 +360,7 @@ fn is_foreign(value: &str) -> bool {
             0 => others > 0,
             _ => {
                 let is_short = others + digits <= LEAST;
-                digits <= MOST_DIGITS && (others >= LEAST || is_short) && !last.is_ascii_digit()
+                digits <= MOST_DIGITS && (others >= LEAST || is_short) && last >= '\u{370}'
             }
         }
 }

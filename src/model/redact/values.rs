@@ -612,11 +612,17 @@ pub(super) fn prefix_before_quote(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Returns whether a program puts a string together from others: one with the prefix `f` or `$`, or in backticks.
+/// Returns whether a program puts a string together from others: one with the prefix `f`, or `$` before double quotes,
+/// or in backticks. In a shell, `$'…'` is a literal.
 fn is_composed(string: &str, quote: u8, prefix: &[u8]) -> bool {
+    /// A longer string may have been cut before the closing brace.
+    const WHOLE: usize = 90;
     let bytes = string.as_bytes();
-    match prefix.iter().any(|b| matches!(b, b'f' | b'F' | b'$')) {
-        true => bytes.contains(&b'{'),
+    let composes = |b: &u8| matches!(b, b'f' | b'F') || *b == b'$' && quote == b'"';
+    match prefix.iter().any(composes) {
+        true => byte_search::first(b'{', bytes).is_some_and(|at| {
+            bytes.len() > WHOLE || bytes.get(at..).is_some_and(|rest| rest.contains(&b'}'))
+        }),
         false => quote == b'`' && looks::has_part(bytes, b"${"),
     }
 }

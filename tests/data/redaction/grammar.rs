@@ -14,6 +14,9 @@ pub const TOKENS: &[&str] = &[
     "DB_PASSWORD_PROD2", "passphrase", "mnemonic", "otp_code", "salt", "Authorization", "authorization", "Cookie", "cookie", "set-cookie",
     "X-Api-Key", "Passwort", "contraseña", "пароль", "密码", "mot de passe", "Unseal Key 1", "private_key", "cache_key", "value", "name", "client-key-data",
     "user", "sessionid", "sid", "sig", "code", "X-Amz-Signature", "kty", "d", "k", "qi", "Private-Lines",
+    // What announces several values.
+    "  password\n", "- tokens:\n", "passwords = [", "apiVersion\n", "kind: Secret\n", "│ token │\n", "| password |\n", "name,password\n",
+    "(name, password) VALUES (",
     // Separators and quotes.
     "=", ":", "==", ":=", "=>", "::", "://", "->", " = ", ": ", "=\"", "='", "=`", ":\"", ": '", "=\\\"", "\": \"", "\\\": \\\"", "\", \"", "', '", "||", " || \"",
     " ?? '", " or \"", "\\u003d", "%3D", "：", "\"", "'", "`", "\\", "\\\"", "\\\\", "]", "[", "(", ")", "{", "}", "<", ">", "</", ",", ";", "|", "&", "&&", "?", "@", "/", "#", "$", "%",

@@ -162,7 +162,7 @@ impl<'t> SecretScan<'t> {
             return None;
         };
         // The token of a badge is as public as the page that shows it.
-        if separator == Some(b'=') && self.before(start, 5) == b".svg?" {
+        if separator == Some(b'=') && self.before(start, 10) == b"badge.svg?" {
             return None;
         }
         let value = skip_blanks(bytes, after);
@@ -259,7 +259,11 @@ impl<'t> SecretScan<'t> {
         let is_type = || {
             self.before(start, 2) == b"::" && matches!(bytes.get(end), Some(b'"' | b'\'' | b'`'))
         };
-        is_type() || looks::has_part(self.before(start, MAX_NAME), b"arn:aws")
+        let before = self.before(start, MAX_NAME);
+        let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'`' | b',');
+        let from = before.iter().rposition(ends).map_or(0, |at| at + 1);
+        let word = before.get(from..).unwrap_or_default();
+        is_type() || word.starts_with(b"arn:aws")
     }
 
     /// Returns whether `value` is the text of a variant in a table, as in `DerivedSecret => "derived"`. The variant's

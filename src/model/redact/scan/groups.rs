@@ -16,6 +16,11 @@ use crate::model::redact::{Secret, View};
 
 /// How far a group is read, in bytes.
 const LONGEST: usize = 4096;
+/// After so many cells in a row that are no secrets, a column is not read on. So a text that repeats a heading costs
+/// little.
+const MISSES: usize = 4;
+/// How many lines of a list or map may have no secret.
+const IDLE_LINES: usize = 8;
 /// How many of its values are judged.
 const MOST: usize = 64;
 
@@ -103,11 +108,23 @@ impl<'t> SecretScan<'t> {
         };
         let is_indented = self.indent(start);
         let mut found = Vec::new();
-        let mut is_secret = is_kind;
         let mut from = 0;
         // The next object is another manifest.
+        let next: &[u8] = if is_kind { b"kind" } else { b"apiVersion" };
+        let stop = byte_search::part(next, near).unwrap_or(near.len());
+        let near = near.get(..stop).unwrap_or_default();
         let stop = byte_search::part(b"\n---", near).unwrap_or(near.len());
         let near = near.get(..stop).unwrap_or_default();
+        let says = |kind: &[u8]| byte_search::part(kind, near).is_some();
+        let is_secret = is_kind
+            || says(b"\nkind: Secret\n")
+            || near.ends_with(b"\nkind: Secret")
+            || says(b"\"kind\":\"Secret\"")
+            || says(b"\"kind\": \"Secret\"")
+            || says(b"\\nkind: Secret\\n");
+        if !is_secret {
+            return;
+        }
         while let Some(place) = near
             .get(from..)
             .and_then(|rest| byte_search::part(b"ata", rest))
@@ -149,17 +166,7 @@ impl<'t> SecretScan<'t> {
                 break;
             }
         }
-        if !is_secret {
-            let kind = |text: &[u8]| byte_search::part(text, near).is_some();
-            is_secret = kind(b"\nkind: Secret\n")
-                || near.ends_with(b"\nkind: Secret")
-                || kind(b"\"kind\":\"Secret\"")
-                || kind(b"\"kind\": \"Secret\"")
-                || kind(b"\\nkind: Secret\\n");
-        }
-        if is_secret {
-            self.keep_all(found);
-        }
+        self.keep_all(found);
     }
 
     /// Keeps the secrets in the rows of `(name, password) VALUES ('bob', '…'), …`, and remembers the columns of
@@ -288,11 +295,16 @@ impl<'t> SecretScan<'t> {
         }
         let most = bytes.len().min(start + LONGEST);
         let mut found = Vec::new();
+        let mut misses = 0;
         let mut at = start;
         while let Some(end) = byte_search::first(b'\n', bytes.get(at..most).unwrap_or_default()) {
             let line = at + end + 1;
             let rest = bytes.get(line..most).unwrap_or_default();
-            let length = byte_search::first(b'\n', rest).unwrap_or(rest.len());
+            let length = match byte_search::first(b'\n', rest) {
+                Some(length) => length,
+                None if most == bytes.len() => rest.len(),
+                None => break, // The row goes on behind what is read.
+            };
             let row = rest.get(..length).unwrap_or_default();
             let is_rule = row.iter().all(|b| matches!(b, b'-' | b' ' | b'='));
             let cell = row.get(offset..).unwrap_or_default();
@@ -307,7 +319,12 @@ impl<'t> SecretScan<'t> {
                 if start + width >= bytes.len() && view.touches(start + width) {
                     break;
                 }
-                found.extend(self.judged_cell(view, start, start + width, telling));
+                let secret = self.judged_cell(view, start, start + width, telling);
+                misses = if secret.is_some() { 0 } else { misses + 1 };
+                found.extend(secret);
+            }
+            if misses >= MISSES {
+                break;
             }
             at = line;
         }
@@ -330,6 +347,7 @@ impl<'t> SecretScan<'t> {
         let line = before.get(before.len() - length..).unwrap_or_default();
         let column = bars(line);
         let most = bytes.len().min(start + LONGEST);
+        let mut misses = 0;
         let mut found = Vec::new();
         let mut at = start;
         while let Some(end) = byte_search::first(b'\n', bytes.get(at..most).unwrap_or_default()) {
@@ -338,7 +356,8 @@ impl<'t> SecretScan<'t> {
             let length = byte_search::first(b'\n', rest).unwrap_or(rest.len());
             let row = rest.get(..length).unwrap_or_default();
             let first = row.trim_ascii_start();
-            if !matches!(first, [0xe2, 0x94 | 0x95, ..]) || found.len() >= MOST {
+            if !matches!(first, [0xe2, 0x94 | 0x95, ..]) || found.len() >= MOST || misses >= MISSES
+            {
                 break;
             }
             let mut places = (0..row.len()).filter(|at| is_bar(*at, row));
@@ -352,7 +371,9 @@ impl<'t> SecretScan<'t> {
             let left = cell.len() - cell.trim_ascii_start().len();
             let from = at + bar + 3 + left;
             let end = from + cell.trim_ascii().len();
-            found.extend(self.judged_cell(view, from, end, telling));
+            let secret = self.judged_cell(view, from, end, telling);
+            misses = if secret.is_some() { 0 } else { misses + 1 };
+            found.extend(secret);
         }
         self.keep_all(found);
     }
@@ -615,7 +636,9 @@ fn lines<'t>(
     let mut found = Vec::new();
     let mut at = at;
     let mut level = None;
-    while at < most && found.len() < MOST {
+    let mut read = 0;
+    while at < most && found.len() < MOST && read < found.len() + IDLE_LINES {
+        read += 1;
         let from = skip_blanks(bytes, at);
         let depth = from - at;
         let rest = bytes.get(from..most).unwrap_or_default();

@@ -352,7 +352,16 @@ impl<'t> SecretScan<'t> {
         let near = rest.get(..BELOW).unwrap_or(rest);
         let end = near
             .iter()
-            .position(|b| matches!(b, b'|' | b'\n' | 0xe2))
+            .enumerate()
+            .position(|(at, b)| match b {
+                b'|' | b'\n' => true,
+                // A drawn bar; other characters begin with the same byte.
+                0xe2 => matches!(
+                    near.get(at + 1..at + 3),
+                    Some([0x94, 0x82 | 0x83] | [0x95, 0x91])
+                ),
+                _ => false,
+            })
             .or_else(|| (near.len() == rest.len() && !view.is_cut).then_some(near.len()))?;
         let cell = near.get(..end)?.trim_ascii_end();
         let marks = |b: &&u8| matches!(**b, b'`' | b'*' | b'"');
