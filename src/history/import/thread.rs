@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
 
 use super::claims::hash;
 use super::merge::UNNAMED;
@@ -13,9 +12,6 @@ use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::lines::{LineReader, NextLine};
 
-/// How far the clock may have been set back between two events of a thread. After a larger step, the
-/// time before it was wrong, and would make all later events of the thread as wrong.
-const LARGEST_STEP: Duration = Duration::from_secs(2 * 60 * 60);
 /// How many characters of its first line's `uuid` an unnamed subagent is named by.
 const NAME: usize = 8;
 
@@ -101,19 +97,15 @@ impl Thread {
     }
 
     /// Returns the time of an event of a line with the time `at`. The order of the lines counts, so
-    /// that no event is earlier than the one before it, even if the clock was set back. After a
-    /// larger step than [`LARGEST_STEP`], the time before it was the wrong one.
+    /// that no event is earlier than the one before it, even if the clock was set back.
     pub(super) fn not_before_last(&self, at: Timestamp) -> Timestamp {
-        let last = self.last.max(self.last_word).unwrap_or(at);
-        if at.age(last) > LARGEST_STEP {
-            return at;
-        }
-        at.max(last)
+        at.max(self.last.unwrap_or(at))
+            .max(self.last_word.unwrap_or(at))
     }
 
     /// Notes that there is an event at `at`.
     pub(super) fn has_event(&mut self, at: Timestamp) {
-        self.last = Some(self.not_before_last(at));
+        self.last = self.last.max(Some(at));
     }
 
     /// Returns where the event of the subagent's beginning is, and when it began.
