@@ -63,7 +63,7 @@ impl TableLayout {
 pub(super) enum Squeeze {
     /// Shortens a column, to no less than this width.
     Cut(&'static str, usize),
-    /// Shortens the session ids in a column to their beginnings.
+    /// Shows only the first characters of each session id in the column with this heading.
     Ids(&'static str),
     /// Leaves a column out.
     Drop(&'static str),

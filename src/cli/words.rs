@@ -13,8 +13,8 @@ const PHRASES: [(&str, [&str; 2]); 2] = [
     ("watch", ["timeline", "--follow"]),
 ];
 
-/// Words that do not mean exactly one verb, each with the verbs that a person who types one may
-/// want. A verb that does not exist is not suggested.
+/// Words that people may type instead of a verb, where more than one verb could be meant, each with
+/// those verbs. The suggestion omits verbs that this build lacks.
 const SUGGESTIONS: &[(&[&str], &[&str])] = &[
     (&["status", "state"], &["list", "doctor"]),
     (&["sessions", "session"], &["list"]),

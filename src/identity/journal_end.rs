@@ -18,7 +18,7 @@ use crate::model::{OpenActivity, Timestamp};
 use crate::store::SessionDir;
 use crate::store::file::Meta;
 
-/// This release.
+/// The version of this ccsession.
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// How long nothing was written to a journal whose end is noted. The note of a session that works
 /// would be written more often than it is read. A minute is also far longer than the steps in which

@@ -123,7 +123,7 @@ pub enum Uninstalled {
     Unchanged,
     /// The whole new text.
     Text(String),
-    /// We created the file, and it contains nothing else: the caller should delete it.
+    /// We created the file, and it contains only what we wrote: the caller should delete it.
     Delete,
 }
 

@@ -28,7 +28,8 @@ impl<'a> OpenActivity<'a> {
         Self::with_few(trace, FEW)
     }
 
-    /// Does the same as [`Self::of`], but searches up to `few` running calls linearly.
+    /// Does the same as [`Self::of`] with another threshold: up to `few` running calls are searched
+    /// linearly, and more of them through an index.
     pub(super) fn with_few(trace: &'a Trace, few: usize) -> Self {
         let mut activity = fold(trace, few);
         link::agents(&activity.calls, &mut activity.agents);

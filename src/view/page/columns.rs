@@ -129,8 +129,8 @@ impl CallColumns {
         Self::of_rows(&rows)
     }
 
-    /// Returns the columns of `rows`. They refer to no earlier columns, so a page that changes can
-    /// receive only its last calls.
+    /// Returns the columns of `rows`. They can be read without any columns sent before, so an update
+    /// of an open page sends just the newest calls.
     pub(super) fn of_rows<'a>(rows: &[CallRow<'a>]) -> Self {
         let mut columns = Self::default();
         let mut texts = Texts::default();
