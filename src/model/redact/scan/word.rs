@@ -287,9 +287,9 @@ impl<'t> SecretScan<'t> {
             | [b'p' | b'P', ..]
             | [b'E' | b'X', b'A', ..]
             | [b'0'..=b'9', ..]
-                if self.configured(view, start, end).is_some() =>
+                if let Some(secret) = self.configured(view, start, end) =>
             {
-                self.configured(view, start, end)
+                Some(secret)
             }
             // `log in with bob / password`.
             [b'i', b'n'] | [b'l', b'o', b'g', b'i', b'n']
