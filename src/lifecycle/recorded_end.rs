@@ -1,7 +1,8 @@
 //! Writes to a session's record when it ended: the time at which a hook saw the end, or else the
 //! time of the last event.
 //!
-//! Hooks never rewrite a record. Until this module writes the end, only the journal contains it.
+//! Hooks rewrite no record, except to stop recording an excluded project. Until this module writes
+//! the end, only the journal contains it.
 
 use crate::identity::liveness::{Judge, SessionState};
 use crate::model::line::EventKind;

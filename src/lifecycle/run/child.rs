@@ -74,8 +74,10 @@ pub(super) fn listen() -> io::Result<Signals> {
     let forwarded = FORWARDED
         .into_iter()
         .filter(|signal| !process::ignores(*signal));
-    // A file that grows too large must lead to an error, not to the launcher's end.
-    Signals::new(forwarded.chain([SIGCHLD, SIGCONT, SIGXFSZ]))
+    // A file that grows too large must lead to an error, not to the launcher's end. If the signal is
+    // ignored, it does, and the command must find it ignored, too.
+    let too_large = Some(SIGXFSZ).filter(|signal| !process::ignores(*signal));
+    Signals::new(forwarded.chain([SIGCHLD, SIGCONT]).chain(too_large))
 }
 
 /// Blocks the forwarded signals. Dropping this restores the old mask, which delivers the signals
